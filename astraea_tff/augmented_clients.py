@@ -5,7 +5,7 @@ The paper augments once, at initialisation, and stores the result. So does
 in every epoch and nothing is stored.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 import copy
 from typing import Any, Union
 
@@ -130,12 +130,41 @@ def augment_clients(
     return FreshlyAugmentedClients(
         clients, plan, seed=seed, transform=transform
     )
-  clients, seed = _check_clients(clients), augmentation.check_seed(seed)
-  augment_batch = augmentation.augment_batch_fn(plan, transform)
+  clients = _check_clients(clients)
+  examples = augmented_examples(clients, plan, seed=seed, transform=transform)
   return [
-      _store(dataset, augment_batch, augmentation.seed_pair((*seed, client)))
-      for client, dataset in enumerate(clients)
+      tf.data.Dataset.from_tensor_slices(
+          tf.nest.pack_sequence_as(dataset.element_spec, columns)
+      )
+      for dataset, columns in zip(clients, examples)
   ]
+
+
+def augmented_examples(
+    clients: Iterable[tf.data.Dataset],
+    plan: rebalancing.AugmentationPlan,
+    *,
+    seed: augmentation.Seed,
+    transform: augmentation.Transform = augmentation.DEFAULT_TRANSFORM,
+) -> Iterator[list[np.ndarray]]:
+  """Augments one client after another, to be stored: Algorithm 2, lines 8-12.
+
+  Client k, by its place in `clients`, has the seed `(seed, k)`.
+
+  Args:
+    clients: The clients' datasets, with elements as for `augment`.
+    plan: The server's plan.
+    seed: The run's seed.
+    transform: As for `augment`.
+
+  Yields:
+    A client's images `[n, H, W, C]` and labels `[n]`, copies included.
+  """
+  seed = augmentation.check_seed(seed)
+  augment_batch = augmentation.augment_batch_fn(plan, transform)
+  for client, dataset in enumerate(clients):
+    pair = augmentation.seed_pair((*seed, client))
+    yield _augment_now(dataset, augment_batch, pair)
 
 
 def _augment_client_data(clients, augment_dataset, pair):
@@ -155,22 +184,21 @@ def _augment_client_data(clients, augment_dataset, pair):
   )
 
 
-def _store(
+def _augment_now(
     dataset: tf.data.Dataset,
     augment_batch: Callable[..., Any],
     pair: np.ndarray,
-) -> tf.data.Dataset:
-  """Returns what `augment` gives, computed now and kept in memory.
+) -> list[np.ndarray]:
+  """Returns the images and labels that `augment` gives, computed now.
 
   Not by reading what `augment` returns, as starting that pipeline takes several
   times as long as augmenting one client.
   """
-  structure = dataset.element_spec
   # An empty batch goes first, for a client that has no other.
   batches = [
       [
           np.empty([0, *spec.shape], spec.dtype.as_numpy_dtype)
-          for spec in augmentation.image_and_label(structure)
+          for spec in augmentation.image_and_label(dataset.element_spec)
       ]
   ]
   # Where tf.data computes: another device may round otherwise, and would let
@@ -180,10 +208,7 @@ def _store(
         augment_batch(pair, key, *augmentation.image_and_label(batch))
         for key, batch in dataset.batch(augmentation.BATCH_SIZE).enumerate()
     ]
-  columns = [np.concatenate(column) for column in zip(*batches)]
-  return tf.data.Dataset.from_tensor_slices(
-      tf.nest.pack_sequence_as(structure, columns)
-  )
+  return [np.concatenate(column) for column in zip(*batches)]
 
 
 def _check_clients(clients: Any) -> Sequence[tf.data.Dataset]:

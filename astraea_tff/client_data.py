@@ -13,21 +13,26 @@ What a client trains on are batches, so the datasets given to a learning process
 are batched; `BatchedClients` does that.
 """
 
+import collections
 import collections.abc
 from collections.abc import Iterator, Sequence
 import itertools
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff import participation
 from astraea_tff import rescheduling
 from astraea_tff import schedule as schedule_lib
 
 Clients = Union[Sequence[tf.data.Dataset], tff.simulation.datasets.ClientData]
-# A mediator's data: `max_clients` datasets in training order.
-MediatorData = tuple[tf.data.Dataset, ...]
+# A mediator's data: `max_clients` datasets in training order; or, under
+# 'clients', in any order, with the order of every pass under 'order'.
+MediatorData = Union[
+    tuple[tf.data.Dataset, ...], collections.OrderedDict[str, Any]
+]
 
 
 class _ClientDataSequence(collections.abc.Sequence):
@@ -56,8 +61,9 @@ class BatchedClients:
   """The clients' examples in batches, in a new order at every reading.
 
   The order depends on the seed, the client and the round, and within a round on
-  the epoch; the same seed gives the same batches. Nothing is traced anew from
-  round to round.
+  the epoch; the same seed gives the same batches, as long as the program's
+  `tf.random.set_seed`, which TensorFlow mixes in, is the same too. Nothing is
+  traced anew from round to round.
   """
 
   def __init__(
@@ -114,11 +120,18 @@ class _RoundOfBatches(collections.abc.Sequence):
     return len(self._clients)
 
   def __getitem__(self, index: int) -> tf.data.Dataset:
-    seed = np.random.SeedSequence([*self._seeds, index]).generate_state(1)[0]
     dataset = self._clients[index].shuffle(
-        self._shuffle_buffer, seed=int(seed), reshuffle_each_iteration=True
+        self._shuffle_buffer,
+        seed=shuffle_seed(*self._seeds, index),
+        reshuffle_each_iteration=True,
     )
     return dataset.batch(self._batch_size)
+
+
+def shuffle_seed(seed: int, round_num: int, client: int) -> int:
+  """Returns the seed of the order of a client's examples in a round."""
+  sequence = np.random.SeedSequence([seed, round_num, client])
+  return int(sequence.generate_state(1)[0])
 
 
 def _as_clients(clients):
@@ -141,25 +154,40 @@ def mediator_data(
     mediators: Sequence[Sequence[int]],
     clients: Sequence[tf.data.Dataset],
     max_clients: int,
+    *,
+    orders: Optional[np.ndarray] = None,
 ) -> list[MediatorData]:
   """Returns the data of the given mediators, as a learning process takes it.
 
   Args:
-    mediators: Client indices of each mediator, in training order.
+    mediators: Client indices of each mediator, in training order. A mediator
+      may be without clients, as when all of them dropped out.
     clients: The clients' datasets of batches.
     max_clients: The number of datasets of a mediator, gamma. One with fewer
       clients is padded with empty ones.
+    orders: int32 [mediators, E_m, gamma]; for a process built with
+      `client_order='reshuffled'`, the order of the visits in each pass, as
+      `astraea_tff.reshuffled_orders` draws it.
 
   Returns:
-    A tuple of `max_clients` datasets for each mediator.
+    A tuple of `max_clients` datasets for each mediator; with `orders` that
+    tuple and a list of E_m times int32 [gamma], as
+    `OrderedDict(order=, clients=)`.
   """
+  nobody = getattr(clients, 'nobody', None)  # Of clients given by their ids.
+  if nobody is None:
+    nobody = clients[0].take(0)
   data = []
   for mediator in mediators:
     datasets = [clients[client] for client in mediator]
-    empty = datasets[0].take(0)
-    datasets += [empty] * (max_clients - len(datasets))
+    datasets += [nobody] * (max_clients - len(datasets))
     data.append(tuple(datasets))
-  return data
+  if orders is None:
+    return data
+  return [
+      collections.OrderedDict(order=list(order), clients=datasets)
+      for order, datasets in zip(orders, data)
+  ]
 
 
 def static_rounds(
@@ -169,6 +197,8 @@ def static_rounds(
     *,
     seed: int,
     first_round: int = 1,
+    drop_probability: float = 0.0,
+    reshuffled_epochs: Optional[int] = None,
 ) -> Iterator[list[MediatorData]]:
   """Yields the data of one round after another under one schedule for all.
 
@@ -183,13 +213,16 @@ def static_rounds(
     mediators_per_round: How many mediators take part in a round.
     seed: The seed of the draw.
     first_round: The number of the first round to yield.
+    drop_probability: See `astraea_tff.Schedule.rounds`.
+    reshuffled_epochs: See `astraea_tff.Schedule.rounds`.
 
   Yields:
     A round's mediators, without end.
 
   Raises:
-    ValueError: If there are fewer clients than the schedule has, or fewer
-      mediators than `mediators_per_round`.
+    ValueError: If there are fewer clients than the schedule has, fewer
+      mediators than `mediators_per_round`, or another argument is out of its
+      range.
   """
   clients = _as_clients(clients)
   if len(clients) < schedule.num_clients:
@@ -201,10 +234,29 @@ def static_rounds(
     sampled = schedule.sample(
         mediators_per_round, seed=seed, round_num=round_num
     )
+    mediators = [
+        participation.available_clients(
+            schedule.mediators[mediator],
+            drop_probability,
+            seed=seed,
+            round_num=round_num,
+        )
+        for mediator in sampled
+    ]
+    orders = None
+    if reshuffled_epochs is not None:
+      orders = participation.reshuffled_orders(
+          [len(mediator) for mediator in mediators],
+          schedule.max_clients,
+          reshuffled_epochs,
+          seed=seed,
+          round_num=round_num,
+      )
     yield mediator_data(
-        [schedule.mediators[mediator] for mediator in sampled],
+        mediators,
         clients_for_round(clients, round_num),
         schedule.max_clients,
+        orders=orders,
     )
 
 

@@ -8,6 +8,7 @@ import urllib.request
 
 import numpy as np
 import tensorflow_datasets as tfds
+import tqdm
 
 from astraea_tff.datasets import federated_dataset
 
@@ -155,9 +156,15 @@ def _read(
       # TFDS would keep a small data set in memory for a second pass.
       read_config=tfds.ReadConfig(try_autocache=False),
   ).batch(_EXAMPLES_PER_READ)
-  for examples in dataset.as_numpy_iterator():
-    end = start + len(examples['label'])
-    images[start:end] = examples['image']
-    labels[start:end] = examples['label']
-    start = end
+  progress = tqdm.tqdm(
+      total=num_examples, desc=f'reading {builder.name}/{split}',
+      unit='example', leave=False,
+  )
+  with progress:
+    for examples in dataset.as_numpy_iterator():
+      end = start + len(examples['label'])
+      images[start:end] = examples['image']
+      labels[start:end] = examples['label']
+      progress.update(end - start)
+      start = end
   return images, labels
