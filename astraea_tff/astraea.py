@@ -7,8 +7,8 @@ https://arxiv.org/abs/1907.01132.
 One synchronization round, with TFF's part in brackets:
 
   1. The server sends the model to the mediators [the distributor].
-  2. Every mediator trains it on its clients one after another, E_m times
-     (`astraea_tff.mediator`).
+  2. Every mediator trains it on its clients one after another, E_m times, and
+     undoes those that go non-finite (`astraea_tff.mediator`).
   3. The server averages the mediators' updates with weights n_m / n
      [the aggregator],
   4. and adds the average to the model [the finalizer].
@@ -23,8 +23,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from astraea_tff import chain
-from astraea_tff import label_distribution
+from astraea_tff import chain_options
 from astraea_tff import mediator
 
 _ModelFn = Union[
@@ -46,27 +45,39 @@ def build_weighted_astraea(
         tff.aggregators.WeightedAggregationFactory
     ] = None,
     metrics_aggregator: Optional[Any] = None,
-    loop_implementation: tff.learning.LoopImplementation = tff.learning.LoopImplementation.DATASET_REDUCE,
+    loop_implementation: tff.learning.LoopImplementation = tff.learning.LoopImplementation.DATASET_ITERATOR,
     max_clients: int,
     mediator_epochs: int = 1,
     local_epochs: int = 1,
     carry_optimizer_state: bool = False,
+    client_order: str = 'scheduled',
+    client_clipping_norm: Optional[float] = None,
 ) -> tff.learning.templates.LearningProcess:
   """Builds a learning process that performs Astraea (Algorithm 1).
 
   Takes the arguments of `tff.learning.algorithms.build_weighted_fed_avg`, and
   after them Astraea's own. State and metrics have the same structure as
-  FedAvg's, and with `max_clients=1` the process trains exactly what FedAvg
-  trains. The type signatures are
+  FedAvg's, with `client_work/chain/num_non_finite_clients` (int64) added, and
+  with `max_clients=1` the process trains exactly what FedAvg trains. The type
+  signatures are
 
   *   `initialize`: `( -> S@SERVER)`, `S` a
       `tff.learning.templates.LearningAlgorithmState`;
   *   `next`: `(<S@SERVER, {<B*, ..., B*>}@CLIENTS> -> <L@SERVER>)`. A mediator
       is one element at `CLIENTS`: a tuple of `max_clients` datasets of batches,
       in training order, empty ones where it has fewer clients
-      (`astraea_tff.Schedule.rounds` makes them);
+      (`astraea_tff.Schedule.rounds` makes them); with
+      `client_order='reshuffled'` it is `<order=int32[gamma]*,clients=<B*, ...,
+      B*>>`, with an order for each mediator epoch;
   *   `get_model_weights`, `set_model_weights`, `get_hparams`, `set_hparams`: as
       FedAvg's.
+
+  A client whose training goes non-finite (a loss, a weight, or the state of the
+  optimizer that it would hand along) is undone: the chain goes on from what the
+  client was handed, and neither its examples nor its metrics count. A mediator
+  of which every client is undone counts as nothing.
+  `num_non_finite_clients` counts each such client of a mediator once a round.
+  If only some of its visits were undone, the others count.
 
   Training one client after another usually wants a smaller client learning rate
   than training them side by side, 3 to 30 times smaller in the grid searches of
@@ -93,7 +104,11 @@ def build_weighted_astraea(
       mediator has an example leaves the model as it was.
     metrics_aggregator: As in FedAvg; `tff.learning.metrics.sum_then_finalize`
       by default.
-    loop_implementation: Which TensorFlow loop runs a chain.
+    loop_implementation: Which TensorFlow loop runs a chain. The iterator is the
+      quicker one here (`docs/performance.md`); `DATASET_REDUCE` is FedAvg's
+      default. With the latter, Keras layers that draw from a stream of their
+      own, such as `Dropout` with a seed, start it again at every mediator; with
+      the former they go on from call to call.
     max_clients: How many clients a mediator has at the most, gamma; at least 1.
     mediator_epochs: How often a mediator runs its chain in a round, E_m; at
       least 1.
@@ -103,6 +118,14 @@ def build_weighted_astraea(
       from the last of the first); every round still starts afresh. It costs the
       traffic of that state at every hop. If False, every client initializes its
       optimizer at every visit.
+    client_order: 'scheduled' (default), the clients are visited in the order of
+      the mediator's data in every mediator epoch; or 'reshuffled', each epoch
+      has an order of its own, which is part of the data
+      (`astraea_tff.Schedule.rounds` with `reshuffled_epochs`), so that it is
+      the same on any number of workers.
+    client_clipping_norm: The largest L2 norm of what one visit of a client
+      changes in all trainable weights together; a longer update is scaled down
+      to it at the end of the visit. None (default) for no limit.
 
   Returns:
     A `tff.learning.templates.LearningProcess`.
@@ -110,7 +133,7 @@ def build_weighted_astraea(
   Raises:
     TypeError: If an argument is not of the documented type.
     ValueError: If `max_clients`, `mediator_epochs` or `local_epochs` is less
-      than 1.
+      than 1, `client_clipping_norm` is not positive, or `client_order` unknown.
   """
   _check_arguments(
       model_fn,
@@ -118,13 +141,16 @@ def build_weighted_astraea(
       server_optimizer_fn,
       client_weighting,
       model_aggregator,
-      loop_implementation,
-      carry_optimizer_state,
   )
-  check_count = label_distribution.check_integer
-  max_clients = check_count(max_clients, '`max_clients`', 1)
-  mediator_epochs = check_count(mediator_epochs, '`mediator_epochs`', 1)
-  local_epochs = check_count(local_epochs, '`local_epochs`', 1)
+  options = chain_options.ChainOptions(
+      max_clients=max_clients,
+      mediator_epochs=mediator_epochs,
+      local_epochs=local_epochs,
+      carry_optimizer_state=carry_optimizer_state,
+      client_order=client_order,
+      client_clipping_norm=client_clipping_norm,
+      loop_implementation=loop_implementation,
+  )
 
   is_functional = isinstance(model_fn, tff.learning.models.FunctionalModel)
   build_client_work = (
@@ -153,13 +179,7 @@ def build_weighted_astraea(
           client_optimizer_fn,
           client_weighting,
           metrics_aggregator,
-          chain.ChainOptions(
-              max_clients=max_clients,
-              mediator_epochs=mediator_epochs,
-              local_epochs=local_epochs,
-              carry_optimizer_state=carry_optimizer_state,
-              loop_implementation=loop_implementation,
-          ),
+          options,
       ),
       _create_aggregator(model_aggregator, model_weights_type.trainable),
       tff.learning.templates.build_apply_optimizer_finalizer(
@@ -179,12 +199,14 @@ def build_unweighted_astraea(
         tff.aggregators.UnweightedAggregationFactory
     ] = None,
     metrics_aggregator: Optional[Any] = None,
-    loop_implementation: tff.learning.LoopImplementation = tff.learning.LoopImplementation.DATASET_REDUCE,
+    loop_implementation: tff.learning.LoopImplementation = tff.learning.LoopImplementation.DATASET_ITERATOR,
     *,
     max_clients: int,
     mediator_epochs: int = 1,
     local_epochs: int = 1,
     carry_optimizer_state: bool = False,
+    client_order: str = 'scheduled',
+    client_clipping_norm: Optional[float] = None,
 ) -> tff.learning.templates.LearningProcess:
   """Builds a learning process that performs Astraea with equal mediators.
 
@@ -205,6 +227,8 @@ def build_unweighted_astraea(
     mediator_epochs: See `build_weighted_astraea`.
     local_epochs: See `build_weighted_astraea`.
     carry_optimizer_state: See `build_weighted_astraea`.
+    client_order: See `build_weighted_astraea`.
+    client_clipping_norm: See `build_weighted_astraea`.
 
   Returns:
     A `tff.learning.templates.LearningProcess`.
@@ -212,11 +236,11 @@ def build_unweighted_astraea(
   Raises:
     TypeError: If an argument is not of the documented type.
     ValueError: If `max_clients`, `mediator_epochs` or `local_epochs` is less
-      than 1.
+      than 1, `client_clipping_norm` is not positive, or `client_order` unknown.
   """
   if model_aggregator is None:
     model_aggregator = tff.aggregators.UnweightedMeanFactory()
-  _check_type(
+  chain_options.check_type(
       'model_aggregator',
       model_aggregator,
       tff.aggregators.UnweightedAggregationFactory,
@@ -234,6 +258,8 @@ def build_unweighted_astraea(
       mediator_epochs=mediator_epochs,
       local_epochs=local_epochs,
       carry_optimizer_state=carry_optimizer_state,
+      client_order=client_order,
+      client_clipping_norm=client_clipping_norm,
   )
 
 
@@ -254,7 +280,7 @@ def _build_initial_model_weights_fn(model_fn: _ModelFn):
     @tff.tensorflow.computation
     def initial_model_weights_fn():
       model = model_fn()
-      _check_type(
+      chain_options.check_type(
           'model_fn()', model, tff.learning.models.VariableModel
       )
       return tff.learning.models.ModelWeights.from_model(model)
@@ -284,36 +310,21 @@ def _check_arguments(
     server_optimizer_fn,
     client_weighting,
     model_aggregator,
-    loop_implementation,
-    carry_optimizer_state,
 ):
   """Raises a TypeError for an argument that is not of its documented type."""
+  check_type = chain_options.check_type
   if not callable(model_fn):
-    _check_type('model_fn', model_fn, tff.learning.models.FunctionalModel)
+    check_type('model_fn', model_fn, tff.learning.models.FunctionalModel)
   optimizer_type = tff.learning.optimizers.Optimizer
-  _check_type('client_optimizer_fn', client_optimizer_fn, optimizer_type)
+  check_type('client_optimizer_fn', client_optimizer_fn, optimizer_type)
   if server_optimizer_fn is not None:
-    _check_type('server_optimizer_fn', server_optimizer_fn, optimizer_type)
-  _check_type(
+    check_type('server_optimizer_fn', server_optimizer_fn, optimizer_type)
+  check_type(
       'client_weighting', client_weighting, tff.learning.ClientWeighting
   )
   if model_aggregator is not None:
-    _check_type(
+    check_type(
         'model_aggregator',
         model_aggregator,
         tff.aggregators.WeightedAggregationFactory,
-    )
-  _check_type(
-      'loop_implementation',
-      loop_implementation,
-      tff.learning.LoopImplementation,
-  )
-  _check_type('carry_optimizer_state', carry_optimizer_state, bool)
-
-
-def _check_type(name, value, expected):
-  if not isinstance(value, expected):
-    raise TypeError(
-        f'`{name}` must be a {expected.__module__}.{expected.__qualname__}, got'
-        f' {value!r} of type {type(value).__name__}.'
     )

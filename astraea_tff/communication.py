@@ -77,6 +77,7 @@ def astraea_round_bytes(
     mediator_epochs: int = 1,
     *,
     carry_optimizer_state_bytes: int = 0,
+    num_mediators: Optional[int] = None,
 ) -> int:
   """Traffic of a synchronization round, `2 |w| (ceil(c / gamma) + c E_m)`.
 
@@ -95,6 +96,8 @@ def astraea_round_bytes(
     max_clients: gamma, at least 1. All mediators but one have so many clients.
     mediator_epochs: E_m, at least 1.
     carry_optimizer_state_bytes: |s|, at least 0; two models for Adam.
+    num_mediators: The mediators that have these clients, where they are not
+      ceil(c / gamma), as when clients dropped out; in [1, c].
 
   Returns:
     Bytes.
@@ -110,10 +113,52 @@ def astraea_round_bytes(
   )
   num_clients = check(num_clients, 'num_clients', 1)
   visits = num_clients * check(mediator_epochs, 'mediator_epochs', 1)
-  num_mediators = -(-num_clients // check(max_clients, 'max_clients', 1))
+  fewest = -(-num_clients // check(max_clients, 'max_clients', 1))
+  if num_mediators is None:
+    num_mediators = fewest
+  elif not fewest <= check(num_mediators, 'num_mediators', 1) <= num_clients:
+    raise ValueError(
+        f'num_mediators must be in [{fewest}, {num_clients}] for'
+        f' {num_clients} clients of at most {max_clients} a mediator, got'
+        f' {num_mediators}.'
+    )
   return 2 * (
       bytes_per_model * (num_mediators + visits)
       + state_bytes * (visits - num_mediators)
+  )
+
+
+def mime_lite_round_bytes(
+    bytes_per_model: int,
+    num_clients: int,
+    *,
+    gradient_bytes: int,
+    optimizer_state_bytes: int,
+) -> int:
+  """Traffic of a round of TFF's Mime Lite, `c (2 |w| + |g| + |s|)`.
+
+  Beside FedAvg's traffic every client gets the state of the server's optimizer
+  and returns the full gradient at the round's first model.
+
+  Args:
+    bytes_per_model: |w|, at least 1; see `model_bytes`.
+    num_clients: c, at least 1.
+    gradient_bytes: |g|, the trainable weights, at least 1.
+    optimizer_state_bytes: |s|, at least 0; two models for Adam.
+
+  Returns:
+    Bytes.
+
+  Raises:
+    TypeError: An argument is no integer.
+    ValueError: An argument is out of range.
+  """
+  check = label_distribution.check_integer
+  extra = check(gradient_bytes, 'gradient_bytes', 1) + check(
+      optimizer_state_bytes, 'optimizer_state_bytes', 0
+  )
+  return (
+      fed_avg_round_bytes(bytes_per_model, num_clients) + num_clients * extra
   )
 
 

@@ -11,6 +11,7 @@ import functools
 from typing import Any, Union
 
 import numpy as np
+from scipy import special
 from sklearn import metrics
 import tensorflow as tf
 
@@ -18,6 +19,7 @@ from astraea_tff import label_distribution
 
 # The prediction of a model that answers with NaN; no class.
 _NO_CLASS = -1
+_NUM_CALIBRATION_BINS = 15
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -36,8 +38,14 @@ class Evaluation:
     precision: `float64 [N]`, share of the predictions of a class that is right.
     recall: `float64 [N]`, share of a class that is predicted as such.
     f1: `float64 [N]`, harmonic mean of the two.
-    macro_f1: Mean of `f1` over the classes that have examples.
+    macro_precision: Mean of `precision` over the classes that have examples.
+    macro_recall: Mean of `recall` over them; balanced accuracy by another name.
+    macro_f1: Mean of `f1` over them.
     worst_class_recall: Smallest recall of a class that has examples.
+    calibration_error: Expected calibration error with 15 bins of equal width:
+      the mean over examples of how far the accuracy of their bin is from its
+      mean confidence, the probability of the predicted class, in [0, 1]; NaN if
+      a probability is.
     num_unpredicted: Examples for which a logit was NaN. They count as wrong.
   """
 
@@ -47,8 +55,11 @@ class Evaluation:
   precision: np.ndarray
   recall: np.ndarray
   f1: np.ndarray
+  macro_precision: float
+  macro_recall: float
   macro_f1: float
   worst_class_recall: float
+  calibration_error: float
   num_unpredicted: int
 
 
@@ -121,8 +132,11 @@ def _evaluate_logits(logits: np.ndarray, labels: np.ndarray) -> Evaluation:
       precision=precision,
       recall=recall,
       f1=f1,
+      macro_precision=float(precision[occurs].mean()),
+      macro_recall=float(recall[occurs].mean()),
       macro_f1=float(f1[occurs].mean()),
       worst_class_recall=float(recall[occurs].min()),
+      calibration_error=_calibration_error(logits, predictions == labels),
       num_unpredicted=int(unpredicted.sum()),
   )
 
@@ -133,6 +147,19 @@ def _mean_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
     shifted = logits - logits.max(axis=1, keepdims=True)
     partition = np.log(np.exp(shifted).sum(axis=1))
     return float((partition - shifted[np.arange(len(labels)), labels]).mean())
+
+
+def _calibration_error(logits: np.ndarray, is_right: np.ndarray) -> float:
+  """Guo et al., On calibration of modern neural networks, 2017, equation 3."""
+  # An infinite logit makes `inf - inf`, as in the loss.
+  with np.errstate(invalid='ignore'):
+    confidences = special.softmax(logits, axis=1).max(axis=1)
+  if np.isnan(confidences).any():
+    return float('nan')
+  # A bin has its upper edge.
+  bins = np.ceil(confidences * _NUM_CALIBRATION_BINS).astype(int) - 1
+  excess = np.bincount(bins, weights=is_right - confidences)
+  return float(np.abs(excess).sum() / len(logits))
 
 
 def _check_labels(labels: Any, length: int, num_classes: int) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff import dropout
 from astraea_tff import label_distribution
 
 
@@ -37,7 +38,8 @@ def build_emnist_cnn(
     num_classes: N, at least 2.
     input_shape: Height, width and channels of an image, at least 13x13x1, with
       values in [0, 1].
-    seed: Makes the initial weights the same every time. None draws them anew.
+    seed: Makes the initial weights and the dropout the same every time. None
+      draws them anew.
     dropout_rate: Share of the values dropped in training, in [0, 1).
 
   Returns:
@@ -52,20 +54,19 @@ def build_emnist_cnn(
     raise ValueError(f'dropout_rate must be in [0, 1), got {dropout_rate}.')
   layers, seeds = tf.keras.layers, _seeds(seed)
   initializer = tf.keras.initializers.GlorotUniform
-  return tf.keras.Sequential([
-      layers.Input(shape),
+  return _chain_layers('emnist_cnn', shape, [
       layers.Conv2D(12, 5, strides=2, activation='relu',
                     kernel_initializer=initializer(next(seeds))),
       layers.Conv2D(18, 3, strides=2, activation='relu',
                     kernel_initializer=initializer(next(seeds))),
-      layers.Dropout(dropout_rate, seed=next(seeds)),
+      dropout.BatchSeededDropout(dropout_rate, next(seeds)),
       layers.Conv2D(24, 2, activation='relu',
                     kernel_initializer=initializer(next(seeds))),
       layers.Flatten(),
       layers.Dense(150, activation='relu',
                    kernel_initializer=initializer(next(seeds))),
       layers.Dense(num_classes, kernel_initializer=initializer(next(seeds))),
-  ], name='emnist_cnn')
+  ])
 
 
 def build_cifar10_cnn(
@@ -83,7 +84,8 @@ def build_cifar10_cnn(
     num_classes: N, at least 2.
     input_shape: Height, width and channels of an image, at least 10x10x1, with
       values in [0, 1].
-    seed: Makes the initial weights the same every time. None draws them anew.
+    seed: Makes the initial weights and the dropout the same every time. None
+      draws them anew.
 
   Returns:
     A Keras model from `float32 [B, H, W, C]` to logits `float32 [B, N]`.
@@ -103,19 +105,18 @@ def build_cifar10_cnn(
         layers.Conv2D(channels, 3, activation='relu',
                       kernel_initializer=initializer(next(seeds))),
         layers.MaxPooling2D(2),
-        layers.Dropout(0.25, seed=next(seeds)),
+        dropout.BatchSeededDropout(0.25, next(seeds)),
     ]
 
-  return tf.keras.Sequential([
-      layers.Input(shape),
+  return _chain_layers('cifar10_cnn', shape, [
       *block(32),
       *block(64),
       layers.Flatten(),
       layers.Dense(512, activation='relu',
                    kernel_initializer=initializer(next(seeds))),
-      layers.Dropout(0.5, seed=next(seeds)),
+      dropout.BatchSeededDropout(0.5, next(seeds)),
       layers.Dense(num_classes, kernel_initializer=initializer(next(seeds))),
-  ], name='cifar10_cnn')
+  ])
 
 
 def tff_model_fn(
@@ -143,6 +144,21 @@ def tff_model_fn(
     )
 
   return model_fn
+
+
+def _chain_layers(
+    name: str,
+    input_shape: tuple[int, ...],
+    layers: Sequence[tf.keras.layers.Layer],
+) -> tf.keras.Model:
+  """Returns a model of the layers, one after another."""
+  images = values = tf.keras.layers.Input(input_shape)
+  for layer in layers:
+    if isinstance(layer, dropout.BatchSeededDropout):
+      values = layer([values, images])
+    else:
+      values = layer(values)
+  return tf.keras.Model(images, values, name=name)
 
 
 def _seeds(seed: Optional[int]) -> Iterator[int]:

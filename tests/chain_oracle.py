@@ -49,19 +49,19 @@ def loss_fn():
   return tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-def variable_model_fn():
+def variable_model_fn(build_model=build_keras_model, loss=None):
   return tff.learning.models.from_keras_model(
-      build_keras_model(),
+      build_model(),
       input_spec=INPUT_SPEC,
-      loss=loss_fn(),
+      loss=loss or loss_fn(),
       metrics=[tf.keras.metrics.SparseCategoricalAccuracy()],
   )
 
 
-def build_functional_model():
+def build_functional_model(loss=None):
   return tff.learning.models.functional_model_from_keras(
       build_keras_model,
-      loss_fn(),
+      loss or loss_fn(),
       INPUT_SPEC,
       lambda: collections.OrderedDict(
           num_examples=tff.learning.metrics.NumExamplesCounter()
@@ -89,25 +89,100 @@ def run_chain(
     mediator_epochs=1,
     local_epochs=1,
     carry_optimizer_state=False,
+    client_clipping_norm=None,
     weights=None,
+    build_model=build_keras_model,
+    loss=None,
 ):
   """Trains on one client after another in plain Keras; returns the weights."""
-  model = build_keras_model()
+  model = build_model()
   if weights is not None:
     model.set_weights(weights)
-  loss = loss_fn()
+  loss = loss or loss_fn()
   optimizer = build_optimizer()
   for _ in range(mediator_epochs):
     for client in clients:
       if not carry_optimizer_state:
         optimizer = build_optimizer()
+      before = [v.numpy() for v in model.trainable_variables]
       for _ in range(local_epochs):
         for features, labels in client:
           with tf.GradientTape() as tape:
             value = loss(labels, model(features, training=True))
           gradients = tape.gradient(value, model.trainable_variables)
           optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+      if client_clipping_norm is not None:
+        variables = model.trainable_variables
+        clipped = clip_update(before, variables, client_clipping_norm)
+        for variable, value in zip(variables, clipped):
+          variable.assign(value)
   return [v.numpy() for v in model.trainable_variables]
+
+
+def clip_update(before, after, norm):
+  """`before` plus the update to `after`, of a norm of `norm` at the most."""
+  before = [np.asarray(value, np.float64) for value in before]
+  update = [a.numpy().astype(np.float64) - b for a, b in zip(after, before)]
+  actual = np.linalg.norm(np.concatenate([u.ravel() for u in update]))
+  factor = min(1.0, norm / actual) if actual else 1.0
+  return [b + factor * u for b, u in zip(before, update)]
+
+
+class AttackableLoss(tf.keras.losses.Loss):
+  """Cross-entropy that a client can turn against the chain by its labels.
+
+  A label is the class plus `NUM_CLASSES` times an attack's number; attacks add
+  to an example's loss and to the gradient of its logits. The rest of the loss
+  is divided by 400, so that with a learning rate of 40 honest clients train as
+  with 0.1, and a finite gradient can make a weight infinite.
+  """
+
+  # Name: what is added to the loss, what is added to the gradient.
+  ATTACKS = {
+      'none': (0.0, 0.0),
+      'gradient NaN': (0.0, np.nan),
+      'gradient Inf': (0.0, np.inf),
+      'weights up': (0.0, -2e37),
+      'weights down': (0.0, 2e37),
+      'loss NaN': (np.nan, 0.0),
+      'loss Inf': (np.inf, 0.0),
+      'large': (0.0, 1e25),
+  }
+
+  def call(self, y_true, y_pred):
+    attacks = tf.constant(list(self.ATTACKS.values()), tf.float32)
+    added = tf.gather(attacks, y_true // NUM_CLASSES)
+
+    @tf.custom_gradient
+    def attack(logits):
+      return added[:, 0], lambda upstream: (
+          tf.ones_like(logits) * (added[:, 1] * upstream)[:, tf.newaxis]
+      )
+
+    cross_entropy = tf.keras.losses.sparse_categorical_crossentropy(
+        y_true % NUM_CLASSES, y_pred, from_logits=True
+    )
+    return cross_entropy / 400 + attack(y_pred)
+
+
+# Momentum, so that there is a state to hand along and to put back.
+ATTACKABLE_OPTIMIZER = (
+    lambda: tff.learning.optimizers.build_sgdm(40.0, momentum=0.9),
+    lambda: tf.keras.optimizers.legacy.SGD(40.0, momentum=0.9),
+)
+
+
+def attacking(client, *attacks):
+  """The client with one attack after another, on a batch each, then honest."""
+  numbers = [list(AttackableLoss.ATTACKS).index(attack) for attack in attacks]
+  numbers = tf.constant(numbers + [0], tf.int32)
+
+  def attack_batch(index, batch):
+    features, labels = batch
+    number = numbers[tf.minimum(tf.cast(index, tf.int32), len(attacks))]
+    return features, labels + NUM_CLASSES * number
+
+  return client.enumerate().map(attack_batch)
 
 
 def run_round(process, mediators):

@@ -37,6 +37,8 @@ def test_takes_fed_avg_arguments_by_their_names_and_order(kind):
       'mediator_epochs',
       'local_epochs',
       'carry_optimizer_state',
+      'client_order',
+      'client_clipping_norm',
   ]
   for our, their in zip(our_parameters, fed_avg_parameters):
     assert our.kind == their.kind, our.name
@@ -64,7 +66,16 @@ def test_state_and_metrics_have_the_structure_of_fed_avg(model):
         == getattr(theirs, method).type_signature
     ), method
   our_next, their_next = ours.next.type_signature, theirs.next.type_signature
-  assert our_next.result == their_next.result
+  assert our_next.result[0] == their_next.result[0]
+  our_metrics, their_metrics = our_next.result[1], their_next.result[1]
+  for name in ('distributor', 'aggregator', 'finalizer'):
+    assert getattr(our_metrics.member, name) == getattr(
+        their_metrics.member, name
+    ), name
+  work = our_metrics.member.client_work
+  assert work.train == their_metrics.member.client_work.train
+  assert str(work.chain) == '<num_non_finite_clients=int64>'
+  assert list(tff.structure.name_list(work)) == ['train', 'chain']
   assert our_next.parameter[0] == their_next.parameter[0]
   sequence = their_next.parameter[1].member
   assert list(our_next.parameter[1].member.children()) == [sequence, sequence]
@@ -217,6 +228,8 @@ def test_counts_below_one_and_other_types_are_refused(name):
         ),
         (dict(loop_implementation='reduce'), '`loop_implementation` must be'),
         (dict(carry_optimizer_state=1), '`carry_optimizer_state` must be'),
+        (dict(client_clipping_norm='1'), '`client_clipping_norm` must be'),
+        (dict(client_clipping_norm=True), '`client_clipping_norm` must be'),
         (
             dict(model_fn=lambda: tf.constant(0)),
             r'`model_fn\(\)` must be .*VariableModel',
@@ -226,6 +239,26 @@ def test_counts_below_one_and_other_types_are_refused(name):
 def test_arguments_of_other_types_are_refused_by_name(arguments, match):
   with pytest.raises(TypeError, match=match):
     build(**arguments)
+
+
+@pytest.mark.parametrize('norm', [0, -1.0, float('nan'), float('inf')])
+def test_clipping_norms_that_are_not_positive_are_refused(norm):
+  with pytest.raises(ValueError, match='`client_clipping_norm` must be finite'):
+    build(client_clipping_norm=norm)
+
+
+@pytest.mark.parametrize('order', ['random', None, 1])
+def test_unknown_client_orders_are_refused(order):
+  with pytest.raises(ValueError, match="`client_order` must be one of .*'sched"):
+    build(client_order=order)
+
+
+def test_the_order_of_the_clients_is_part_of_the_data():
+  process = build(client_order='reshuffled', mediator_epochs=3)
+  mediator = process.next.type_signature.parameter[1].member
+  scheduled = build().next.type_signature.parameter[1].member
+  assert str(mediator.order) == 'int32[2]*'
+  assert str(mediator.clients) == str(scheduled)
 
 
 def test_unweighted_refuses_a_weighted_aggregator():

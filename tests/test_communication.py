@@ -70,6 +70,27 @@ def test_astraea_round_equals_its_messages(
   ) == _walk(5, state_bytes, num_clients, max_clients, epochs)
 
 
+def test_mediators_that_lost_clients_are_counted_as_they_are():
+  # Three mediators of one client each; five models between any two successive
+  # visits of a mediator.
+  assert communication.astraea_round_bytes(
+      3, 3, 5, 2, carry_optimizer_state_bytes=5, num_mediators=3
+  ) == 3 * (2 * 3 + 2 * 2 * 3 + 2 * 5)
+
+
+@pytest.mark.parametrize('num_mediators', [1, 5])
+def test_impossible_numbers_of_mediators_are_refused(num_mediators):
+  with pytest.raises(ValueError, match=r'num_mediators must be in \[2, 4\]'):
+    communication.astraea_round_bytes(3, 4, 2, num_mediators=num_mediators)
+
+
+def test_mime_lite_round_by_hand():
+  # Model and state to seven clients, update and gradient back.
+  assert communication.mime_lite_round_bytes(
+      100, 7, gradient_bytes=90, optimizer_state_bytes=180
+  ) == 7 * (100 + 180 + 100 + 90)
+
+
 def test_bytes_are_exact_beyond_floating_point():
   huge = 2**60 + 1
   assert communication.astraea_round_bytes(huge, 3, 1, 5) == 36 * huge

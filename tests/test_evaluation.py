@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import special
 from sklearn import metrics
 import tensorflow as tf
 
@@ -30,6 +31,8 @@ def test_every_measure_by_hand():
   np.testing.assert_allclose(result.precision, [1, 1 / 2, 1 / 2])
   np.testing.assert_allclose(result.recall, [2 / 3, 1 / 2, 1])
   np.testing.assert_allclose(result.f1, [4 / 5, 1 / 2, 2 / 3])
+  assert result.macro_precision == pytest.approx((1 + 1 / 2 + 1 / 2) / 3)
+  assert result.macro_recall == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
   assert result.macro_f1 == pytest.approx((4 / 5 + 1 / 2 + 2 / 3) / 3)
   assert result.worst_class_recall == pytest.approx(1 / 2)
   assert result.num_unpredicted == 0
@@ -100,6 +103,38 @@ def test_infinite_logits_still_predict():
   result = evaluation.evaluate(_identity, logits, _LABELS, 3)
   assert result.accuracy == pytest.approx(4 / 6)
   assert result.num_unpredicted == 0
+
+
+def test_calibration_error_is_that_of_the_bins_by_hand():
+  # Confidences 0.5, 0.62, 0.66 and 0.99; bins are a fifteenth wide, so the two
+  # in the middle share the tenth.
+  confidences = np.array([0.5 + 1e-9, 0.62, 0.66, 0.99])
+  logits = np.log(np.stack([confidences, 1 - confidences], axis=1))
+  result = evaluation.evaluate(_identity, logits, np.array([0, 0, 1, 0]), 2)
+  assert result.calibration_error == pytest.approx(
+      (0.5 + abs(1 - 0.62 - 0.66) + 0.01) / 4
+  )
+
+
+def test_calibration_error_of_probabilities_that_are_right_is_small():
+  rng = np.random.default_rng(0)
+  logits = rng.normal(size=(20_000, 3)) * 2
+  shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+  labels = (rng.random((20_000, 1)) > shares.cumsum(axis=1)).sum(axis=1)
+  honest = evaluation.evaluate(_identity, logits, labels, 3)
+  too_sure = evaluation.evaluate(_identity, 3 * logits, labels, 3)
+  assert honest.calibration_error < 0.02
+  confidence = special.softmax(3 * logits, axis=1).max(axis=1).mean()
+  assert too_sure.calibration_error == pytest.approx(
+      confidence - too_sure.accuracy, abs=0.01
+  )
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf])
+def test_calibration_error_of_no_probabilities_is_nan(value):
+  logits = np.array([[value, 0.0], [0.0, 1.0]])
+  result = evaluation.evaluate(_identity, logits, np.array([0, 1]), 2)
+  assert np.isnan(result.calibration_error)
 
 
 def test_large_logits_do_not_overflow():

@@ -195,24 +195,3 @@ def test_trains_on_every_example_of_every_client_in_every_pass():
   labels = [int(y.numpy().sum()) for client in CLIENTS for _, y in client]
   assert train['num_examples'] == (7 + 10 + 4) * 3 * 2
   assert train['label_sum'] == sum(labels) * 3 * 2
-
-
-@pytest.mark.parametrize('model', ['variable', 'functional'])
-def test_non_finite_mediator_counts_as_nothing(model):
-  features, labels = next(iter(CLIENTS[0]))
-  poisoned = tf.data.Dataset.from_tensors((features * np.nan, labels))
-  model_fn = (
-      chain_oracle.variable_model_fn
-      if model == 'variable'
-      else chain_oracle.build_functional_model()
-  )
-  process = astraea.build_weighted_astraea(
-      model_fn, tff.learning.optimizers.build_sgdm(0.1), max_clients=2
-  )
-  good = (CLIENTS[0], CLIENTS[1])
-  with_bad, metrics = chain_oracle.run_round(
-      process, [good, (CLIENTS[2], poisoned)]
-  )
-  without, _ = chain_oracle.run_round(process, [good])
-  chain_oracle.assert_weights_close(with_bad, without)
-  assert metrics['client_work']['train']['num_examples'] == 7 + 10

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff import dropout
 from astraea_tff import models
 
 
@@ -23,7 +24,7 @@ def test_emnist_network_by_layer():
                   if isinstance(layer, tf.keras.layers.Conv2D)]
   assert [layer.strides for layer in convolutions] == [(2, 2), (2, 2), (1, 1)]
   assert [layer.rate for layer in layers
-          if isinstance(layer, tf.keras.layers.Dropout)] == [0.5]
+          if isinstance(layer, dropout.BatchSeededDropout)] == [0.5]
 
 
 def test_cifar10_network_has_the_keras_examples_number_of_parameters():
@@ -32,7 +33,7 @@ def test_cifar10_network_has_the_keras_examples_number_of_parameters():
   assert model.input_shape == (None, 32, 32, 3)
   assert model.output_shape == (None, 10)
   assert [layer.rate for layer in model.layers
-          if isinstance(layer, tf.keras.layers.Dropout)] == [0.25, 0.25, 0.5]
+          if isinstance(layer, dropout.BatchSeededDropout)] == [0.25, 0.25, 0.5]
 
 
 _BUILDERS = [models.build_emnist_cnn, models.build_cifar10_cnn]
