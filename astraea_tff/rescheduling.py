@@ -21,6 +21,7 @@ from typing import Any, Optional
 
 import numpy as np
 
+from astraea_tff import grouping
 from astraea_tff import label_distribution
 from astraea_tff import schedule
 
@@ -72,11 +73,12 @@ def reschedule(
       everywhere or zero for a class that occurs.
   """
   max_clients = label_distribution.check_integer(max_clients, 'max_clients', 1)
-  clients, counts = _select(counts, clients)
-  target = _resolve_target(target, counts)
+  clients, counts = grouping.select(counts, clients)
+  target = grouping.resolve_target(target, counts)
   surprisals = label_distribution.target_surprisals(target, counts)
   order = _greedy_order(counts, max_clients, surprisals)
-  return _schedule(clients, counts, order, max_clients, target)
+  mediators = grouping.cut(order, max_clients)
+  return grouping.to_schedule(clients, counts, mediators, max_clients, target)
 
 
 def random_schedule(
@@ -109,10 +111,11 @@ def random_schedule(
   """
   max_clients = label_distribution.check_integer(max_clients, 'max_clients', 1)
   seed = label_distribution.check_integer(seed, 'seed', 0)
-  clients, counts = _select(counts, clients)
-  target = _resolve_target(target, counts)
+  clients, counts = grouping.select(counts, clients)
+  target = grouping.resolve_target(target, counts)
   order = np.random.default_rng(seed).permutation(len(clients))
-  return _schedule(clients, counts, order, max_clients, target)
+  mediators = grouping.cut(order, max_clients)
+  return grouping.to_schedule(clients, counts, mediators, max_clients, target)
 
 
 def _greedy_order(
@@ -177,64 +180,3 @@ def _distinct_counts(
     classes.append(np.full(len(distinct), label))
     offset += len(distinct)
   return np.concatenate(values), np.concatenate(classes), entries
-
-
-def _schedule(
-    clients: np.ndarray,
-    counts: np.ndarray,
-    order: np.ndarray,
-    max_clients: int,
-    target: Any,
-) -> schedule.Schedule:
-  """Cuts an order into mediators and measures them."""
-  starts = range(0, len(order), max_clients)
-  pooled = np.add.reduceat(counts[order], starts, axis=0)
-  ordered = clients[order].tolist()
-  return schedule.Schedule(
-      [ordered[start : start + max_clients] for start in starts],
-      label_distribution.kl_divergence(pooled, target),
-      max_clients,
-  )
-
-
-def _resolve_target(target: Any, counts: np.ndarray) -> Any:
-  """Returns what `label_distribution` takes as a target."""
-  if not isinstance(target, str):
-    return target
-  if target != 'pooled':
-    raise ValueError(
-        "target must be None, 'pooled' or a probability for each class, got "
-        f'{target!r}.'
-    )
-  pooled = counts.sum(axis=0)
-  return pooled if pooled.any() else None
-
-
-def _select(
-    counts: Any, clients: Optional[Sequence[int]]
-) -> tuple[np.ndarray, np.ndarray]:
-  """Returns the client indices `int64 [c]`, ascending, and their counts."""
-  counts = label_distribution.check_counts(counts)
-  if clients is None:
-    return np.arange(len(counts)), counts
-  clients = np.asarray(clients)
-  if clients.ndim != 1 or not clients.size:
-    raise ValueError(
-        'clients must be a nonempty sequence of client indices, got shape '
-        f'{list(clients.shape)}.'
-    )
-  if clients.dtype.kind not in 'iu':
-    raise TypeError(f'clients must hold ints, got dtype {clients.dtype}.')
-  distinct, repeats = np.unique(clients, return_counts=True)
-  if distinct[0] < 0 or distinct[-1] >= len(counts):
-    outside = distinct[0] if distinct[0] < 0 else distinct[-1]
-    raise ValueError(
-        f'clients must lie in [0, {len(counts)}), the rows of counts, got '
-        f'{outside}.'
-    )
-  if repeats.max() > 1:
-    raise ValueError(
-        f'clients must be distinct, got {distinct[repeats.argmax()]} '
-        f'{repeats.max()} times.'
-    )
-  return distinct.astype(np.int64), counts[distinct]

@@ -6,7 +6,7 @@ Knows no TensorFlow, so that a server can keep and send schedules without it.
 from collections.abc import Iterator
 import dataclasses
 import json
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
@@ -141,6 +141,8 @@ class Schedule:
       *,
       seed: int,
       first_round: int = 1,
+      drop_probability: float = 0.0,
+      reshuffled_epochs: Optional[int] = None,
   ) -> Iterator[Any]:
     """Yields the data of one synchronization round after another, without end.
 
@@ -155,21 +157,37 @@ class Schedule:
       seed: At least 0. Of the whole run.
       first_round: The number of the first round that is yielded; a resumed run
         gives the one it stopped before.
+      drop_probability: The probability that a client of the round drops out, in
+        [0, 1]; its mediator trains the others. See
+        `astraea_tff.available_clients`.
+      reshuffled_epochs: None for a learning process that visits the clients as
+        scheduled. For one that was built with `client_order='reshuffled'`, its
+        `mediator_epochs`, E_m: the data then hold an order of the clients for
+        each of these passes.
 
     Yields:
       A list with a tuple of `max_clients` datasets for each of the round's
       mediators, padded with empty datasets: what the learning process's `next`
-      takes beside the state.
+      takes beside the state. With `reshuffled_epochs` it is an
+      `OrderedDict(order=, clients=)` of E_m times int32 `[max_clients]` and
+      that tuple.
 
     Raises:
-      ValueError: `clients` has fewer clients than the schedule, or
-        `mediators_per_round` is out of its range.
+      TypeError: An argument has a wrong type.
+      ValueError: `clients` has fewer clients than the schedule, or another
+        argument is out of its range.
     """
     # TensorFlow is needed here and nowhere else in this module.
     from astraea_tff import client_data  # pylint: disable=g-import-not-at-top
 
     return client_data.static_rounds(
-        self, clients, mediators_per_round, seed=seed, first_round=first_round
+        self,
+        clients,
+        mediators_per_round,
+        seed=seed,
+        first_round=first_round,
+        drop_probability=drop_probability,
+        reshuffled_epochs=reshuffled_epochs,
     )
 
   def to_json(self) -> str:
