@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import label_distribution
+from astraea_tff import label_reading
 
 _LABELS = {'a': [2, 0, 2], 'b': [1], 'c': [0, 0, 3, 2, 1]}
 _COUNTS = [[1, 0, 2, 0], [0, 1, 0, 0], [2, 1, 1, 1]]
@@ -140,7 +141,7 @@ def test_clients_longer_than_one_read_are_counted_whole():
 
 
 def test_reading_runs_ahead_by_about_one_read_at_most(monkeypatch):
-  monkeypatch.setattr(label_distribution, '_LABELS_PER_READ', 64)
+  monkeypatch.setattr(label_reading, '_LABELS_PER_READ', 64)
   read = 0
 
   def examples():
