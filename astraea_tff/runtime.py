@@ -1,181 +1,35 @@
-"""TFF's local execution context, with a worker that surely ends.
+"""Where TFF's computations run: on a local worker, or on several anywhere.
 
-TFF runs computations in a child process, `worker_binary`. As TFF starts it, the
-child inherits the parent's standard output and outlives the parent, so that
-`python train.py | tee log` never ends; its start-up loop has no timeout; and it
-runs with TensorFlow's default threads, which cost about half the speed of a
-round of small models. This module starts the same binary under TFF's own
-executors (`tff.framework`), with
+TFF runs computations in a process of its own, the worker. This module makes one
+of these the default for all of TFF's computations:
 
-  * output in a temporary file, never in the parent's pipe,
-  * threads chosen from the machine: one thread an operation, as many operations
-    at once as there are cores, so that concurrent mediators share the cores,
-  * an end: on exit, on an exception, on Ctrl-C, and, by a parent-death signal,
-    when the parent is killed,
-  * a start-up timeout, and an error that shows what the worker said.
+  * `set_local_execution_context`: a worker on this machine
+    (`astraea_tff.worker_process`);
+  * `set_remote_execution_context`: workers started elsewhere, among which a
+    round's mediators are divided (`astraea_tff.remote_workers`).
 
-Whatever TFF does not export belongs in this module. At present that is one
-thing: where the wheel keeps the binary.
+Programs of `tff.program` (`tff.learning.programs.train_model` is one) want a
+federated context; `create_federated_context` returns one over the same workers.
+Those who compose contexts themselves take `create_async_execution_context`.
 """
 
 import atexit
-from collections.abc import Mapping
-import concurrent.futures
-import os
-import pathlib
-import subprocess
-import sys
-import tempfile
-import threading
-import time
-from typing import Optional
+from collections.abc import Sequence
+from typing import Optional, Union
 
-import grpc
-import portpicker
 import tensorflow_federated as tff
 
-_WORKER_BINARY = pathlib.Path(tff.__file__).parent / 'data' / 'worker_binary'
-_MAX_MESSAGE_BYTES = 2 * 1000**3
-_CHANNEL_OPTIONS = (
-    ('grpc.max_message_length', _MAX_MESSAGE_BYTES),
-    ('grpc.max_receive_message_length', _MAX_MESSAGE_BYTES),
-    ('grpc.max_send_message_length', _MAX_MESSAGE_BYTES),
-)
-# A worker that dies again and again (out of memory, as a rule) must not be
-# started for ever: TFF itself retries a lost connection without limit.
-_MAX_STARTS = 4
+from astraea_tff import execution_context
+from astraea_tff import remote_workers
+from astraea_tff import worker_process
 
-# Asks the kernel to kill this process when the thread that started it ends,
-# then becomes the worker. PR_SET_PDEATHSIG is 1, SIGKILL is 9. The parent may
-# have gone before the request was made, hence the check.
-_LAUNCHER = """
-import ctypes, os, sys
-ctypes.CDLL(None).prctl(1, 9)
-if os.getppid() != int(sys.argv[1]):
-  sys.exit(1)
-os.execv(sys.argv[2], sys.argv[2:])
-"""
+Worker = worker_process.Worker
+RemoteWorkers = remote_workers.RemoteWorkers
 
-
-class Worker:
-  """TFF's `worker_binary` as a child process that cannot outlive its parent."""
-
-  def __init__(
-      self,
-      *,
-      num_threads: int,
-      max_concurrent_calls: int,
-      startup_timeout: float,
-  ):
-    self._environment = {
-        **os.environ,
-        'TF_NUM_INTRAOP_THREADS': '1',
-        'TF_NUM_INTEROP_THREADS': str(num_threads),
-        'TF_CPP_MIN_LOG_LEVEL': os.environ.get('TF_CPP_MIN_LOG_LEVEL', '1'),
-    }
-    self._max_concurrent_calls = max_concurrent_calls
-    self._startup_timeout = startup_timeout
-    self._lock = threading.Lock()
-    self._process = None
-    self._stub = None
-    self._output = None
-    self._num_starts = 0
-
-  @property
-  def pid(self) -> Optional[int]:
-    """The worker's process id, or None when it is not running."""
-    running = self._process is not None and self._process.poll() is None
-    return self._process.pid if running else None
-
-  def start(self) -> None:
-    """Starts the process, unless it runs already; does not wait for it."""
-    with self._lock:
-      if self.pid is not None:
-        return
-      if self._num_starts == _MAX_STARTS:
-        raise RuntimeError(
-            f'The TFF worker ended unexpectedly {_MAX_STARTS} times, most'
-            ' likely for want of memory: use fewer concurrent mediators'
-            f' (`max_concurrent_calls`) or smaller ones. {self._last_words()}'
-        )
-      self._num_starts += 1
-      self._output = tempfile.TemporaryFile()
-      port = portpicker.pick_unused_port()
-      self._launch(port)
-      self._stub = tff.framework.RemoteExecutorGrpcStub(
-          grpc.insecure_channel(f'localhost:{port}', _CHANNEL_OPTIONS)
-      )
-
-  def _launch(self, port: int) -> None:
-    command = [sys.executable, '-I', '-S', '-c', _LAUNCHER, str(os.getpid())]
-    command += [str(_WORKER_BINARY), f'--port={port}']
-    limit = self._max_concurrent_calls
-    command += [f'--max_concurrent_computation_calls={limit}']
-    launched = concurrent.futures.Future()
-
-    def launch_and_wait():
-      # The death signal goes out when the launching thread ends, so the thread
-      # must live as long as the worker may: it waits for it.
-      try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            env=self._environment,
-            # Ctrl-C reaches the parent alone, which then ends the worker.
-            start_new_session=True,
-        )
-      except OSError as error:
-        launched.set_exception(error)
-        return
-      launched.set_result(process)
-      process.wait()
-
-    threading.Thread(target=launch_and_wait, daemon=True).start()
-    self._process = launched.result()
-
-  def stub(self) -> tff.framework.RemoteExecutorGrpcStub:
-    """Returns a connection to the running worker; starts the worker if need be.
-
-    Raises:
-      RuntimeError: If the worker ends before it answers, does not answer within
-        the start-up timeout, or has ended unexpectedly too often.
-    """
-    self.start()
-    deadline = time.monotonic() + self._startup_timeout
-    while not self._stub.is_ready:
-      if self.pid is None:
-        raise RuntimeError(
-            f'The TFF worker {_WORKER_BINARY} ended with exit code'
-            f' {self._process.returncode} while starting. {self._last_words()}'
-        )
-      if time.monotonic() > deadline:
-        self.stop()
-        raise RuntimeError(
-            'The TFF worker did not answer within `startup_timeout` ='
-            f' {self._startup_timeout:g} s; give it longer, or see whether'
-            f' {_WORKER_BINARY} can run on this machine. {self._last_words()}'
-        )
-      time.sleep(0.01)
-    return self._stub
-
-  def stop(self) -> None:
-    """Ends the process and waits until it is gone. May be called again."""
-    if self.pid is not None:
-      self._process.kill()
-      self._process.wait()
-
-  def _last_words(self, num_bytes: int = 2000) -> str:
-    if self._output is None:
-      return ''
-    size = self._output.seek(0, os.SEEK_END)
-    self._output.seek(max(0, size - num_bytes))
-    text = self._output.read().decode(errors='replace').strip()
-    return f'Its last output:\n{text}' if text else 'It printed nothing.'
-
-
-_current_worker: Optional[Worker] = None
+# What the default context runs on.
+_current: Optional[Union[Worker, RemoteWorkers]] = None
+# Workers of contexts made by `create_async_execution_context`.
+_others: list[Worker] = []
 
 
 def set_local_execution_context(
@@ -200,42 +54,142 @@ def set_local_execution_context(
     The worker.
 
   Raises:
+    TypeError: If `num_threads` is not an int.
     ValueError: If `num_threads` or `startup_timeout` is not positive.
     RuntimeError: If TFF's wheel holds no worker binary. An error in starting it
       shows when the first computation is called.
   """
-  global _current_worker
-  if num_threads is None:
-    num_threads = len(os.sched_getaffinity(0))
-  if num_threads < 1:
-    raise ValueError(f'`num_threads` must be at least 1, got {num_threads}.')
-  if not startup_timeout > 0:
-    raise ValueError(
-        f'`startup_timeout` must be positive seconds, got {startup_timeout}.'
-    )
-  if not _WORKER_BINARY.is_file():
+  global _current
+  worker = Worker(
+      num_threads=num_threads,
+      max_concurrent_calls=max_concurrent_calls,
+      startup_timeout=startup_timeout,
+  )
+  _stop_current()
+  worker.start()
+  _current = worker
+  tff.framework.set_default_context(
+      execution_context.create_sync_context(worker.stub)
+  )
+  return worker
+
+
+def set_remote_execution_context(
+    addresses: Sequence[str], *, connection_timeout: float = 10.0
+) -> RemoteWorkers:
+  """Makes workers on this or other machines TFF's default execution context.
+
+  A round's mediators are divided among the workers. If one is lost, its share
+  is trained again on the others; see `astraea_tff.remote_workers`. The channel
+  to a worker is neither encrypted nor authenticated: `docs/several_machines.md`
+  says how to tunnel it.
+
+  Args:
+    addresses: A `host:port` for each worker (`scripts/worker.py` starts one).
+    connection_timeout: Seconds within which a worker must answer, at first and
+      after a lost connection.
+
+  Returns:
+    The workers.
+
+  Raises:
+    TypeError: If `addresses` is no sequence of strings.
+    ValueError: If an argument is out of range or an address is given twice.
+    RuntimeError: If a worker does not answer.
+  """
+  global _current
+  workers = RemoteWorkers(addresses, connection_timeout=connection_timeout)
+  _stop_current()
+  _current = workers
+  tff.framework.set_default_context(workers)
+  return workers
+
+
+def create_federated_context() -> tff.program.NativeFederatedContext:
+  """Returns a context for `tff.program` over the current worker or workers.
+
+  For instance
+  `tff.framework.set_default_context(astraea_tff.create_federated_context())`,
+  after `set_local_execution_context` or `set_remote_execution_context`, as
+  `tff.learning.programs.train_model` wants it. Computations that are called in
+  it return references, which `tff.program.materialize_value` resolves.
+  `tff.program.NativeFederatedContext` itself fails on mediators; see
+  `astraea_tff.execution_context.FederatedContext`.
+
+  Raises:
+    RuntimeError: If neither was called before.
+  """
+  if _current is None:
     raise RuntimeError(
-        f'TFF has no worker at {_WORKER_BINARY}; install'
-        ' tensorflow-federated 0.87 from its Linux x86-64 wheel.'
+        'Call set_local_execution_context() or set_remote_execution_context()'
+        ' before create_federated_context().'
     )
-  stop_worker()
+  if isinstance(_current, Worker):
+    context = execution_context.create_async_context(_current.stub)
+  else:
+    context = _create_async_context_of_all(_current)
+  return execution_context.FederatedContext(context)
+
+
+def create_async_execution_context(
+    *,
+    num_threads: Optional[int] = None,
+    max_concurrent_calls: int = -1,
+    startup_timeout: float = 60.0,
+) -> tff.framework.AsyncContext:
+  """Starts a local worker and returns an asynchronous context over it.
+
+  The counterpart of
+  `tff.backends.native.create_async_local_cpp_execution_context`, for instance
+  for `tff.backends.native.set_mergeable_comp_execution_context`. Every call
+  starts another worker; they end with the program, or by `stop_worker`.
+
+  Args:
+    num_threads: See `set_local_execution_context`.
+    max_concurrent_calls: See `set_local_execution_context`.
+    startup_timeout: See `set_local_execution_context`.
+
+  Returns:
+    The context.
+
+  Raises:
+    TypeError: If `num_threads` is not an int.
+    ValueError: If `num_threads` or `startup_timeout` is not positive.
+    RuntimeError: If TFF's wheel holds no worker binary.
+  """
   worker = Worker(
       num_threads=num_threads,
       max_concurrent_calls=max_concurrent_calls,
       startup_timeout=startup_timeout,
   )
   worker.start()
-  _current_worker = worker
-  tff.framework.set_default_context(_create_context(worker))
-  return worker
+  _others.append(worker)
+  return execution_context.create_async_context(worker.stub)
 
 
 def stop_worker() -> None:
-  """Ends the current worker, if there is one. Runs by itself at exit."""
-  global _current_worker
-  if _current_worker is not None:
-    _current_worker.stop()
-    _current_worker = None
+  """Ends all local workers and leaves remote ones. Runs by itself at exit."""
+  _stop_current()
+  while _others:
+    _others.pop().stop()
+
+
+def _stop_current() -> None:
+  global _current
+  if isinstance(_current, Worker):
+    _current.stop()
+  elif _current is not None:
+    _current.close()
+  _current = None
+
+
+def _create_async_context_of_all(
+    workers: RemoteWorkers,
+) -> tff.framework.AsyncContext:
+  async def invoke(comp, arg):
+    return workers.invoke(comp, arg)
+
+  return execution_context.ThreadContext(invoke)
 
 
 @atexit.register
@@ -246,27 +200,10 @@ def _end() -> None:
   still there when Python takes its modules down, so it is replaced in time.
   """
   stop_worker()
-  never_started = Worker(
-      num_threads=1, max_concurrent_calls=-1, startup_timeout=1.0
-  )
-  tff.framework.set_default_context(_create_context(never_started))
 
+  def no_worker():
+    raise RuntimeError('The program is ending.')
 
-def _create_context(worker: Worker) -> tff.framework.SyncExecutionContext:
-  """Returns TFF's synchronous context on `worker`, compiled as TFF does."""
-
-  def create_executor(
-      cardinalities: Mapping[tff.framework.PlacementLiteral, int]
-  ):
-    executor = tff.framework.RemoteExecutor(worker.stub())
-    executor.set_cardinalities({tff.CLIENTS: 0, **cardinalities})
-    return executor
-
-  return tff.framework.SyncExecutionContext(
-      executor_fn=tff.framework.ResourceManagingExecutorFactory(
-          create_executor
-      ),
-      compiler_fn=tff.backends.native.desugar_and_transform_to_native,
-      transform_args=tff.tensorflow.transform_args,
-      transform_result=tff.tensorflow.transform_result,
+  tff.framework.set_default_context(
+      execution_context.create_sync_context(no_worker)
   )

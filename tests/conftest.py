@@ -7,6 +7,15 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 import pytest
 
 
+@pytest.fixture(scope='session', autouse=True)
+def cache_folder(tmp_path_factory):
+  """Keeps what the tests prepare out of the user's cache."""
+  folder = tmp_path_factory.mktemp('cache')
+  with pytest.MonkeyPatch.context() as patched:
+    patched.setenv('XDG_CACHE_HOME', str(folder))
+    yield folder
+
+
 @pytest.fixture(scope='session', autouse=False)
 def execution_context():
   from astraea_tff import runtime

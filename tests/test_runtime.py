@@ -1,4 +1,4 @@
-"""The worker: that it runs, that its start fails clearly, and that it ends."""
+"""The workers: that they run, fail clearly at the start, and end."""
 
 import os
 import pathlib
@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from astraea_tff import runtime
+from astraea_tff import worker_process
 
 # Starts the worker, computes 1 + 2 in it, prints its process id and ends in the
 # way the test says.
@@ -122,7 +123,7 @@ def test_worker_that_cannot_start_is_an_error_with_its_output(
   binary = fake_binary(
       tmp_path / 'worker_binary', 'import sys; sys.exit("no such library")'
   )
-  monkeypatch.setattr(runtime, '_WORKER_BINARY', binary)
+  monkeypatch.setattr(worker_process, '_WORKER_BINARY', binary)
   worker = runtime.Worker(
       num_threads=1, max_concurrent_calls=-1, startup_timeout=60.0
   )
@@ -136,7 +137,7 @@ def test_worker_that_does_not_answer_is_an_error_within_the_timeout(
   binary = fake_binary(
       tmp_path / 'worker_binary', 'import time; time.sleep(600)'
   )
-  monkeypatch.setattr(runtime, '_WORKER_BINARY', binary)
+  monkeypatch.setattr(worker_process, '_WORKER_BINARY', binary)
   worker = runtime.Worker(
       num_threads=1, max_concurrent_calls=-1, startup_timeout=0.5
   )
@@ -149,7 +150,7 @@ def test_worker_that_keeps_dying_is_started_a_few_times_only(
     monkeypatch, tmp_path
 ):
   binary = fake_binary(tmp_path / 'worker_binary', 'pass')
-  monkeypatch.setattr(runtime, '_WORKER_BINARY', binary)
+  monkeypatch.setattr(worker_process, '_WORKER_BINARY', binary)
   worker = runtime.Worker(
       num_threads=1, max_concurrent_calls=-1, startup_timeout=60.0
   )
@@ -164,9 +165,108 @@ def test_bad_arguments_are_refused_by_name(monkeypatch):
     runtime.set_local_execution_context(num_threads=0)
   with pytest.raises(ValueError, match='`startup_timeout` must be positive'):
     runtime.set_local_execution_context(startup_timeout=0.0)
-  monkeypatch.setattr(runtime, '_WORKER_BINARY', pathlib.Path('/nowhere'))
+  monkeypatch.setattr(worker_process, '_WORKER_BINARY', pathlib.Path('/nowhere'))
   with pytest.raises(RuntimeError, match='no worker at /nowhere'):
     runtime.set_local_execution_context()
+
+
+# The same through each of the asynchronous contexts; prints the workers' ids.
+_ASYNCHRONOUS_PROGRAMS = {
+    'federated': """
+async def compute():
+  return await tff.program.materialize_value(add_two(1))
+
+tff.framework.set_default_context(runtime.create_federated_context())
+assert asyncio.run(compute()) == 3
+""",
+    'mergeable': """
+tff.backends.native.set_mergeable_comp_execution_context(
+    [runtime.create_async_execution_context(num_threads=1) for _ in range(2)]
+)
+assert add_two(1) == 3
+""",
+}
+_ASYNCHRONOUS_ENDING = """
+import asyncio, psutil
+{body}
+children = psutil.Process().children(recursive=True)
+print(*(child.pid for child in children), flush=True)
+{ending}
+"""
+
+
+@pytest.mark.parametrize('ending', ['', 'raise KeyError()', 'time.sleep(600)'])
+@pytest.mark.parametrize('context', sorted(_ASYNCHRONOUS_PROGRAMS))
+def test_workers_of_asynchronous_contexts_end_too(context, ending):
+  program, first = run_program(
+      _ASYNCHRONOUS_ENDING.format(
+          body=_ASYNCHRONOUS_PROGRAMS[context], ending=ending
+      )
+  )
+  pids = [int(pid) for pid in program.stdout.readline().split()]
+  assert first in pids
+  assert len(pids) == (1 if context == 'federated' else 3)
+  if 'sleep' in ending:
+    program.kill()
+  _, errors = program.communicate(timeout=60)
+  assert all(wait_until_gone(pid) for pid in pids)
+  assert 'Exception ignored' not in errors
+
+
+def test_interrupted_round_ends_the_program_and_the_worker():
+  """Ctrl-C while the worker computes, in the context of train_model."""
+  program, pid = run_program("""
+      import asyncio
+      import tensorflow as tf
+
+      @tff.tensorflow.computation(np.int32)
+      def loop(x):
+        return tf.while_loop(
+            lambda i: i >= 0, lambda i: tf.math.floormod(i + 1, 1000), [x]
+        )[0]
+
+      async def compute():
+        print('ready', flush=True)
+        return await tff.program.materialize_value(loop(1))
+
+      tff.framework.set_default_context(runtime.create_federated_context())
+      asyncio.run(compute())
+  """)
+  assert program.stdout.readline() == 'ready\n'
+  busy = psutil.Process(pid)
+  before = busy.cpu_times().user
+  while busy.cpu_times().user < before + 0.3:
+    time.sleep(0.05)
+  program.send_signal(signal.SIGINT)
+  _, errors = program.communicate(timeout=60)
+  assert 'KeyboardInterrupt' in errors
+  assert 'Exception ignored' not in errors
+  assert wait_until_gone(pid)
+
+
+def test_federated_context_needs_a_worker(monkeypatch):
+  monkeypatch.setattr(runtime, '_current', None)
+  with pytest.raises(RuntimeError, match='Call set_local_execution_context'):
+    runtime.create_federated_context()
+
+
+def test_stopped_worker_is_not_started_again():
+  worker = runtime.Worker(num_threads=1)
+  worker.start()
+  pid = worker.pid
+  worker.stop()
+  with pytest.raises(RuntimeError, match='has been stopped'):
+    worker.stub()
+  assert wait_until_gone(pid)
+
+
+def test_threads_are_the_usable_cores_by_default():
+  worker = runtime.Worker()
+  worker.stub()
+  environment = psutil.Process(worker.pid).environ()
+  worker.stop()
+  cores = len(os.sched_getaffinity(0))
+  assert environment['TF_NUM_INTEROP_THREADS'] == str(cores)
 
 
 def test_exit_without_a_computation_is_silent():
@@ -183,5 +283,8 @@ def test_exit_without_a_computation_is_silent():
 
 def test_no_other_module_imports_what_tff_does_not_export():
   package = pathlib.Path(runtime.__file__).parent
+  allowed = package / 'worker_process.py'
   for path in package.rglob('*.py'):
-    assert 'tensorflow_federated.python' not in path.read_text(), path
+    text = path.read_text()
+    assert 'tensorflow_federated.python' not in text, path
+    assert path == allowed or 'tff.__file__' not in text, path
