@@ -21,6 +21,7 @@ from astraea_tff import communication
 from astraea_tff.experiment import folder as folder_lib
 from astraea_tff.experiment import log
 from astraea_tff.experiment import plots
+from astraea_tff.experiment import study_table
 
 _OUTPUT_DIR = flags.DEFINE_string(
     'output_dir', None, 'Where the table and the picture go.', required=True
@@ -68,14 +69,6 @@ def read_run(path: pathlib.Path) -> list[list[dict[str, float]]]:
   return runs
 
 
-def _mean_and_spread(values: Sequence[float], digits: int = 2) -> str:
-  """Mean and sample standard deviation over the seeds."""
-  mean = f'{np.mean(values):.{digits}f}'
-  if len(values) == 1:
-    return mean
-  return f'{mean} ± {np.std(values, ddof=1):.{digits}f}'
-
-
 def _costs_to_target(runs, column: str, target: float) -> str:
   """Mean cost over the seeds that reached the target, and how many did."""
   costs = []
@@ -91,7 +84,7 @@ def _costs_to_target(runs, column: str, target: float) -> str:
   if not costs:
     return 'not reached'
   reached = '' if len(costs) == len(runs) else f' ({len(costs)}/{len(runs)})'
-  return _mean_and_spread(costs, digits=1) + reached
+  return study_table.mean_and_spread(np.array(costs), 1) + reached
 
 
 def table_row(name: str, runs, target: float) -> list[str]:
@@ -106,17 +99,20 @@ def table_row(name: str, runs, target: float) -> list[str]:
       if row['mean_kl_divergence'] is not None
   ]
   last_rows = [rows[-1] for rows in runs]
+  last_accuracies = np.array([values[-1] for values in accuracies])
+  best_accuracies = np.array([max(values) for values in accuracies])
+  seconds = np.array([row['seconds'] for row in last_rows])
   megabytes_a_round = [r['megabytes'] / max(r['round'], 1) for r in last_rows]
   return [
       name,
       str(len(runs)),
-      _mean_and_spread([values[-1] for values in accuracies]),
-      _mean_and_spread([max(values) for values in accuracies]),
+      study_table.mean_and_spread(last_accuracies, 2),
+      study_table.mean_and_spread(best_accuracies, 2),
       _costs_to_target(runs, 'round', target),
       _costs_to_target(runs, 'megabytes', target),
       f'{np.mean(megabytes_a_round):.2f}',
       f'{np.mean(divergences):.3f}' if divergences else '',
-      _mean_and_spread([row['seconds'] for row in last_rows], digits=1),
+      study_table.mean_and_spread(seconds, 1),
   ]
 
 

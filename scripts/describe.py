@@ -46,9 +46,7 @@ _OUTPUT_DIR = flags.DEFINE_string(
 _SEED = flags.DEFINE_integer(
     'seed', 0, 'Seed of the partition and of the augmentation.'
 )
-_DATA_DIR = flags.DEFINE_string(
-    'data_dir', None, 'Where TensorFlow Datasets keeps its prepared data.'
-)
+_DATA_DIR, _CACHE_DIR = settings_flags.define_folder_flags()
 _MAX_CLIENTS = flags.DEFINE_multi_integer(
     'max_clients',
     [5],
@@ -115,7 +113,7 @@ def _describe() -> None:
   folder = pathlib.Path(_OUTPUT_DIR.value)
   folder.mkdir(parents=True, exist_ok=True)
   population = population_lib.make_population(
-      settings, _SEED.value, _DATA_DIR.value
+      settings, _SEED.value, _DATA_DIR.value, _CACHE_DIR.value
   )
   divergences = description.measure_divergences(
       population, gammas, settings.target

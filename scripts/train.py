@@ -1,8 +1,12 @@
-"""Trains FedAvg or Astraea on a dataset split over clients.
+"""Trains Astraea, FedAvg, FedProx or Mime Lite on a dataset split over clients.
 
   python scripts/train.py --algorithm=astraea --output_dir=runs/astraea
   python scripts/train.py --flagfile=scripts/flags/demo.flags \
       --algorithm=fedavg --output_dir=runs/fedavg
+
+With --workers the rounds run on workers that scripts/worker.py started, on this
+machine or others (docs/several_machines.md); they must see the same
+--cache_dir under the same path.
 
 Every seed has a folder of its own in --output_dir, with metrics.csv, TensorBoard
 events, the schedule, the final weights and the pictures. The same command again
@@ -34,8 +38,13 @@ _SEEDS = flags.DEFINE_multi_integer(
     'Seed of the partition, the augmentation, the sampling, the order of the'
     ' examples and the initial weights; repeat the flag for several runs.',
 )
-_DATA_DIR = flags.DEFINE_string(
-    'data_dir', None, 'Where TensorFlow Datasets keeps its prepared data.'
+_DATA_DIR, _CACHE_DIR = settings_flags.define_folder_flags()
+_ROUNDS_PER_CHECKPOINT = flags.DEFINE_integer(
+    'rounds_per_checkpoint',
+    1,
+    'Rounds between checkpoints: what kill -9 or a power cut may cost. A'
+    ' checkpoint takes about a tenth of a second.',
+    lower_bound=1,
 )
 _NUM_THREADS = flags.DEFINE_integer(
     'num_threads',
@@ -43,8 +52,37 @@ _NUM_THREADS = flags.DEFINE_integer(
     "Threads of TFF's worker; the number of cores by default.",
     lower_bound=1,
 )
+_MAX_CONCURRENT_CALLS = flags.DEFINE_integer(
+    'max_concurrent_calls',
+    None,
+    "Mediators (or clients, where there are none) that TFF's worker trains at"
+    ' once, for want of memory; no limit by default.',
+    lower_bound=1,
+)
+_WORKERS = flags.DEFINE_list(
+    'workers',
+    None,
+    'Workers to train on, host:port,...; one of its own by default.',
+)
 flags.mark_flag_as_required('output_dir')
 settings_flags.define_flags()
+
+
+def _set_execution_context() -> None:
+  own = {
+      flag.name: flag.value
+      for flag in (_NUM_THREADS, _MAX_CONCURRENT_CALLS)
+      if flag.value is not None
+  }
+  if _WORKERS.value is None:
+    runtime.set_local_execution_context(**own)
+    return
+  if own:
+    raise ValueError(
+        f'--{", --".join(own)} and --workers exclude each other: each worker'
+        ' has its own, given to worker.py.'
+    )
+  runtime.set_remote_execution_context(_WORKERS.value)
 
 
 def _train_all_seeds() -> None:
@@ -54,13 +92,20 @@ def _train_all_seeds() -> None:
   folder = folder_lib.open_run_folder(
       _OUTPUT_DIR.value, dataclasses.asdict(settings) | {'seed': seeds}
   )
-  runtime.set_local_execution_context(num_threads=_NUM_THREADS.value)
+  _set_execution_context()
   for seed in seeds:
     seed_folder = folder / f'seed_{seed}'
     if training.is_finished(seed_folder):
       print(f'{seed_folder} is finished already.')
       continue
-    training.train(settings, seed, seed_folder, data_dir=_DATA_DIR.value)
+    training.train(
+        settings,
+        seed,
+        seed_folder,
+        data_dir=_DATA_DIR.value,
+        cache_dir=_CACHE_DIR.value,
+        rounds_per_checkpoint=_ROUNDS_PER_CHECKPOINT.value,
+    )
 
 
 def main(argv: Sequence[str]) -> None:

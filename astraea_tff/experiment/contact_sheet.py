@@ -26,7 +26,7 @@ _PAPER, _NO_COPY = 255, 225
 
 
 def draw_samples(
-    data: datasets.FederatedDataset,
+    data: datasets.PreparedDataset,
     plan: rebalancing.AugmentationPlan,
     samples_per_class: int,
     *,
@@ -36,7 +36,7 @@ def draw_samples(
   """Draws samples of the clients, and augments them.
 
   Args:
-    data: The images and their partition.
+    data: The clients' images.
     plan: The server's plan.
     samples_per_class: How many to draw of a class, at least 1; fewer where the
       clients have fewer.
@@ -60,8 +60,7 @@ def draw_samples(
         f'plan must be for the {data.num_classes} classes of data, got one for'
         f' {len(plan.counts)}.'
     )
-  drawn = _draw_indices(data, samples_per_class, seed)
-  images, labels = data.images[drawn], data.labels[drawn]
+  images, labels = _draw_examples(data.clients, samples_per_class, seed)
   copies = _first_copies(images, labels, plan, seed, transform)
   samples = [[] for _ in range(data.num_classes)]
   for position, label in enumerate(labels):
@@ -105,17 +104,28 @@ def compose(
   )
 
 
-def _draw_indices(
-    data: datasets.FederatedDataset, samples_per_class: int, seed: int
-) -> np.ndarray:
-  """Returns indices into the pool, of examples that clients have."""
-  pool = np.concatenate(data.partition.client_indices)
-  pool = np.random.default_rng(seed).permutation(pool)
-  labels = data.labels[pool]
-  return np.concatenate([
-      pool[labels == label][:samples_per_class]
-      for label in range(data.num_classes)
-  ])
+def _draw_examples(
+    clients: datasets.ClientStore, samples_per_class: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """Returns the examples of each class that come first in a random order.
+
+  Reads clients only until there are enough of every class.
+  """
+  rng = np.random.default_rng(seed)
+  missing = np.minimum(clients.label_counts.sum(axis=0), samples_per_class)
+  images, labels = [], []
+  for client in rng.permutation(len(clients)):
+    if not (missing * clients.label_counts[client]).any():
+      continue
+    client_images, client_labels = clients.load(client)
+    for index in rng.permutation(len(client_labels)):
+      label = client_labels[index]
+      if missing[label]:
+        missing[label] -= 1
+        images.append(client_images[index])
+        labels.append(label)
+  order = np.argsort(labels, kind='stable')
+  return np.array(images)[order], np.array(labels)[order]
 
 
 def _first_copies(

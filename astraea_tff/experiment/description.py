@@ -22,12 +22,12 @@ _NUM_RANDOM_SCHEDULES = 10
 def describe_data(population: population_lib.Population) -> str:
   """Returns what the data are, and how imbalanced before augmentation."""
   data = population.data
-  sizes = 'x'.join(str(size) for size in data.images.shape[1:])
+  sizes = 'x'.join(str(size) for size in data.image_shape)
   return (
-      f'{data.name}: {data.images.dtype} images {sizes}, '
+      f'{data.name}: uint8 images {sizes}, '
       f'{data.label_counts.sum():,} training examples in use of '
-      f'{len(data.labels):,}, {len(data.test_labels):,} test examples\n'
-      f'partition of seed {population.seed}: {data.partition.hash}\n\n'
+      f'{data.num_pool_examples:,}, {len(data.test_labels):,} test examples\n'
+      f'partition of seed {population.seed}: {data.partition_hash}\n\n'
       'Imbalance before augmentation, KL divergence from uniform\n'
       f'{imbalance.imbalance_report(data.label_counts)}'
   )
@@ -50,7 +50,7 @@ def describe_augmentation(population: population_lib.Population) -> str:
   ]
   augmented = _name_classes(data, np.flatnonzero(plan.copies > 1))
   header = ('class', 'before', 'copies', 'expected', 'after')
-  bytes_per_example = data.images[0].nbytes + data.labels[0].nbytes
+  extra_bytes = plan.extra_bytes(population_lib.bytes_per_example(data))
   return (
       f'Labels before and after augmentation, alpha = {plan.alpha:g}\n'
       f'{_format_table([header, *rows])}\n'
@@ -58,13 +58,13 @@ def describe_augmentation(population: population_lib.Population) -> str:
       f'held back by the cap: {_name_classes(data, plan.capped_classes)}\n'
       f'expected extra storage: {plan.expected_extra_examples:,.1f} examples, '
       f'{100 * plan.storage_overhead:.1f} %, '
-      f'{plan.extra_bytes(bytes_per_example) / 1e6:,.2f} MB\n'
+      f'{extra_bytes / 1e6:,.2f} MB\n'
       f'actual extra storage: {after.sum() - plan.counts.sum():,} examples'
   )
 
 
 def _name_classes(
-    data: datasets.FederatedDataset, classes: Sequence[int]
+    data: datasets.PreparedDataset, classes: Sequence[int]
 ) -> str:
   return ', '.join(str(data.class_names[c]) for c in classes) or 'none'
 

@@ -74,6 +74,61 @@ def plot_kl_divergence(
   _save(drawn, path)
 
 
+def plot_bars(
+    path: pathlib.Path, values: Mapping[str, np.ndarray], label: str
+) -> None:
+  """Draws the mean of each row as a bar, with its values beside it.
+
+  Args:
+    path: The PNG file to write.
+    values: By name, one value for each seed, float64 [any]; NaN is left out.
+    label: What the values are.
+  """
+  drawn, axes = _new_axes(width=8.0, height=max(2.5, 0.25 * len(values) + 1))
+  for place, row in enumerate(values.values()):
+    there = row[~np.isnan(row)]
+    if there.size:
+      axes.barh(place, there.mean(), color='C0', alpha=0.5)
+      axes.plot(there, np.full(there.size, place), 'k.', markersize=4)
+  axes.set_yticks(range(len(values)), list(values))
+  axes.invert_yaxis()
+  axes.set_xlabel(label)
+  axes.grid(axis='x', alpha=0.3)
+  _save(drawn, path)
+
+
+def plot_trade_off(
+    path: pathlib.Path,
+    x: Mapping[str, np.ndarray],
+    y: Mapping[str, np.ndarray],
+    labels: tuple[str, str],
+) -> None:
+  """Draws rows as points, means over seeds with the standard deviation of y.
+
+  Args:
+    path: The PNG file to write.
+    x: By name, one value for each seed, float64 [any].
+    y: The same, of the other measure.
+    labels: What x and y are.
+  """
+  drawn, axes = _new_axes()
+  for name in x:
+    axes.errorbar(
+        x[name].mean(), y[name].mean(), yerr=y[name].std(), fmt='o', color='C0'
+    )
+    axes.annotate(
+        name,
+        (x[name].mean(), y[name].mean()),
+        xytext=(4, 4),
+        textcoords='offset points',
+        fontsize=8,
+    )
+  axes.set_xlabel(labels[0])
+  axes.set_ylabel(labels[1])
+  axes.grid(alpha=0.3)
+  _save(drawn, path)
+
+
 def plot_label_histogram(
     path: pathlib.Path,
     histograms: Mapping[str, np.ndarray],

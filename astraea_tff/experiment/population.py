@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 import dataclasses
+import math
 from typing import Optional
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from astraea_tff import augmented_clients
-from astraea_tff import client_data
+from astraea_tff import augmentation
+from astraea_tff import clients_by_id
 from astraea_tff import datasets
-from astraea_tff import label_distribution
 from astraea_tff import models
 from astraea_tff import rebalancing
 from astraea_tff.experiment import settings as settings_lib
@@ -25,37 +25,98 @@ class Population:
     seed: The seed of the run.
     data: The dataset and its partition, before augmentation.
     plan: The server's plan of the augmentation.
-    clients: The clients' batches, augmented.
+    clients: The clients' batches, augmented, as ids that a worker reads.
     counts: int64 [K, N]; the labels the clients train on, augmented examples
-      included, counted from the very datasets.
+      included. Those of the stored examples; if the augmentation is fresh in
+      every epoch, those that the plan makes a client expect.
   """
 
   seed: int
-  data: datasets.FederatedDataset
+  data: datasets.PreparedDataset
   plan: rebalancing.AugmentationPlan
-  clients: client_data.BatchedClients
+  clients: clients_by_id.ClientsById
   counts: np.ndarray
 
 
 def make_population(
-    settings: settings_lib.Settings, seed: int, data_dir: Optional[str] = None
+    settings: settings_lib.Settings,
+    seed: int,
+    data_dir: Optional[str] = None,
+    cache_dir: Optional[str] = None,
 ) -> Population:
-  """Loads and splits the data and augments it (Algorithm 2)."""
-  data = datasets.load(
-      settings.dataset, seed=seed, data_dir=data_dir, **settings.division
+  """Prepares the data on disk, split and augmented (Algorithm 2).
+
+  Args:
+    settings: The settings.
+    seed: The seed of the run.
+    data_dir: Where TensorFlow Datasets keeps its data.
+    cache_dir: Where prepared data are kept.
+
+  Returns:
+    The population, opened.
+  """
+  data = datasets.prepare(
+      settings.dataset,
+      seed=seed,
+      data_dir=data_dir,
+      cache_dir=cache_dir,
+      **settings.division,
   )
-  clients, counts = data.client_datasets(), data.label_counts
-  plan = rebalancing.augmentation_plan(counts, settings.augmentation_factor)
-  if plan.alpha > 0:
-    clients = augmented_clients.augment_clients(
-        clients,
-        plan,
-        seed=seed,
-        fresh_every_epoch=settings.fresh_augmentation,
+  plan = rebalancing.augmentation_plan(
+      data.label_counts, settings.augmentation_factor
+  )
+  store, counts, preprocess = data.clients, data.label_counts, None
+  if plan.alpha > 0 and settings.fresh_augmentation:
+    counts = np.rint(counts * plan.copies).astype(np.int64)
+    preprocess = augmentation.augment_dataset_fn(
+        plan, augmentation.DEFAULT_TRANSFORM, fresh_every_epoch=True
     )
-    counts = label_distribution.label_counts(clients, data.num_classes)
-  batched = client_data.BatchedClients(clients, settings.batch_size, seed=seed)
-  return Population(seed, data, plan, batched, counts)
+  elif plan.alpha > 0:
+    store = datasets.prepare_augmented(data, plan, seed=seed)
+    counts = store.label_counts
+  clients = clients_by_id.ClientsById(
+      store.client_data,
+      settings.batch_size,
+      seed=seed,
+      # Astraea's chain repeats its clients' batches itself.
+      local_epochs=(
+          1 if settings.algorithm == 'astraea' else settings.local_epochs
+      ),
+      preprocess=preprocess,
+  )
+  return Population(seed, data, plan, clients, counts)
+
+
+def split_test(
+    labels: np.ndarray, validation_fraction: float
+) -> tuple[np.ndarray, np.ndarray]:
+  """Divides a test set into a validation and a test part.
+
+  The validation part is the first examples of each class, so it is the same in
+  every run and, of a balanced test set, balanced. Unused training examples
+  would not do: the imbalanced sets use all there are of their largest class.
+
+  Args:
+    labels: int32 [m].
+    validation_fraction: The share of each class, in [0, 1); its number of
+      examples is rounded down.
+
+  Returns:
+    The indices of both parts, int64, ascending.
+  """
+  counts = np.bincount(labels)
+  starts = np.cumsum(counts) - counts
+  by_class = np.argsort(labels, kind='stable')
+  rank = np.arange(len(labels)) - np.repeat(starts, counts)
+  num_held_out = np.floor(counts * validation_fraction)
+  is_held_out = np.empty(len(labels), bool)
+  is_held_out[by_class] = rank < np.repeat(num_held_out, counts)
+  return np.flatnonzero(is_held_out), np.flatnonzero(~is_held_out)
+
+
+def bytes_per_example(data: datasets.PreparedDataset) -> int:
+  """Returns the size of an image and its label."""
+  return math.prod(data.image_shape) + np.dtype(np.int32).itemsize
 
 
 def build_keras_model(population: Population) -> tf.keras.Model:
@@ -64,7 +125,7 @@ def build_keras_model(population: Population) -> tf.keras.Model:
   Scaling to [0, 1] belongs to the model, so that clients keep bytes.
   """
   data = population.data
-  shape = data.images.shape[1:]
+  shape = data.image_shape
   build = (
       models.build_emnist_cnn if shape[-1] == 1 else models.build_cifar10_cnn
   )
@@ -79,7 +140,7 @@ def build_model_fn(
     population: Population,
 ) -> Callable[[], tff.learning.models.VariableModel]:
   """Returns the `model_fn` of a learning process on the population."""
-  shape = population.data.images.shape[1:]
+  shape = population.data.image_shape
   return models.tff_model_fn(
       lambda: build_keras_model(population),
       (

@@ -31,9 +31,13 @@ _DEFAULT_DIVISION = dict(
 )
 
 
-def _setting(default: Any, help_text: str, choices=None, minimum=None):
+def _setting(
+    default: Any, help_text: str, choices=None, minimum=None, maximum=None
+):
   """Returns a field that carries what a flag needs to know."""
-  metadata = {'help': help_text, 'choices': choices, 'minimum': minimum}
+  metadata = dict(
+      help=help_text, choices=choices, minimum=minimum, maximum=maximum
+  )
   return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -47,8 +51,9 @@ class Settings:
 
   algorithm: str = _setting(
       'astraea',
-      "What to train: Astraea, or TFF's own weighted FedAvg on the same clients.",
-      choices=('astraea', 'fedavg'),
+      "What to train: Astraea, or TFF's own weighted FedAvg, FedProx or Mime"
+      ' Lite on the same clients.',
+      choices=('astraea', 'fedavg', 'fedprox', 'mime_lite'),
   )
 
   # The data.
@@ -112,19 +117,39 @@ class Settings:
   client_learning_rate: float = _setting(
       1e-3, "Learning rate of the clients' optimizer."
   )
+  server_optimizer: str = _setting(
+      'sgd',
+      "The server's optimizer, which takes the average update for a gradient."
+      ' Adam wants a far smaller --server_learning_rate than the default.',
+      choices=('sgd', 'adam'),
+  )
   server_learning_rate: float = _setting(
-      1.0, "Learning rate of the server's SGD."
+      1.0, "Learning rate of the server's optimizer."
+  )
+  drop_probability: float = _setting(
+      0.0,
+      'Probability that a client of a round drops out of it, in [0, 1].',
+      minimum=0,
+      maximum=1,
+  )
+  proximal_strength: float = _setting(
+      0.01,
+      "FedProx's weight of the distance from the round's first model.",
+      minimum=0,
   )
 
   # Astraea.
   alpha: Optional[float] = _setting(
       None,
       'Augmentation factor, in [0, 2]; 0 augments nothing. By default'
-      f' {_DEFAULT_ASTRAEA_ALPHA} for Astraea and 0 for FedAvg.',
+      f' {_DEFAULT_ASTRAEA_ALPHA} for Astraea and 0 for the others.',
+      minimum=0,
+      maximum=2,
   )
   fresh_augmentation: bool = _setting(
       False,
-      'Draw the augmented examples anew in every epoch instead of storing them.',
+      'Draw the augmented examples anew in every epoch instead of storing'
+      ' them.',
   )
   max_clients: int = _setting(5, 'Clients of a mediator, gamma.', minimum=1)
   mediator_epochs: int = _setting(
@@ -139,11 +164,25 @@ class Settings:
       ' schedule those in every round.',
       choices=('static', 'per_round'),
   )
+  client_order: str = _setting(
+      'scheduled',
+      'Visit the clients of a mediator as scheduled in every mediator epoch, or'
+      ' in a new order in each.',
+      choices=('scheduled', 'reshuffled'),
+  )
+  client_clipping_norm: Optional[float] = _setting(
+      None,
+      'Largest L2 norm of what a visit of a client changes; no limit by'
+      ' default.',
+  )
   grouping: str = _setting(
       'greedy',
-      'How clients are grouped under mediators: by Algorithm 3, or at random,'
-      ' which tells what the chain brings without the schedule.',
-      choices=('greedy', 'random'),
+      'How clients are grouped under mediators: by Algorithm 3 (greedy); at'
+      ' random, which tells what the chain brings without the schedule; by'
+      ' Algorithm 3 and exchanges after it (refined); all mediators at once'
+      ' (assignment); or nearly by Algorithm 3, for very many clients'
+      ' (approximate).',
+      choices=('greedy', 'random', 'refined', 'assignment', 'approximate'),
   )
   target: str = _setting(
       'uniform',
@@ -153,6 +192,14 @@ class Settings:
   )
 
   # Reporting.
+  validation_fraction: float = _setting(
+      0.0,
+      'Share of the test examples of every class that is held out for'
+      ' validation, to choose settings and rounds by; the others are the test'
+      ' set.',
+      minimum=0,
+      maximum=0.9,
+  )
   rounds_per_evaluation: int = _setting(
       5, 'Rounds between evaluations, and between checkpoints.', minimum=1
   )
@@ -160,19 +207,16 @@ class Settings:
   def __post_init__(self):
     for field in dataclasses.fields(self):
       value = getattr(self, field.name)
-      if value is None and field.default is None:
-        continue
-      choices = field.metadata['choices']
-      minimum = field.metadata['minimum']
-      if choices is not None and value not in choices:
-        raise ValueError(
-            f'{field.name}={value!r} must be one of {", ".join(choices)}.'
-        )
-      if minimum is not None and not value >= minimum:
-        raise ValueError(f'{field.name}={value} must be at least {minimum}.')
-    for name in ('client_learning_rate', 'server_learning_rate', 'beta'):
+      if value is not None or field.default is not None:
+        _check_value(field, value)
+    for name in (
+        'client_learning_rate',
+        'server_learning_rate',
+        'beta',
+        'client_clipping_norm',
+    ):
       value = getattr(self, name)
-      if not (math.isfinite(value) and value > 0):
+      if value is not None and not (math.isfinite(value) and value > 0):
         raise ValueError(f'{name}={value} must be positive and finite.')
     num_clients = self.division['num_clients']
     if self.clients_per_round > num_clients:
@@ -180,8 +224,6 @@ class Settings:
           f'clients_per_round={self.clients_per_round} must not exceed'
           f' num_clients={num_clients}.'
       )
-    if self.alpha is not None and not 0 <= self.alpha <= 2:
-      raise ValueError(f'alpha={self.alpha} must be in [0, 2].')
 
   @property
   def division(self) -> dict[str, Any]:
@@ -207,3 +249,18 @@ class Settings:
     if self.alpha is not None:
       return self.alpha
     return _DEFAULT_ASTRAEA_ALPHA if self.algorithm == 'astraea' else 0.0
+
+
+def _check_value(field: dataclasses.Field, value: Any) -> None:
+  """Raises a ValueError if a value is outside the range of its field."""
+  choices, low, high = (
+      field.metadata[name] for name in ('choices', 'minimum', 'maximum')
+  )
+  if choices is not None and value not in choices:
+    raise ValueError(
+        f'{field.name}={value!r} must be one of {", ".join(choices)}.'
+    )
+  if high is not None and not low <= value <= high:
+    raise ValueError(f'{field.name}={value} must be in [{low}, {high}].')
+  if low is not None and not low <= value < math.inf:
+    raise ValueError(f'{field.name}={value} must be at least {low}.')

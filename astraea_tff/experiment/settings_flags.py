@@ -21,6 +21,24 @@ ALL_SETTINGS = tuple(
 )
 
 
+def define_folder_flags() -> tuple[flags.FlagHolder, flags.FlagHolder]:
+  """Makes the flags of where data come from and where they are prepared."""
+  return (
+      flags.DEFINE_string(
+          'data_dir',
+          None,
+          'Where TensorFlow Datasets keeps its data; by default its own choice,'
+          ' ~/tensorflow_datasets (TFDS_DATA_DIR).',
+      ),
+      flags.DEFINE_string(
+          'cache_dir',
+          None,
+          "Where the clients' examples are prepared, once for all runs; by"
+          ' default ~/.cache/astraea_tff (XDG_CACHE_HOME).',
+      ),
+  )
+
+
 def define_flags(names: Sequence[str] = ALL_SETTINGS) -> None:
   """Makes a flag of each of the settings.
 

@@ -1,14 +1,17 @@
 """One training run: from settings and a seed to a folder of results."""
 
 import asyncio
+from collections.abc import Sequence
+import gc
 import pathlib
 from typing import Any, Optional
 
-import tensorflow as tf
+import numpy as np
 import tensorflow_federated as tff
 
 from astraea_tff import evaluation
 from astraea_tff.experiment import algorithms
+from astraea_tff.experiment import checkpoints
 from astraea_tff.experiment import log
 from astraea_tff.experiment import plots
 from astraea_tff.experiment import population as population_lib
@@ -30,6 +33,9 @@ def train(
     folder: pathlib.Path,
     *,
     data_dir: Optional[str] = None,
+    cache_dir: Optional[str] = None,
+    rounds_per_checkpoint: int = 1,
+    metrics_managers: Sequence[tff.program.ReleaseManager] = (),
 ) -> None:
   """Trains, from the last checkpoint in `folder` if there is one.
 
@@ -41,105 +47,139 @@ def train(
     seed: The seed of everything random in the run.
     folder: Where the results go; made if it is not there.
     data_dir: Where TensorFlow Datasets keeps its prepared data.
+    cache_dir: Where the clients' examples are prepared.
+    rounds_per_checkpoint: How many rounds may be lost to a sudden end. One that
+      can still be noticed, such as Ctrl-C or an error, loses none.
+    metrics_managers: What else the metrics of every round are released to.
 
   Raises:
     ValueError: If the settings do not fit the data, or the last checkpoint is
       damaged.
+    OSError: If a result cannot be written.
   """
-  population = population_lib.make_population(settings, seed, data_dir)
+  population = population_lib.make_population(
+      settings, seed, data_dir, cache_dir
+  )
   folder.mkdir(parents=True, exist_ok=True)
-  if settings.algorithm == 'fedavg':
-    algorithm = algorithms.FedAvg(settings, population)
-  else:
-    algorithm = algorithms.Astraea(settings, population, folder)
-  # After the process, which builds its models in graphs: Keras gives up models
-  # made before.
-  model = population_lib.build_keras_model(population)
-  state = _run(settings, population, algorithm, model, folder)
-  state.global_model_weights.assign_weights_to(model)
-  model.save_weights(folder / WEIGHTS_FILE)
-  _draw(settings, population, algorithm, model, folder)
+  algorithm = algorithms.build(settings, population, folder)
+  run = _Run(settings, population, algorithm, folder)
+  run.train(rounds_per_checkpoint, metrics_managers)
+  run.model.save_weights(folder / WEIGHTS_FILE)
+  _draw(settings, population, algorithm, run.evaluate(), folder)
 
 
-def _evaluate(
-    population: population_lib.Population, model: tf.keras.Model
-) -> evaluation.Evaluation:
-  data = population.data
-  return evaluation.evaluate(
-      model, data.test_images, data.test_labels, data.num_classes
-  )
+class _Run:
+  """The rounds of a run, under TFF's training loop.
 
+  Attributes:
+    model: The Keras model that is evaluated, with the weights after `train`.
+  """
 
-def _run(settings, population, algorithm, model, folder) -> Any:
-  """Runs the rounds under TFF's training loop; returns the final state."""
-  checkpoints = _open_checkpoints(folder, algorithm.process)
-  training_log = log.TrainingLog(
-      folder,
-      num_rounds=settings.rounds,
-      description=f'{settings.algorithm} seed {population.seed}',
-  )
+  def __init__(
+      self,
+      settings: settings_lib.Settings,
+      population: population_lib.Population,
+      algorithm: Any,
+      folder: pathlib.Path,
+  ):
+    self._settings = settings
+    self._population = population
+    self._algorithm = algorithm
+    self._checkpoints = checkpoints.Checkpoints(folder)
+    self._checkpoints.check_last(algorithm.process)
+    self._log = log.TrainingLog(
+        folder,
+        num_rounds=settings.rounds,
+        description=f'{settings.algorithm} seed {population.seed}',
+        partition_hash=population.data.partition_hash,
+        class_names=population.data.class_names,
+    )
+    # After the process, which builds its models in graphs: Keras gives up
+    # models made before.
+    self.model = population_lib.build_keras_model(population)
+    self._evaluation: Optional[evaluation.Evaluation] = None
+    self._validation, self._test = population_lib.split_test(
+        population.data.test_labels, settings.validation_fraction
+    )
+    self._states: dict[int, Any] = {}
 
-  def select(round_num):
-    data, cost = algorithm.select(round_num)
-    training_log.add_cost(round_num, cost)
+  def train(
+      self,
+      rounds_per_checkpoint: int,
+      metrics_managers: Sequence[tff.program.ReleaseManager],
+  ) -> None:
+    """Trains all rounds that are left, and assigns the weights to the model."""
+    # Checkpoints leave cycles of objects. Without all that imports and tracing
+    # made to look through, Python collects them every few rounds.
+    gc.collect()
+    gc.freeze()
+    # TFF's training loop runs on the thread's event loop.
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    try:
+      state = tff.simulation.run_training_process(
+          self._algorithm.process,
+          self._select,
+          self._settings.rounds,
+          evaluation_fn=self._see_state,
+          evaluation_selection_fn=lambda round_num: round_num,
+          program_state_manager=self._checkpoints,
+          rounds_per_saving_program_state=rounds_per_checkpoint,
+          metrics_managers=[self._log, *metrics_managers],
+      )
+    finally:
+      gc.unfreeze()
+      self._log.close()
+      self._save_last_round()
+    state.global_model_weights.assign_weights_to(self.model)
+
+  def evaluate(self) -> evaluation.Evaluation:
+    """Evaluates the model, unless it has been with its weights."""
+    if self._evaluation is None:
+      self._evaluation = self._evaluate_part(self._test)
+    return self._evaluation
+
+  def _evaluate_part(self, indices: np.ndarray) -> evaluation.Evaluation:
+    data = self._population.data
+    return evaluation.evaluate(
+        self.model,
+        data.test_images[indices],
+        data.test_labels[indices],
+        data.num_classes,
+    )
+
+  def _select(self, round_num: int) -> Any:
+    data, cost = self._algorithm.select(round_num)
+    self._log.add_cost(round_num, cost)
     return data
 
-  def evaluate(state, round_num):
-    is_last = round_num == settings.rounds
-    if round_num % settings.rounds_per_evaluation and not is_last:
-      return {}
-    state.global_model_weights.assign_weights_to(model)
-    result = _evaluate(population, model)
-    return {'top_1': result.accuracy, 'loss': result.loss}
-
-  try:
-    return tff.simulation.run_training_process(
-        algorithm.process,
-        select,
-        settings.rounds,
-        evaluation_fn=evaluate,
-        evaluation_selection_fn=lambda round_num: round_num,
-        program_state_manager=checkpoints,
-        rounds_per_saving_program_state=settings.rounds_per_evaluation,
-        metrics_managers=[training_log],
+  def _see_state(self, state: Any, round_num: int) -> dict[str, Any]:
+    """Notes the state after a round, and evaluates it if it is due."""
+    # This one, and the last that is in the log, should this one not get there.
+    last = self._log.last_round
+    self._states = {round_num: state} | (
+        {last: self._states[last]} if last in self._states else {}
     )
-  finally:
-    training_log.close()
+    self._evaluation = None
+    is_last = round_num == self._settings.rounds
+    if round_num % self._settings.rounds_per_evaluation and not is_last:
+      return {}
+    state.global_model_weights.assign_weights_to(self.model)
+    validation = None
+    if self._validation.size:
+      validation = self._evaluate_part(self._validation)
+    return log.evaluation_metrics(self.evaluate(), validation)
+
+  def _save_last_round(self) -> None:
+    """Saves the last round that is in the log, whatever ended the run."""
+    last = self._log.last_round
+    if last in self._states:
+      self._checkpoints.save_if_new(self._states[last], last)
 
 
-def _open_checkpoints(
-    folder: pathlib.Path, process: tff.learning.templates.LearningProcess
-) -> tff.program.FileProgramStateManager:
-  """Returns the run's checkpoints, having tried to read the last."""
-  checkpoints = tff.program.FileProgramStateManager(
-      folder / 'checkpoints', keep_total=2, keep_first=False
-  )
-  # TFF's training loop runs on the thread's event loop.
-  loop = asyncio.new_event_loop()
-  asyncio.set_event_loop(loop)
-  versions = loop.run_until_complete(checkpoints.get_versions())
-  if versions:
-    structure = process.initialize()
-    try:
-      loop.run_until_complete(checkpoints.load(versions[-1], structure))
-    except Exception as error:  # TensorFlow raises many kinds here.
-      raise ValueError(
-          f'The checkpoint {folder}/checkpoints/program_state_{versions[-1]} is'
-          f' damaged ({type(error).__name__}). Remove it, and the same command'
-          ' goes on from the one before.'
-      ) from error
-  return checkpoints
-
-
-def _draw(settings, population, algorithm, model, folder) -> None:
+def _draw(settings, population, algorithm, result, folder) -> None:
   """Draws the run's pictures."""
   data = population.data
-  rows = log.read_rows(folder / log.METRICS_FILE)
-  evaluated = [row for row in rows if row['top_1'] is not None]
-  curve = (
-      [row['round'] for row in evaluated],
-      [row['top_1'] for row in evaluated],
-  )
+  curve = log.accuracy_curve(log.read_rows(folder / log.METRICS_FILE))
   plots.plot_accuracy(
       folder / 'accuracy.png', {settings.algorithm: [curve]}
   )
@@ -156,6 +196,6 @@ def _draw(settings, population, algorithm, model, folder) -> None:
   )
   plots.plot_confusion_matrix(
       folder / _LAST_FILE,
-      _evaluate(population, model).confusion_matrix,
+      result.confusion_matrix,
       data.class_names,
   )

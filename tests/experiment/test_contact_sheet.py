@@ -11,20 +11,22 @@ from astraea_tff.experiment import contact_sheet
 NUM_EXAMPLES = 150
 
 
-def make_data(num_classes=3, shape=(4, 5, 1), labels=None):
-  """Image i is of gray i; clients have all but the last of each class."""
+def make_data(num_classes=3, shape=(4, 5, 1), labels=None, rng=None):
+  """Image i is of gray i, or random; the last of each class is nobody's."""
   if labels is None:
     labels = np.arange(NUM_EXAMPLES) % num_classes
   labels = np.asarray(labels, np.int32)
   images = np.zeros((len(labels), *shape), np.uint8)
   images += np.arange(len(labels), dtype=np.uint8).reshape(-1, 1, 1, 1)
+  if rng is not None:
+    images = rng.integers(256, size=images.shape, dtype=np.uint8)
   owned = np.arange(len(labels) - num_classes)
   client_indices = tuple(np.array_split(owned, 4))
   counts = [
       np.bincount(labels[indices], minlength=num_classes)
       for indices in client_indices
   ]
-  return datasets.FederatedDataset(
+  return datasets.store(datasets.FederatedDataset(
       class_names=tuple(str(label) for label in range(num_classes)),
       images=images,
       labels=labels,
@@ -32,7 +34,7 @@ def make_data(num_classes=3, shape=(4, 5, 1), labels=None):
       test_labels=labels[:1],
       name='gray',
       partition=datasets.Partition(client_indices, np.array(counts)),
-  )
+  ))
 
 
 def make_plan(data, copies):
@@ -94,9 +96,7 @@ def test_samples_are_of_their_class_distinct_and_of_clients():
 
 
 def test_the_copies_are_affine_by_default():
-  data = make_data(shape=(8, 8, 3))
-  rng = np.random.default_rng(0)
-  data.images[:] = rng.integers(256, size=data.images.shape)
+  data = make_data(shape=(8, 8, 3), rng=np.random.default_rng(0))
   samples = contact_sheet.draw_samples(
       data, make_plan(data, [2, 2, 2]), 5, seed=0
   )

@@ -26,7 +26,7 @@ def make_plan(copies, capped_classes=()):
 
 
 @pytest.fixture
-def population():
+def population(tmp_path):
   labels = np.repeat(np.arange(3), BEFORE.sum(axis=0)).astype(np.int32)
   labels = np.append(labels, [0, 0]).astype(np.int32)
   images = np.zeros((len(labels), 4, 5, 3), np.uint8)
@@ -43,7 +43,9 @@ def population():
       ),
   )
   plan = make_plan([1, 1.25, 3.5], capped_classes=[2])
-  return population_lib.Population(7, data, plan, clients=None, counts=AFTER)
+  return population_lib.Population(
+      7, datasets.store(data, tmp_path), plan, clients=None, counts=AFTER
+  )
 
 
 def cells(text, title):
@@ -56,7 +58,7 @@ def test_data_are_named_with_their_shape_and_sizes(population):
   assert text.startswith(
       'animals: uint8 images 4x5x3, 12 training examples in use of 14, 2 test'
   )
-  assert f'partition of seed 7: {population.data.partition.hash}\n' in text
+  assert f'partition of seed 7: {population.data.partition_hash}\n' in text
   assert '4 clients, 3 classes, 12 examples' in text
   assert 'empty clients 1' in text
 

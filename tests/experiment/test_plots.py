@@ -30,7 +30,10 @@ def test_every_picture_is_a_png(tmp_path, num_classes):
       [str(label) for label in range(num_classes)],
       ('before', 'after'),
   )
-  for name in 'abcdef':
+  values = {'x': np.array([1.0, 2.0]), 'y': np.array([3.0, np.nan])}
+  plots.plot_bars(tmp_path / 'g.png', values, 'size')
+  plots.plot_trade_off(tmp_path / 'h.png', values, values, ('size', 'size'))
+  for name in 'abcdefgh':
     assert (tmp_path / f'{name}.png').read_bytes().startswith(PNG)
 
 
@@ -44,6 +47,20 @@ def test_mean_curve_is_over_the_rounds_that_all_runs_have(tmp_path, monkeypatch)
   ]
   np.testing.assert_allclose(mean.get_xdata(), [0, 5])
   np.testing.assert_allclose(mean.get_ydata(), [0.2, 0.6])
+
+
+def test_bars_are_means_of_the_seeds_that_have_a_value(tmp_path, monkeypatch):
+  drawn = []
+  monkeypatch.setattr(plots, '_save', lambda f, path: drawn.append(f))
+  nan = np.nan
+  values = {'x': np.array([1.0, 2.0, nan]), 'y': np.array([nan, nan, nan])}
+  plots.plot_bars(tmp_path / 'a.png', values, 'megabytes')
+  (axes,) = drawn[0].axes
+  assert [bar.get_width() for bar in axes.patches] == [1.5]
+  (points,) = [line for line in axes.lines if len(line.get_xdata()) == 2]
+  assert list(points.get_xdata()) == [1, 2]
+  assert [tick.get_text() for tick in axes.get_yticklabels()] == ['x', 'y']
+  assert axes.get_xlabel() == 'megabytes'
 
 
 @pytest.mark.parametrize('sizes', [[5], [3, 3, 3], [0, 1, 1, 40, 40, 40, 40]])

@@ -8,7 +8,14 @@ from astraea_tff.experiment import settings as settings_lib
 @pytest.mark.parametrize(
     'values, match',
     [
-        (dict(algorithm='fedprox'), "algorithm='fedprox' must be one of astraea"),
+        (dict(algorithm='sgd'), "algorithm='sgd' must be one of astraea, fedavg"),
+        (dict(grouping='best'), "grouping='best' must be one of greedy, random"),
+        (dict(drop_probability=1.1), r'drop_probability=1.1 must be in \[0, 1\]'),
+        (dict(drop_probability=float('nan')), 'drop_probability=nan must be in'),
+        (dict(proximal_strength=-1.0), 'proximal_strength=-1.0 must be at least'),
+        (dict(proximal_strength=float('inf')), 'proximal_strength=inf must be'),
+        (dict(client_clipping_norm=0.0), 'client_clipping_norm=0.0 must be pos'),
+        (dict(validation_fraction=1.0), 'validation_fraction=1.0 must be in'),
         (dict(global_distribution='x'), "global_distribution='x' must be one"),
         (dict(rounds=0), 'rounds=0 must be at least 1'),
         (dict(max_clients=-1), 'max_clients=-1 must be at least 1'),
@@ -41,10 +48,10 @@ def test_values_outside_their_range_are_refused_by_name(values, match):
 def test_alpha_defaults_to_augmentation_for_astraea_alone():
   factors = [
       settings_lib.Settings(algorithm=a, alpha=alpha).augmentation_factor
-      for a in ('astraea', 'fedavg')
+      for a in ('astraea', 'fedavg', 'fedprox', 'mime_lite')
       for alpha in (None, 0.0, 0.33)
   ]
-  assert factors == [0.67, 0.0, 0.33, 0.0, 0.0, 0.33]
+  assert factors == [0.67, 0.0, 0.33] + 3 * [0.0, 0.0, 0.33]
 
 
 def test_division_of_a_name_that_says_nothing_has_the_defaults():

@@ -37,6 +37,7 @@ def test_every_kind_of_flag_is_read_back(define):
       '--beta=0.25',
       '--carry_optimizer_state',
       '--alpha=1.5',
+      '--client_clipping_norm=2',
   ]
   assert read(arguments) == settings_lib.Settings(
       algorithm='fedavg',
@@ -44,6 +45,7 @@ def test_every_kind_of_flag_is_read_back(define):
       beta=0.25,
       carry_optimizer_state=True,
       alpha=1.5,
+      client_clipping_norm=2.0,
   )
 
 
@@ -62,7 +64,7 @@ def test_flags_belong_to_the_script_that_asked_for_them(define):
 
 
 @pytest.mark.parametrize(
-    'argument', ['--algorithm=fedprox', '--num_clients=many', '--beta=wide']
+    'argument', ['--algorithm=sgd', '--num_clients=many', '--beta=wide']
 )
 def test_values_of_another_kind_are_refused_when_parsing(define, argument):
   define()

@@ -20,7 +20,8 @@ def compare():
 def write_run(folder, *seeds):
   """Writes a run; a seed is its rows (round, top-1, KL, megabytes, seconds)."""
   folder.mkdir()
-  (folder / 'flags.json').write_text(json.dumps({'seed': list(range(len(seeds)))}))
+  flags = {'seed': list(range(len(seeds)))}
+  (folder / 'flags.json').write_text(json.dumps(flags))
   for seed, rows in enumerate(seeds):
     (folder / f'seed_{seed}').mkdir()
     lines = [f'{r},{a},,,{kl},{mb},{mb},{s}\n' for r, a, kl, mb, s in rows]
@@ -66,7 +67,9 @@ def test_table_holds_means_spreads_and_costs_to_the_target(
   assert (output / 'accuracy.png').stat().st_size > 1000
 
 
-def test_a_target_that_some_seeds_reach_says_how_many(compare, tmp_path, capsys):
+def test_a_target_that_some_seeds_reach_says_how_many(
+    compare, tmp_path, capsys
+):
   run = write_run(
       tmp_path / 'one',
       [(0, 0.1, '', 0, 0), (1, 0.8, 0.4, 10, 3)],

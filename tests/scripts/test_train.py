@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -12,7 +13,9 @@ import psutil
 import pytest
 import script_runner
 
+from astraea_tff import runtime
 from astraea_tff import schedule as schedule_lib
+from astraea_tff import worker_process
 from astraea_tff.experiment import log
 
 SMALL = (
@@ -89,6 +92,7 @@ def test_astraea_run_leaves_all_its_results(astraea_run):
       'label_histogram.png',
       'metrics.csv',
       'model.weights.h5',
+      'per_class.csv',
       'schedule.json',
       'tensorboard',
   }
@@ -132,30 +136,6 @@ def test_same_command_again_does_nothing_more(run_train, astraea_run, capsys):
 def test_other_flags_on_the_folder_are_refused(refuse_train, astraea_run):
   message = refuse_train(astraea_run, *ASTRAEA, '--mediator_epochs=1')
   assert '--mediator_epochs=1 (was 2)' in message
-
-
-def test_interrupted_run_resumes_to_the_same_results(
-    run_train, astraea_run, tmp_path, monkeypatch
-):
-  """Interrupted in round 4, after the checkpoint of round 2."""
-  arguments = (*ASTRAEA, '--mediator_epochs=2')
-  release = log.TrainingLog.release
-
-  async def release_until_round_4(self, value, key):
-    if key == 4:
-      raise KeyboardInterrupt
-    await release(self, value, key)
-
-  monkeypatch.setattr(log.TrainingLog, 'release', release_until_round_4)
-  with pytest.raises(KeyboardInterrupt):
-    run_train(tmp_path, *arguments)
-  monkeypatch.undo()
-  assert [row['round'] for row in read_reported(tmp_path)] == [0, 1, 2, 3]
-  run_train(tmp_path, *arguments)
-  unbroken, resumed = read_reported(astraea_run), read_reported(tmp_path)
-  for one, other in zip(unbroken, resumed, strict=True):
-    for name in REPORTED:
-      assert other[name] == pytest.approx(one[name], rel=1e-5), name
 
 
 def test_damaged_checkpoint_is_one_line_that_says_what_to_do(
@@ -263,6 +243,104 @@ def test_data_that_are_not_there_are_refused_with_what_to_do(
       tmp_path / 'run', '--dataset=mnist', f'--data_dir={tmp_path}/nothing'
   )
   assert '--data_dir' in message or 'data_dir' in message
+
+
+@pytest.mark.parametrize('algorithm', ['fedprox', 'mime_lite'])
+def test_other_baselines_are_tffs_own_on_the_same_clients(
+    run_train, tmp_path, algorithm
+):
+  arguments = (*SMALL, '--client_optimizer=sgd', '--client_learning_rate=0.05')
+  run_train(
+      tmp_path / algorithm,
+      *arguments,
+      f'--algorithm={algorithm}',
+      '--proximal_strength=0',
+  )
+  run_train(tmp_path / 'fedavg', *arguments, '--algorithm=fedavg')
+  rows, expected = (
+      read_reported(tmp_path / name) for name in (algorithm, 'fedavg')
+  )
+  # Without proximal term, or without momentum, both are FedAvg; Mime Lite asks
+  # for a gradient beside the update, and sends SGD's hyperparameters.
+  factor = {'fedprox': 1.0, 'mime_lite': 1.5}[algorithm]
+  assert rows[-1].pop('megabytes') == pytest.approx(
+      factor * expected[-1].pop('megabytes'), rel=1e-4
+  )
+  assert rows[-1] == pytest.approx(expected[-1], rel=1e-3)
+
+
+@pytest.mark.parametrize('algorithm', ['astraea', 'fedavg', 'mime_lite'])
+def test_rounds_that_everybody_drops_out_of_change_nothing(
+    run_train, tmp_path, algorithm
+):
+  run_train(
+      tmp_path,
+      *SMALL,
+      f'--algorithm={algorithm}',
+      '--rounds=2',
+      '--drop_probability=1',
+  )
+  rows = read_reported(tmp_path)
+  assert [row['megabytes'] for row in rows] == [0, 0, 0]
+  assert [row['mean_kl_divergence'] for row in rows] == [None] * 3
+  assert rows[2]['loss'] == rows[0]['loss']
+
+
+def test_options_of_the_chain_and_the_server_reach_the_process(
+    run_train, tmp_path
+):
+  arguments = (*ASTRAEA, '--rounds=2', '--mediator_epochs=2')
+  options = {
+      'plain': [],
+      'reshuffled': ['--client_order=reshuffled'],
+      'clipped': ['--client_clipping_norm=1e-9'],
+      'server': ['--server_optimizer=adam', '--server_learning_rate=1e-9'],
+      'dropping': ['--drop_probability=0.5'],
+  }
+  losses, megabytes = {}, {}
+  for name, option in options.items():
+    run_train(tmp_path / name, *arguments, *option)
+    rows = read_reported(tmp_path / name)
+    losses[name] = rows[0]['loss'], rows[2]['loss']
+    megabytes[name] = rows[2]['megabytes']
+  for name in ('reshuffled', 'dropping'):
+    assert losses[name][1] != losses['plain'][1]
+  for name in ('clipped', 'server'):
+    before, after = losses[name]
+    assert after == pytest.approx(before, rel=1e-5)
+    assert losses['plain'][1] != pytest.approx(before, rel=1e-3)
+  assert megabytes['dropping'] < megabytes['plain'] == megabytes['reshuffled']
+
+
+def test_validation_examples_are_not_tested(run_train, tmp_path):
+  run_train(tmp_path, *FED_AVG, '--rounds=2', '--validation_fraction=0.5')
+  row = log.read_rows(tmp_path / 'seed_0' / log.METRICS_FILE)[-1]
+  # Of 150 examples each.
+  for name in ('top_1', 'validation_top_1'):
+    assert 150 * row[name] == pytest.approx(round(150 * row[name]))
+
+
+def test_another_worker_trains_the_same(run_train, refuse_train, tmp_path):
+  arguments = (*ASTRAEA, '--mediator_epochs=2', '--carry_optimizer_state')
+  run_train(tmp_path / 'local', *arguments, '--max_concurrent_calls=1')
+  with socket.create_server(('127.0.0.1', 0)) as listener:
+    worker = worker_process.Worker(num_threads=1, listener=listener)
+    workers = f'--workers=127.0.0.1:{listener.getsockname()[1]}'
+    try:
+      worker.stub()
+      run_train(tmp_path / 'remote', *arguments, workers)
+      message = refuse_train(
+          tmp_path / 'both', *arguments, workers, '--num_threads=1'
+      )
+    finally:
+      worker.stop()
+      # What runs after this has no worker otherwise.
+      runtime.set_local_execution_context()
+  rows, expected = (read_reported(tmp_path / n) for n in ('remote', 'local'))
+  assert len(rows) == len(expected) == 5
+  for row, wanted in zip(rows, expected):
+    assert row == pytest.approx(wanted, rel=1e-4)
+  assert '--num_threads and --workers exclude each other' in message
 
 
 def find_orphans():

@@ -1,0 +1,222 @@
+"""A run that is ended at any moment goes on to what the unbroken one gives."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import script_runner
+
+from astraea_tff.experiment import log
+
+_ARGUMENTS = (
+    '--algorithm=astraea',
+    '--dataset=digits',
+    '--num_clients=6',
+    '--num_examples=120',
+    '--global_distribution=long_tail',
+    '--clients_per_round=4',
+    '--max_clients=2',
+    '--rounds=4',
+    '--rounds_per_evaluation=2',
+)
+_TESTS = pathlib.Path(__file__).parent
+
+# Runs train.py with a signal to itself at one moment.
+_PROGRAM = """
+import os, pathlib, signal, sys, threading, time
+sys.path.insert(0, {tests!r})
+import script_runner
+from absl import flags
+import tensorflow as tf
+
+def end():
+  os.kill(os.getpid(), {signal_number})
+
+with script_runner.loaded('train') as train:
+  from astraea_tff.experiment import algorithms, checkpoints, log
+{moment}
+  script_runner.run(train, {arguments!r})
+"""
+
+_MOMENTS = {
+    'within round 3': """
+      select = algorithms.Astraea.select
+      def select_and_end(self, round_num):
+        if round_num == 3:
+          threading.Timer(0.05, end).start()
+        return select(self, round_num)
+      algorithms.Astraea.select = select_and_end
+    """,
+    'between the row and the checkpoint of round 3': """
+      save = checkpoints.Checkpoints.save
+      async def end_before_saving(self, state, version):
+        if version == 3:
+          end()
+        await save(self, state, version)
+      checkpoints.Checkpoints.save = end_before_saving
+    """,
+    'while the checkpoint of round 3 is written': """
+      save_model = tf.saved_model.save
+      def write_and_end(module, path, **kwargs):
+        save_model(module, path, **kwargs)
+        if 'program_state_3' in path:
+          variables = pathlib.Path(path) / 'saved_model.pb'
+          variables.write_bytes(variables.read_bytes()[:100])
+          end()
+          time.sleep(1)
+          save_model(module, path, **kwargs)
+      tf.saved_model.save = write_and_end
+    """,
+    'after the checkpoint of round 3': """
+      save = checkpoints.Checkpoints.save
+      async def save_and_end(self, state, version):
+        await save(self, state, version)
+        if version == 3:
+          end()
+      checkpoints.Checkpoints.save = save_and_end
+    """,
+}
+
+
+def _run_and_end(folder, moment, signal_number):
+  program = _PROGRAM.format(
+      tests=str(_TESTS),
+      signal_number=int(signal_number),
+      moment=textwrap.indent(textwrap.dedent(_MOMENTS[moment]), '  '),
+      arguments=[*_ARGUMENTS, f'--output_dir={folder}'],
+  )
+  return subprocess.run(
+      [sys.executable, '-c', program],
+      stdout=subprocess.PIPE,
+      stderr=subprocess.STDOUT,
+      text=True,
+      timeout=300,
+  )
+
+
+@pytest.fixture(name='run_train', scope='module')
+def fixture_run_train():
+  with script_runner.loaded('train') as train:
+
+    def run(folder, *arguments):
+      script_runner.run(
+          train, [*_ARGUMENTS, *arguments, f'--output_dir={folder}']
+      )
+
+    yield run
+
+
+def _read(folder):
+  rows = log.read_rows(folder / 'seed_0' / log.METRICS_FILE)
+  return [
+      {name: cell for name, cell in row.items() if name != 'seconds'}
+      for row in rows
+  ]
+
+
+@pytest.fixture(name='unbroken', scope='module')
+def fixture_unbroken(run_train, tmp_path_factory):
+  folder = tmp_path_factory.mktemp('unbroken') / 'run'
+  run_train(folder)
+  schedule = (folder / 'seed_0' / 'schedule.json').read_text()
+  return _read(folder), schedule
+
+
+def _check_resumed(folder, unbroken):
+  rows, schedule = unbroken
+  assert (folder / 'seed_0' / 'schedule.json').read_text() == schedule
+  assert _read(folder) == rows
+  kept = {path.name for path in (folder / 'seed_0' / 'checkpoints').iterdir()}
+  assert kept == {'program_state_3', 'program_state_4'}
+
+
+@pytest.mark.parametrize('moment', _MOMENTS)
+def test_killed_run_goes_on_as_if_nothing_had_been(
+    run_train, unbroken, tmp_path, moment
+):
+  folder = tmp_path / 'run'
+  done = _run_and_end(folder, moment, signal.SIGKILL)
+  assert done.returncode == -signal.SIGKILL, done.stdout
+  assert not (folder / 'seed_0' / 'confusion_matrix.png').exists()
+  run_train(folder)
+  _check_resumed(folder, unbroken)
+
+
+@pytest.mark.parametrize(
+    'moment, signal_number, last_round',
+    [
+        ('within round 3', signal.SIGTERM, 2),
+        ('within round 3', signal.SIGINT, 2),
+        ('while the checkpoint of round 3 is written', signal.SIGTERM, 3),
+    ],
+)
+def test_signalled_run_saves_and_says_so_in_one_line(
+    run_train, unbroken, tmp_path, moment, signal_number, last_round
+):
+  folder = tmp_path / 'run'
+  done = _run_and_end(folder, moment, signal_number)
+  assert done.returncode == 128 + signal_number, done.stdout
+  assert f'ended by {signal_number.name}; what was finished' in done.stdout
+  assert 'Traceback' not in done.stdout
+  checkpoint = folder / 'seed_0/checkpoints' / f'program_state_{last_round}'
+  assert checkpoint.is_dir()
+  run_train(folder)
+  _check_resumed(folder, unbroken)
+
+
+@pytest.mark.parametrize('writer', ['checkpoint', 'metrics'])
+def test_full_disk_loses_no_finished_round(
+    run_train, unbroken, tmp_path, monkeypatch, writer
+):
+  """As if there were no space for anything of round 3."""
+  folder = tmp_path / 'run'
+
+  def fail(*args, **kwargs):
+    raise OSError(28, 'No space left on device')
+
+  release = log.TrainingLog.release
+
+  async def release_and_fill_the_disk(self, value, key):
+    if key == 3:
+      if writer == 'metrics':
+        with self.path.open('a') as file:
+          file.write('3,0.1')
+        fail()
+      monkeypatch.setattr('tensorflow.saved_model.save', fail)
+    await release(self, value, key)
+
+  monkeypatch.setattr(log.TrainingLog, 'release', release_and_fill_the_disk)
+  with pytest.raises(SystemExit) as end:
+    run_train(folder)
+  assert 'No space left on device' in end.value.code
+  assert '\n' not in end.value.code
+  monkeypatch.undo()
+  saved = os.listdir(folder / 'seed_0/checkpoints')
+  assert 'program_state_2' in saved and 'program_state_3' not in saved
+  run_train(folder)
+  _check_resumed(folder, unbroken)
+
+
+def test_checkpoint_that_is_due_later_is_written_on_the_way_out(
+    run_train, tmp_path, monkeypatch
+):
+  """Checkpoints every ten rounds, and an error in round 4."""
+  release = log.TrainingLog.release
+
+  async def release_until_round_4(self, value, key):
+    if key == 4:
+      raise ValueError('made up')
+    await release(self, value, key)
+
+  monkeypatch.setattr(log.TrainingLog, 'release', release_until_round_4)
+  folder = tmp_path / 'run'
+  with pytest.raises(SystemExit, match='made up'):
+    run_train(folder, '--rounds_per_checkpoint=10')
+  assert _read(folder)[-1]['round'] == 3
+  # The last of which there is a row; round 4 is trained again.
+  saved = os.listdir(folder / 'seed_0' / 'checkpoints')
+  assert sorted(saved) == ['program_state_0', 'program_state_3']
