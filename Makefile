@@ -1,7 +1,8 @@
 # make demo   trains FedAvg and Astraea on scikit-learn's handwritten digits,
 #             prints the comparison and draws the plots under runs/demo/
 # make test   runs the tests
-# Both create .venv first; it is made again only when what it is made from changes.
+# make benchmark  times rounds against TFF's FedAvg and a plain loop, as ratios
+# All create .venv first; it is made again only when what it is made from changes.
 
 SUPPORTED := import sys; sys.exit(sys.version_info[:2] not in ((3, 10), (3, 11)))
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.10 python3,$(shell \
@@ -10,7 +11,7 @@ VENV := .venv
 READY := $(VENV)/ready
 DEMO := runs/demo
 
-.PHONY: demo test clean
+.PHONY: demo test benchmark clean
 
 demo: $(READY)
 	$(VENV)/bin/python scripts/train.py --flagfile=scripts/flags/demo.flags \
@@ -22,6 +23,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(VENV)/bin/python -m pytest
+
+benchmark: $(READY)
+	$(VENV)/bin/python scripts/benchmark.py --output_dir=runs/benchmark
 
 $(READY): requirements.txt setup.cfg pyproject.toml
 	@test -n "$(PYTHON)" && "$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null || { \

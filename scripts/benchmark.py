@@ -1,0 +1,271 @@
+"""Times rounds of Astraea against TFF's FedAvg and a plain TensorFlow loop.
+
+  python scripts/benchmark.py --output_dir=runs/benchmark
+  python scripts/benchmark.py --full --output_dir=runs/benchmark_full
+
+Every figure is a ratio within one run: the rounds of all subjects are
+interleaved, and their medians compared. The references are, for the same
+network, clients and batches,
+
+  limit       a plain tf.function loop outside TFF: the better of one stream on
+              all cores and one single-threaded process per core
+  tff         tff.learning.algorithms.build_weighted_fed_avg as TFF ships it
+  tff tuned   the same under our runtime, the better of TFF's two loops
+
+Writes benchmark.json and benchmark.md. The short form has 20 clients of 460
+examples a round, the full one 50. Needs an idle machine to mean anything.
+"""
+
+from collections.abc import Sequence
+import contextlib
+import json
+import os
+import pathlib
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+# TensorFlow reads it when it is imported, and would fill the terminal.
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+from absl import app
+from absl import flags
+import psutil
+import tqdm
+
+from astraea_tff.experiment import benchmark_report
+from astraea_tff.experiment import benchmark_subjects
+from astraea_tff.experiment import command
+from astraea_tff.experiment import folder as folder_lib
+
+_OUTPUT_DIR = flags.DEFINE_string(
+    'output_dir', None, 'Where benchmark.json and benchmark.md go.',
+    required=True,
+)
+_FULL = flags.DEFINE_bool(
+    'full', False, 'The full form: 50 clients, and 50,000 clients on disk.'
+)
+_REPEATS = flags.DEFINE_integer(
+    'repeats', 3, 'Measured rounds of every subject.', lower_bound=1
+)
+
+_NUM_EXAMPLES = 460
+_MAX_CLIENTS = 10
+_EXAMPLES_OF_MANY = 8
+
+
+class _Subject:
+  """A subject's process."""
+
+  def __init__(self, name: str, **arguments: Any):
+    self._process = subprocess.Popen(
+        [
+            sys.executable,
+            benchmark_subjects.__file__,
+            name,
+            json.dumps(arguments),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+  def start_round(self) -> None:
+    self._process.stdin.write('\n')
+    self._process.stdin.flush()
+
+  def end_round(self) -> dict[str, Any]:
+    line = self._process.stdout.readline()
+    if not line:
+      raise RuntimeError(
+          f'The benchmark process {self._process.args[2:]} ended with'
+          f' {self._process.wait()}; run it by itself to see why.'
+      )
+    return json.loads(line)
+
+  def close(self) -> None:
+    self._process.stdin.close()
+    self._process.wait()
+
+
+def _subjects(
+    folder: str, small_folder: str, num_clients: int
+) -> dict[str, list[Any]]:
+  """Returns the subjects by name; several that run at once are one."""
+  everyone = list(range(num_clients))
+  num_cores = len(os.sched_getaffinity(0))
+  limit = dict(folder=folder)
+  astraea = dict(
+      folder=folder, num_clients=num_clients, max_clients=_MAX_CLIENTS
+  )
+  fed_avg = dict(folder=folder, num_clients=num_clients)
+  per_core = [everyone[core::num_cores] for core in range(num_cores)]
+  subjects = {
+      'limit, one stream': [
+          ('plain_loop', limit | dict(clients=everyone, num_threads=0))
+      ],
+      'limit, a process per core': [
+          ('plain_loop', limit | dict(clients=part, num_threads=1))
+          for part in per_core
+      ],
+      'limit of 4 epochs, a process per core': [
+          ('plain_loop', limit | dict(clients=part, num_threads=1, epochs=4))
+          for part in per_core
+      ],
+      'tff': [
+          ('fed_avg', fed_avg | dict(is_tuned=False, loop='DATASET_REDUCE'))
+      ],
+      'tff tuned, reduce': [
+          ('fed_avg', fed_avg | dict(is_tuned=True, loop='DATASET_REDUCE'))
+      ],
+      'tff tuned, iterator': [
+          ('fed_avg', fed_avg | dict(is_tuned=True, loop='DATASET_ITERATOR'))
+      ],
+      'astraea': [('astraea', astraea)],
+      'astraea, 4 mediator epochs': [
+          ('astraea', astraea | dict(mediator_epochs=4))
+      ],
+      'astraea, stored augmentation': [
+          ('astraea', astraea | dict(augmentation='stored'))
+      ],
+      'astraea, fresh augmentation': [
+          ('astraea', astraea | dict(augmentation='fresh'))
+      ],
+  }
+  subjects[benchmark_report.ONE_BATCH] = [
+      ('astraea', astraea | dict(folder=small_folder))
+  ]
+  for gamma in (1, num_clients):
+    subjects[f'astraea, gamma {gamma}'] = [
+        ('astraea', astraea | dict(max_clients=gamma))
+    ]
+  return subjects
+
+
+def _measure_round(processes: Sequence[_Subject]) -> dict[str, Any]:
+  """Runs a round of processes side by side, and adds up what they took."""
+  for process in processes:
+    process.start_round()
+  rounds = [process.end_round() for process in processes]
+  return {
+      'examples': sum(each['examples'] for each in rounds),
+      'wall': max(each['wall'] for each in rounds),
+      'cpu': sum(each['cpu'] for each in rounds),
+      'since_start': max(each['since_start'] for each in rounds),
+      'peak': rounds[0]['peak'],
+  }
+
+
+def _measure_rounds(subjects: dict[str, list[Any]]) -> dict[str, Any]:
+  """Interleaves the rounds of all subjects; the first of each is its start."""
+  measured = {name: [] for name in subjects}
+  with contextlib.ExitStack() as stack:
+    processes = {}
+    progress = tqdm.tqdm(
+        total=len(subjects) * (1 + _REPEATS.value), desc='benchmark',
+        unit='round',
+    )
+    # One after another, so that no two start at once.
+    for name, parts in subjects.items():
+      processes[name] = [_Subject(part, **given) for part, given in parts]
+      for process in processes[name]:
+        stack.callback(process.close)
+      measured[name].append(_measure_round(processes[name]))
+      progress.update()
+    for _ in range(_REPEATS.value):
+      for name in subjects:
+        measured[name].append(_measure_round(processes[name]))
+        progress.update()
+    progress.close()
+  return {
+      name: {
+          'start': rounds[0]['since_start'],
+          'peak': rounds[-1]['peak'],
+          'examples': rounds[-1]['examples'],
+          'wall': statistics.median(each['wall'] for each in rounds[1:]),
+          'cpu': statistics.median(each['cpu'] for each in rounds[1:]),
+      }
+      for name, rounds in measured.items()
+  }
+
+
+def _measure_memory(folder: pathlib.Path, num_clients: int) -> dict[str, float]:
+  """Peak memory of a few rounds when so many clients are on disk."""
+  benchmark_subjects.write_clients(folder, num_clients, _EXAMPLES_OF_MANY)
+  process = _Subject(
+      'astraea', folder=str(folder), num_clients=num_clients,
+      max_clients=_MAX_CLIENTS,
+  )
+  try:
+    return [_measure_round([process]) for _ in range(3)][-1]['peak']
+  finally:
+    process.close()
+
+
+def _describe_machine() -> dict[str, Any]:
+  cpu = next(
+      (
+          line.split(':')[1].strip()
+          for line in pathlib.Path('/proc/cpuinfo').read_text().splitlines()
+          if line.startswith('model name')
+      ),
+      platform.processor(),
+  )
+  return {
+      'cpu': cpu,
+      'cores': len(os.sched_getaffinity(0)),
+      'memory_gigabytes': round(psutil.virtual_memory().total / 1e9, 1),
+      'python': platform.python_version(),
+      'load_before': os.getloadavg()[0],
+  }
+
+
+def _benchmark() -> None:
+  output = pathlib.Path(_OUTPUT_DIR.value)
+  output.mkdir(parents=True, exist_ok=True)
+  num_clients = 50 if _FULL.value else 20
+  populations = (500, 50_000) if _FULL.value else (500, 5_000)
+  machine = _describe_machine()
+  scratch = pathlib.Path(tempfile.mkdtemp(prefix='astraea_benchmark_'))
+  try:
+    clients = scratch / 'clients'
+    benchmark_subjects.write_clients(clients, num_clients, _NUM_EXAMPLES)
+    one_batch = scratch / 'one_batch'
+    benchmark_subjects.write_clients(
+        one_batch, num_clients, benchmark_report.BATCH_SIZE
+    )
+    rounds = _measure_rounds(
+        _subjects(str(clients), str(one_batch), num_clients)
+    )
+    memory = {
+        population: _measure_memory(scratch / str(population), population)
+        for population in populations
+    }
+  finally:
+    shutil.rmtree(scratch, ignore_errors=True)
+  results = {
+      'machine': machine,
+      'clients': num_clients,
+      'repeats': _REPEATS.value,
+      'rounds': rounds,
+      'memory': memory,
+  }
+  folder_lib.write_atomically(
+      output / 'benchmark.json', json.dumps(results, indent=2) + '\n'
+  )
+  text = benchmark_report.write_report(results)
+  folder_lib.write_atomically(output / 'benchmark.md', text)
+  print(text)
+
+
+def main(argv: Sequence[str]) -> None:
+  command.run(_benchmark, argv)
+
+
+if __name__ == '__main__':
+  app.run(main)

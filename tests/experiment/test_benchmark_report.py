@@ -1,0 +1,67 @@
+import pytest
+
+from astraea_tff.experiment import benchmark_report
+
+_PEAK = {'parent': 700.0, 'worker': 100.0}
+
+
+def _subject(examples, wall, cpu, start=10.0):
+  return dict(examples=examples, wall=wall, cpu=cpu, start=start, peak=_PEAK)
+
+
+_RESULTS = {
+    'machine': dict(
+        cpu='a processor', cores=2, memory_gigabytes=8.0, python='3.11',
+        load_before=0.1,
+    ),
+    'clients': 10,
+    'repeats': 3,
+    'rounds': {
+        'limit, one stream': _subject(1000, 2.0, 2.0),
+        'limit, a process per core': _subject(1000, 1.0, 2.0),
+        'limit of 4 epochs, a process per core': _subject(4000, 4.0, 8.0),
+        'tff': _subject(1000, 4.0, 6.0, start=20.0),
+        'tff tuned, reduce': _subject(1000, 3.0, 5.0),
+        'tff tuned, iterator': _subject(1000, 2.0, 4.0),
+        'astraea': _subject(1000, 1.25, 2.0),
+        'astraea, 4 mediator epochs': _subject(4000, 4.0, 7.0),
+        'astraea, stored augmentation': _subject(1500, 2.0, 3.0),
+        'astraea, fresh augmentation': _subject(1500, 2.0, 3.6),
+        'astraea, one batch a client': _subject(200, 0.5, 0.4),
+        'astraea, gamma 1': _subject(1000, 1.0, 2.0),
+        'astraea, gamma 20': _subject(1000, 1.0, 1.8),
+    },
+    'memory': {
+        500: {'parent': 700.0, 'worker': 100.0},
+        5000: {'parent': 720.0, 'worker': 120.0},
+    },
+}
+
+
+def test_ratios_are_those_of_the_best_reference():
+  assert benchmark_report.compute_ratios(_RESULTS) == pytest.approx({
+      'speed / limit': 0.8,
+      'speed / tff': 3.2,
+      'speed / tff tuned': 1.6,
+      'speed of 4 epochs / limit': 1.0,
+      'CPU / tff tuned': 0.5,
+      'CPU per example, stored augmentation / none': 1.0,
+      'CPU per example, fresh augmentation / none': 1.2,
+      'start / tff': 0.5,
+      'CPU, all clients in one mediator / one client a mediator': 0.9,
+      'peak memory, many clients on disk / few': 1.05,
+  })
+
+
+def test_a_step_and_a_visit_account_for_both_rounds():
+  step, visit = benchmark_report.compute_costs(_RESULTS)
+  assert 50 * step + 10 * visit == pytest.approx(2.0)
+  assert 10 * step + 10 * visit == pytest.approx(0.4)
+
+
+def test_the_report_shows_each_ratio_beside_its_goal():
+  text = benchmark_report.write_report(_RESULTS)
+  assert '| speed / tff | 3.20 | >= 3 |' in text
+  assert '| astraea | 800 | 2.00 | 10.0 | 700 + 100 |' in text
+  assert '| 5,000 | 720 + 120 |' in text
+  assert 'step takes 40.00 ms of CPU, a visit of a client besides 0.00' in text
