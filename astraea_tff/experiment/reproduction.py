@@ -1,0 +1,169 @@
+"""Runs the rows of an experiment, each seed in a folder of its own.
+
+A folder is named after what is trained in it, so that experiments that share a
+row share its runs, and a row whose settings changed is trained anew.
+"""
+
+from collections.abc import Callable, Iterator
+import dataclasses
+import hashlib
+import json
+import pathlib
+import time
+from typing import Optional
+
+import numpy as np
+
+from astraea_tff.experiment import experiments
+from astraea_tff.experiment import folder as folder_lib
+from astraea_tff.experiment import log
+from astraea_tff.experiment import measures
+from astraea_tff.experiment import population as population_lib
+from astraea_tff.experiment import settings as settings_lib
+from astraea_tff.experiment import training
+
+Results = dict[tuple[str, int], dict[str, float]]
+
+
+def run_folder(
+    root: pathlib.Path, settings: settings_lib.Settings, seed: int
+) -> pathlib.Path:
+  """Returns the folder of a run, which depends on the arguments alone."""
+  text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
+  digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+  name = f'{settings.dataset.replace("/", "_")}-{settings.algorithm}-{digest}'
+  return root / name / f'seed_{seed}'
+
+
+def work(settings: settings_lib.Settings) -> float:
+  """Returns how long a run takes, relative to others on the same data."""
+  passes = settings.local_epochs
+  if settings.algorithm == 'astraea':
+    passes *= settings.mediator_epochs
+  division = settings.division
+  examples = division.get('num_examples') or division['num_clients']
+  share = settings.clients_per_round / division['num_clients']
+  return settings.rounds * passes * examples * share
+
+
+@dataclasses.dataclass(frozen=True)
+class Reproduction:
+  """An experiment, and where it is run.
+
+  Attributes:
+    name: Of the experiment.
+    experiment: The experiment.
+    root: The folder of all runs of all experiments.
+    data_dir: Where TensorFlow Datasets keeps its data.
+    cache_dir: Where the clients' examples are prepared.
+  """
+
+  name: str
+  experiment: experiments.Experiment
+  root: pathlib.Path
+  data_dir: Optional[str] = None
+  cache_dir: Optional[str] = None
+
+  def runs(self) -> Iterator[tuple[str, int]]:
+    """Yields the rows and seeds, all rows of a seed together."""
+    for seed in self.experiment.seeds:
+      for name in self.experiment.rows:
+        yield name, seed
+
+  def folder(self, row: str, seed: int) -> pathlib.Path:
+    """Returns the folder of a row's run."""
+    return run_folder(self.root, self.experiment.rows[row].settings, seed)
+
+  def train(self, say: Callable[[str], None] = print) -> None:
+    """Trains what is not trained yet, and says before each run how far it is.
+
+    Raises:
+      ValueError: As `training.train`.
+      OSError: As `training.train`.
+    """
+    missing = [
+        key
+        for key in self.runs()
+        if not training.is_finished(self.folder(*key))
+    ]
+    num_runs = len(list(self.runs()))
+    say(f'{self.name}: {num_runs - len(missing)} of {num_runs} runs are there.')
+    amounts = [work(self.experiment.rows[row].settings) for row, _ in missing]
+    started = time.monotonic()
+    for index, (row, seed) in enumerate(missing):
+      done = sum(amounts[:index])
+      left = 'unknown'
+      if done:
+        seconds = (time.monotonic() - started) / done * sum(amounts[index:])
+        left = f'{seconds / 60:.0f} min'
+      say(
+          f'{self.name} [{num_runs - len(missing) + index + 1}/{num_runs}]'
+          f' {row}, seed {seed}; time left: {left}'
+      )
+      settings = self.experiment.rows[row].settings
+      folder = self.folder(row, seed)
+      folder.parent.mkdir(parents=True, exist_ok=True)
+      folder_lib.write_atomically(
+          folder.parent / 'settings.json',
+          json.dumps(dataclasses.asdict(settings), indent=2) + '\n',
+      )
+      training.train(
+          settings,
+          seed,
+          folder,
+          data_dir=self.data_dir,
+          cache_dir=self.cache_dir,
+      )
+
+  def measure(self) -> Results:
+    """Measures all runs, which are finished.
+
+    Returns:
+      By row and seed, values of `measures.COLUMNS`.
+    """
+    results = {}
+    for row, seed in self.runs():
+      rows = log.read_rows(self.folder(row, seed) / log.METRICS_FILE)
+      values = measures.measure_run(rows, self.experiment.target_accuracy)
+      if 'extra_storage' in self.experiment.columns:
+        values['extra_storage'] = measures.measure_storage(
+            self._population(row, seed)
+        )
+      results[row, seed] = values
+    measures.add_gains(results, self.experiment.baseline)
+    return results
+
+  def measure_divergences(
+      self,
+  ) -> tuple[Results, dict[str, np.ndarray]]:
+    """Measures the divergences of an experiment that trains nothing.
+
+    Returns:
+      By row and seed, values of `measures.COLUMNS`; and by row, the divergences
+      of all seeds, float64 [any].
+    """
+    results, divergences = {}, {}
+    for row, seed in self.runs():
+      values = measures.measure_divergences(
+          self.experiment.rows[row].settings,
+          self._population(row, seed).counts,
+          seed,
+      )
+      results[row, seed] = measures.summarize_divergences(values)
+      divergences.setdefault(row, []).append(values)
+    return results, {
+        row: np.concatenate(parts) for row, parts in divergences.items()
+    }
+
+  def curves(self) -> dict[str, list[tuple[list[int], list[float]]]]:
+    """Returns, by row, the rounds and accuracies of each seed."""
+    curves = {row: [] for row in self.experiment.rows}
+    for row, seed in self.runs():
+      rows = log.read_rows(self.folder(row, seed) / log.METRICS_FILE)
+      curves[row].append(log.accuracy_curve(rows))
+    return curves
+
+  def _population(self, row: str, seed: int) -> population_lib.Population:
+    return population_lib.make_population(
+        self.experiment.rows[row].settings, seed, self.data_dir, self.cache_dir
+    )

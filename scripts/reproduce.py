@@ -1,0 +1,102 @@
+"""Runs an experiment of the paper, or one of ours, and writes its page.
+
+  python scripts/reproduce.py --experiment=table3 --scale=small \
+      --output_dir=runs/reproduce
+  python scripts/reproduce.py --experiment=headline --scale=paper --estimate
+
+Every row of the experiment is trained with several seeds. What is there already
+is not trained again, and the same command goes on with a run that was
+interrupted. The page is in <output_dir>/<experiment>_<scale>: results.csv,
+results.png, and results.md with the paper's numbers beside ours.
+
+'small' has data and rounds that two cores manage, 'paper' the paper's data and
+settings. --estimate tells from a few rounds how long either takes.
+"""
+
+from collections.abc import Sequence
+import os
+import pathlib
+
+# TensorFlow reads it when it is imported, and would fill the terminal.
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+from absl import app
+from absl import flags
+
+from astraea_tff import runtime
+from astraea_tff.experiment import command
+from astraea_tff.experiment import estimation
+from astraea_tff.experiment import experiment_tables
+from astraea_tff.experiment import experiments
+from astraea_tff.experiment import folder as folder_lib
+from astraea_tff.experiment import report
+from astraea_tff.experiment import reproduction as reproduction_lib
+from astraea_tff.experiment import settings_flags
+
+_EXPERIMENT = flags.DEFINE_enum(
+    'experiment',
+    None,
+    list(experiment_tables.EXPERIMENTS),
+    'What to run.',
+    required=True,
+)
+_SCALE = flags.DEFINE_enum(
+    'scale', 'small', experiments.SCALES, 'The size of data and rounds.'
+)
+_OUTPUT_DIR = flags.DEFINE_string(
+    'output_dir', 'runs/reproduce', 'Where the runs and the pages go.'
+)
+_DATA_DIR, _CACHE_DIR = settings_flags.define_folder_flags()
+_ESTIMATE = flags.DEFINE_bool(
+    'estimate',
+    False,
+    'Tell how long the experiment takes, from a few rounds, and do no more.',
+)
+_NUM_THREADS = flags.DEFINE_integer(
+    'num_threads',
+    None,
+    "Threads of TFF's worker; the number of cores by default.",
+    lower_bound=1,
+)
+
+
+def _reproduce() -> None:
+  name, scale = _EXPERIMENT.value, _SCALE.value
+  output = pathlib.Path(_OUTPUT_DIR.value)
+  experiment = experiment_tables.EXPERIMENTS[name](scale)
+  reproduction = reproduction_lib.Reproduction(
+      name, experiment, output / 'runs', _DATA_DIR.value, _CACHE_DIR.value
+  )
+  if _ESTIMATE.value and not experiment.trains:
+    print(f'{name} trains nothing; it takes seconds.')
+    return
+  if experiment.trains:
+    runtime.set_local_execution_context(num_threads=_NUM_THREADS.value)
+  if _ESTIMATE.value:
+    print(estimation.describe_estimate(reproduction))
+    return
+  divergences = None
+  if experiment.trains:
+    reproduction.train()
+    results = reproduction.measure()
+  else:
+    results, divergences = reproduction.measure_divergences()
+  folder = output / f'{name}_{scale}'
+  folder.mkdir(parents=True, exist_ok=True)
+  report.write_csv(folder / 'results.csv', results)
+  report.draw(folder, reproduction, results, divergences)
+  page = report.format_page(
+      experiment,
+      results,
+      f'python scripts/reproduce.py --experiment={name} --scale={scale}',
+  )
+  folder_lib.write_atomically(folder / 'results.md', page)
+  print(f'{report.format_table(experiment, results)}\n{folder}/results.md')
+
+
+def main(argv: Sequence[str]) -> None:
+  command.run(_reproduce, argv)
+
+
+if __name__ == '__main__':
+  app.run(main)

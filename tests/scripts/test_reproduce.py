@@ -1,0 +1,158 @@
+"""reproduce.py on a tiny experiment: its page, resuming, estimates, refusals."""
+
+import asyncio
+import csv
+import types
+
+import numpy as np
+import pytest
+import script_runner
+
+from astraea_tff.experiment import experiment_tables
+from astraea_tff.experiment import experiments
+from astraea_tff.experiment import log
+from astraea_tff.experiment import reproduction
+from astraea_tff.experiment import training
+
+_BASE = dict(
+    dataset='digits',
+    num_clients=6,
+    num_examples=120,
+    global_distribution='long_tail',
+    clients_per_round=4,
+    max_clients=2,
+    rounds=2,
+    rounds_per_evaluation=1,
+)
+
+
+def _tiny(scale):
+  del scale
+  return experiments.Experiment(
+      title='Tiny',
+      claim='Nothing.',
+      rows={
+          'FedAvg': experiments.make_row(_BASE, algorithm='fedavg'),
+          'Astraea': experiments.make_row(_BASE, {'gain': 1.0}),
+      },
+      columns=('gain', 'extra_storage', 'best_top_1'),
+      picture='scatter',
+      baseline='FedAvg',
+      target_accuracy=0.01,
+      seeds=(0, 3),
+      confusion_rows=('Astraea',),
+  )
+
+
+@pytest.fixture(name='reproduce', scope='module')
+def fixture_reproduce():
+  tables = dict(experiment_tables.EXPERIMENTS) | {'tiny': _tiny}
+  with pytest.MonkeyPatch.context() as patched:
+    patched.setattr(
+        experiment_tables, 'EXPERIMENTS', types.MappingProxyType(tables)
+    )
+    with script_runner.loaded('reproduce') as script:
+
+      def run(folder, *arguments):
+        script_runner.run(script, [*arguments, f'--output_dir={folder}'])
+
+      yield run
+
+
+@pytest.fixture(autouse=True)
+def event_loop_is_left_as_it_was():
+  yield
+  asyncio.set_event_loop(None)
+
+
+def _read_csv(path):
+  with path.open(newline='') as file:
+    return list(csv.DictReader(file))
+
+
+def test_interrupted_experiment_goes_on_and_finished_runs_are_kept(
+    reproduce, tmp_path, monkeypatch, capsys
+):
+  trained = []
+  train = training.train
+
+  def train_until_the_third(settings, seed, folder, **arguments):
+    if len(trained) == 2:
+      raise OSError('made up')
+    trained.append((settings.algorithm, seed))
+    train(settings, seed, folder, **arguments)
+
+  monkeypatch.setattr(training, 'train', train_until_the_third)
+  with pytest.raises(SystemExit, match='made up'):
+    reproduce(tmp_path, '--experiment=tiny')
+  assert trained == [('fedavg', 0), ('astraea', 0)]
+  capsys.readouterr()
+  trained.clear()
+  reproduce(tmp_path, '--experiment=tiny')
+  assert trained == [('fedavg', 3), ('astraea', 3)]
+  printed = capsys.readouterr().out
+  assert 'tiny: 2 of 4 runs are there.' in printed
+  assert 'tiny [4/4] Astraea, seed 3; time left: 0 min' in printed
+  trained.clear()
+  reproduce(tmp_path, '--experiment=tiny')
+  assert not trained
+
+  folder = tmp_path / 'tiny_small'
+  page = (folder / 'results.md').read_text()
+  assert '--experiment=tiny --scale=small' in page
+  assert '| gain in best top-1 (points) | paper |' in page
+  assert (folder / 'results.png').read_bytes().startswith(b'\x89PNG')
+  assert '(confusion_Astraea.png)' in page
+  assert (folder / 'confusion_Astraea.png').read_bytes().startswith(b'\x89PNG')
+  rows = _read_csv(folder / 'results.csv')
+  assert [(r['row'], r['seed']) for r in rows] == [
+      ('FedAvg', '0'), ('Astraea', '0'), ('FedAvg', '3'), ('Astraea', '3')
+  ]
+  for row in rows:
+    settings = _tiny('small').rows[row['row']].settings
+    path = reproduction.run_folder(
+        tmp_path / 'runs', settings, int(row['seed'])
+    )
+    accuracies = [r['top_1'] for r in log.read_rows(path / log.METRICS_FILE)]
+    assert float(row['best_top_1']) == pytest.approx(100 * max(accuracies))
+    # FedAvg augments nothing, Astraea with alpha 0.67.
+    assert (float(row['extra_storage']) > 0) == (row['row'] == 'Astraea')
+  tops = [float(row['best_top_1']) for row in rows]
+  assert [float(row['gain']) for row in rows] == pytest.approx(
+      [0, tops[1] - tops[0], 0, tops[3] - tops[2]]
+  )
+
+
+def test_divergences_need_no_training(reproduce, tmp_path, monkeypatch):
+  monkeypatch.delattr(training, 'train')
+  reproduce(tmp_path, '--experiment=fig7')
+  rows = _read_csv(tmp_path / 'fig7_small' / 'results.csv')
+  means = {
+      name: np.mean([float(r['mean_kl']) for r in rows if r['row'] == name])
+      for name in ('FedAvg', 'Aug', 'c 10, gamma 5')
+  }
+  assert means['FedAvg'] > means['Aug'] > means['c 10, gamma 5'] > 0
+  assert '| FedAvg | ' in (tmp_path / 'fig7_small' / 'results.md').read_text()
+  assert not (tmp_path / 'runs').exists()
+
+
+def test_estimate_tells_the_hours_and_leaves_nothing(
+    reproduce, tmp_path, capsys
+):
+  reproduce(tmp_path / 'output', '--experiment=tiny', '--estimate')
+  printed = capsys.readouterr().out
+  assert '1 rows of fedavg on digits (measured on digits)' in printed
+  assert 'tiny: 2 rows x 2 seeds, 0.0 hours' in printed
+  assert not (tmp_path / 'output').exists()
+
+
+def test_data_that_are_not_there_are_one_line(reproduce, tmp_path):
+  with pytest.raises(SystemExit) as end:
+    reproduce(
+        tmp_path / 'output',
+        '--experiment=fig7',
+        '--scale=paper',
+        f'--data_dir={tmp_path}/nothing',
+    )
+  assert end.value.code.startswith('reproduce.py: ')
+  assert '\n' not in end.value.code and 'data_dir' in end.value.code
