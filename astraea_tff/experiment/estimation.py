@@ -148,8 +148,8 @@ def describe_estimate(reproduction: reproduction_lib.Reproduction) -> str:
   and with a chain or without.
   """
   groups: dict[Any, list[settings_lib.Settings]] = {}
-  for row in reproduction.experiment.rows.values():
-    settings = row.settings
+  runs = reproduction.expected_settings()
+  for settings in runs:
     key = settings.dataset, settings.algorithm == 'astraea'
     groups.setdefault(key, []).append(settings)
   seconds, lines = 0.0, []
@@ -158,18 +158,17 @@ def describe_estimate(reproduction: reproduction_lib.Reproduction) -> str:
     rates = measure_rates(
         cheapest, reproduction.data_dir, reproduction.cache_dir
     )
-    runs = [rates.run_seconds(settings) for settings in members]
-    seconds += sum(runs)
+    by_run = [rates.run_seconds(settings) for settings in members]
+    seconds += sum(by_run)
     stand_in = find_stand_in(cheapest)
     measured_on = stand_in.settings['dataset'] if stand_in else dataset
     lines.append(
-        f'{len(runs)} rows of {cheapest.algorithm} on {dataset} (measured on'
-        f' {measured_on}): {min(runs):.0f} to {max(runs):.0f} s a run,'
+        f'{len(by_run)} runs of {cheapest.algorithm} on {dataset} (measured on'
+        f' {measured_on}): {min(by_run):.0f} to {max(by_run):.0f} s a run,'
         f' {rates.seconds_per_evaluation:.1f} s an evaluation'
     )
-  num_seeds = len(reproduction.experiment.seeds)
   lines.append(
-      f'{reproduction.name}: {len(reproduction.experiment.rows)} rows x'
-      f' {num_seeds} seeds, {num_seeds * seconds / 3600:.1f} hours'
+      f'{reproduction.name}: {len(runs)} runs of'
+      f' {len(reproduction.experiment.rows)} rows, {seconds / 3600:.1f} hours'
   )
   return '\n'.join(lines)

@@ -29,6 +29,7 @@ class Population:
     counts: int64 [K, N]; the labels the clients train on, augmented examples
       included. Those of the stored examples; if the augmentation is fresh in
       every epoch, those that the plan makes a client expect.
+    model: The network's name, 'emnist_cnn' or 'cifar10_cnn'.
   """
 
   seed: int
@@ -36,6 +37,7 @@ class Population:
   plan: rebalancing.AugmentationPlan
   clients: clients_by_id.ClientsById
   counts: np.ndarray
+  model: str
 
 
 def make_population(
@@ -84,7 +86,10 @@ def make_population(
       ),
       preprocess=preprocess,
   )
-  return Population(seed, data, plan, clients, counts)
+  by_channels = 'emnist_cnn' if data.image_shape[-1] == 1 else 'cifar10_cnn'
+  return Population(
+      seed, data, plan, clients, counts, settings.model or by_channels
+  )
 
 
 def split_test(
@@ -120,15 +125,16 @@ def bytes_per_example(data: datasets.PreparedDataset) -> int:
 
 
 def build_keras_model(population: Population) -> tf.keras.Model:
-  """Returns the paper's network for the images' shape, on uint8 images.
+  """Returns the population's network, on uint8 images.
 
   Scaling to [0, 1] belongs to the model, so that clients keep bytes.
   """
   data = population.data
   shape = data.image_shape
-  build = (
-      models.build_emnist_cnn if shape[-1] == 1 else models.build_cifar10_cnn
-  )
+  build = {
+      'emnist_cnn': models.build_emnist_cnn,
+      'cifar10_cnn': models.build_cifar10_cnn,
+  }[population.model]
   return tf.keras.Sequential([
       tf.keras.layers.Input(shape, dtype=tf.uint8),
       tf.keras.layers.Rescaling(1 / 255),

@@ -63,7 +63,7 @@ def format_table(
 ) -> str:
   """Returns a Markdown table, the paper's numbers beside ours."""
   heads, lines = ['row'], {name: [name] for name in experiment.rows}
-  chosen = set(choose_rows(experiment, results).values())
+  chosen = set(reproduction_lib.choose_rows(experiment, results).values())
   for column in experiment.columns:
     heading, digits = measures.COLUMNS[column]
     heads.append(heading)
@@ -82,31 +82,16 @@ def format_table(
   )
 
 
-def choose_rows(
-    experiment: experiments.Experiment, results: reproduction_lib.Results
-) -> dict[str, str]:
-  """Returns, for what has several learning rates, the row of the best one."""
-  means = {
-      name: float(
-          np.mean(values_of(results, name, 'best_validation_top_1'))
-      )
-      for name in experiment.rows
-  }
-  return measures.choose_tuned(
-      means, {name: row.tuned for name, row in experiment.rows.items()}
-  )
-
-
 def retrieved_share(
     experiment: experiments.Experiment, results: reproduction_lib.Results
 ) -> Optional[float]:
   """Returns how much of what the imbalance costs Astraea gets back.
 
   `(Astraea - FedAvg) / (FedAvg on balanced classes - FedAvg)`, of
-  `chosen_top_1` at each one's own learning rate, means over seeds. None where there are no
-  such rows, or the imbalance costs nothing.
+  `chosen_top_1` at each one's own learning rate, means over seeds. None where
+  there are no such rows, or the imbalance costs nothing.
   """
-  chosen = choose_rows(experiment, results)
+  chosen = reproduction_lib.choose_rows(experiment, results)
   names = ('Astraea', 'FedAvg', 'FedAvg, balanced classes')
   if not chosen.keys() >= set(names):
     return None
@@ -142,7 +127,8 @@ def format_page(
     notes.append(f'Gains are over {experiment.baseline}, seed by seed.')
   if any(row.tuned for row in rows):
     notes.append(
-        'Bold: of its learning rates, the one best on the validation examples.'
+        'Bold: of its learning rates, the one best on the validation examples'
+        ' with the first seed; the other seeds are trained with that one alone.'
     )
   share = retrieved_share(experiment, results)
   if share is not None:

@@ -46,6 +46,25 @@ def work(settings: settings_lib.Settings) -> float:
   return settings.rounds * passes * examples * share
 
 
+def choose_rows(
+    experiment: experiments.Experiment, results: Results
+) -> dict[str, str]:
+  """Returns, for what has several learning rates, the row of the best one.
+
+  The first seed alone decides, as only the chosen row is trained with the
+  others.
+  """
+  first = experiment.seeds[0]
+  accuracies = {
+      name: results[name, first]['best_validation_top_1']
+      for name, row in experiment.rows.items()
+      if row.tuned is not None and (name, first) in results
+  }
+  return measures.choose_tuned(
+      accuracies, {name: row.tuned for name, row in experiment.rows.items()}
+  )
+
+
 @dataclasses.dataclass(frozen=True)
 class Reproduction:
   """An experiment, and where it is run.
@@ -65,10 +84,35 @@ class Reproduction:
   cache_dir: Optional[str] = None
 
   def runs(self) -> Iterator[tuple[str, int]]:
-    """Yields the rows and seeds, all rows of a seed together."""
-    for seed in self.experiment.seeds:
-      for name in self.experiment.rows:
-        yield name, seed
+    """Yields the rows and seeds, all rows of a seed together.
+
+    What has several learning rates goes on with the best of them after the
+    first seed, whose runs must be finished by the time a second is asked for.
+    """
+    rows, (first, *others) = self.experiment.rows, self.experiment.seeds
+    for name in rows:
+      yield name, first
+    if others:
+      chosen = self._chosen_rows()
+      for seed in others:
+        for name, row in rows.items():
+          if row.tuned is None or chosen[row.tuned] == name:
+            yield name, seed
+
+  def expected_settings(self) -> list[settings_lib.Settings]:
+    """Returns the settings of `runs`, before it is known which are chosen.
+
+    Of several learning rates the first stands for the chosen one, which takes
+    as long.
+    """
+    rows = self.experiment.rows
+    representatives = {}
+    for name, row in rows.items():
+      representatives.setdefault(row.tuned or name, row.settings)
+    others = self.experiment.seeds[1:]
+    return [row.settings for row in rows.values()] + [
+        settings for _ in others for settings in representatives.values()
+    ]
 
   def folder(self, row: str, seed: int) -> pathlib.Path:
     """Returns the folder of a row's run."""
@@ -81,25 +125,20 @@ class Reproduction:
       ValueError: As `training.train`.
       OSError: As `training.train`.
     """
-    missing = [
-        key
-        for key in self.runs()
-        if not training.is_finished(self.folder(*key))
-    ]
-    num_runs = len(list(self.runs()))
-    say(f'{self.name}: {num_runs - len(missing)} of {num_runs} runs are there.')
-    amounts = [work(self.experiment.rows[row].settings) for row, _ in missing]
-    started = time.monotonic()
-    for index, (row, seed) in enumerate(missing):
-      done = sum(amounts[:index])
+    amounts = [work(settings) for settings in self.expected_settings()]
+    started, done = time.monotonic(), 0.0
+    for index, (row, seed) in enumerate(self.runs()):
+      if training.is_finished(self.folder(row, seed)):
+        continue
       left = 'unknown'
       if done:
         seconds = (time.monotonic() - started) / done * sum(amounts[index:])
         left = f'{seconds / 60:.0f} min'
       say(
-          f'{self.name} [{num_runs - len(missing) + index + 1}/{num_runs}]'
-          f' {row}, seed {seed}; time left: {left}'
+          f'{self.name} [{index + 1}/{len(amounts)}] {row}, seed {seed}; time'
+          f' left: {left}'
       )
+      done += amounts[index]
       settings = self.experiment.rows[row].settings
       folder = self.folder(row, seed)
       folder.parent.mkdir(parents=True, exist_ok=True)
@@ -123,8 +162,7 @@ class Reproduction:
     """
     results = {}
     for row, seed in self.runs():
-      rows = log.read_rows(self.folder(row, seed) / log.METRICS_FILE)
-      values = measures.measure_run(rows, self.experiment.target_accuracy)
+      values = self._measure_run(row, seed)
       if 'extra_storage' in self.experiment.columns:
         values['extra_storage'] = measures.measure_storage(
             self._population(row, seed)
@@ -162,6 +200,19 @@ class Reproduction:
       rows = log.read_rows(self.folder(row, seed) / log.METRICS_FILE)
       curves[row].append(log.accuracy_curve(rows))
     return curves
+
+  def _measure_run(self, row: str, seed: int) -> dict[str, float]:
+    rows = log.read_rows(self.folder(row, seed) / log.METRICS_FILE)
+    return measures.measure_run(rows, self.experiment.target_accuracy)
+
+  def _chosen_rows(self) -> dict[str, str]:
+    first = self.experiment.seeds[0]
+    results = {
+        (name, first): self._measure_run(name, first)
+        for name, row in self.experiment.rows.items()
+        if row.tuned is not None
+    }
+    return choose_rows(self.experiment, results)
 
   def _population(self, row: str, seed: int) -> population_lib.Population:
     return population_lib.make_population(

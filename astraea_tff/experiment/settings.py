@@ -103,6 +103,12 @@ class Settings:
   )
 
   # Federated training.
+  model: Optional[str] = _setting(
+      None,
+      "The paper's network for EMNIST, or the one for CINIC-10; by default the"
+      ' first for images of one channel and the second for others.',
+      choices=('emnist_cnn', 'cifar10_cnn'),
+  )
   rounds: int = _setting(50, 'Number of synchronization rounds.', minimum=1)
   clients_per_round: int = _setting(
       10, 'Clients that train in a round, c.', minimum=1

@@ -12,6 +12,7 @@ import tensorflow_federated as tff
 from astraea_tff import evaluation
 from astraea_tff.experiment import algorithms
 from astraea_tff.experiment import checkpoints
+from astraea_tff.experiment import interruption
 from astraea_tff.experiment import log
 from astraea_tff.experiment import plots
 from astraea_tff.experiment import population as population_lib
@@ -114,7 +115,9 @@ class _Run:
     gc.collect()
     gc.freeze()
     # TFF's training loop runs on the thread's event loop.
-    asyncio.set_event_loop(asyncio.new_event_loop())
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(_report_unless_interrupted)
+    asyncio.set_event_loop(loop)
     try:
       state = tff.simulation.run_training_process(
           self._algorithm.process,
@@ -174,6 +177,14 @@ class _Run:
     last = self._log.last_round
     if last in self._states:
       self._checkpoints.save_if_new(self._states[last], last)
+
+
+def _report_unless_interrupted(
+    loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+) -> None:
+  """Keeps asyncio quiet of a signal that ended a task nobody waits for."""
+  if not isinstance(context.get('exception'), interruption.Interrupted):
+    loop.default_exception_handler(context)
 
 
 def _draw(settings, population, algorithm, result, folder) -> None:

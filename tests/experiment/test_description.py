@@ -44,7 +44,8 @@ def population(tmp_path):
   )
   plan = make_plan([1, 1.25, 3.5], capped_classes=[2])
   return population_lib.Population(
-      7, datasets.store(data, tmp_path), plan, clients=None, counts=AFTER
+      7, datasets.store(data, tmp_path), plan, clients=None, counts=AFTER,
+          model='emnist_cnn',
   )
 
 

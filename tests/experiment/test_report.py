@@ -8,6 +8,7 @@ import pytest
 
 from astraea_tff.experiment import experiments
 from astraea_tff.experiment import report
+from astraea_tff.experiment import reproduction
 
 
 def make_experiment(**changes):
@@ -100,7 +101,7 @@ def test_share_of_the_loss_that_is_retrieved_is_that_of_the_chosen_rows():
       }
       for name in rows
   }
-  assert report.choose_rows(experiment, results) == {
+  assert reproduction.choose_rows(experiment, results) == {
       'FedAvg': 'FedAvg, 0.1',
       'FedAvg, balanced classes': 'FedAvg, balanced classes, 0.2',
       'Astraea': 'Astraea, 0.2',

@@ -71,6 +71,15 @@ _MOMENTS = {
           save_model(module, path, **kwargs)
       tf.saved_model.save = write_and_end
     """,
+    'while the row of round 3 is written': """
+      import tensorflow_federated as tff
+      release = tff.program.TensorBoardReleaseManager.release
+      async def end_and_release(self, value, key):
+        if key == 3:
+          end()
+        await release(self, value, key)
+      tff.program.TensorBoardReleaseManager.release = end_and_release
+    """,
     'after the checkpoint of round 3': """
       save = checkpoints.Checkpoints.save
       async def save_and_end(self, state, version):
@@ -151,6 +160,7 @@ def test_killed_run_goes_on_as_if_nothing_had_been(
     [
         ('within round 3', signal.SIGTERM, 2),
         ('within round 3', signal.SIGINT, 2),
+        ('while the row of round 3 is written', signal.SIGTERM, 3),
         ('while the checkpoint of round 3 is written', signal.SIGTERM, 3),
     ],
 )

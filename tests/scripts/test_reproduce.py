@@ -91,7 +91,7 @@ def test_interrupted_experiment_goes_on_and_finished_runs_are_kept(
   reproduce(tmp_path, '--experiment=tiny')
   assert trained == [('fedavg', 3), ('astraea', 3)]
   printed = capsys.readouterr().out
-  assert 'tiny: 2 of 4 runs are there.' in printed
+  assert 'tiny [3/4] FedAvg, seed 3; time left: unknown' in printed
   assert 'tiny [4/4] Astraea, seed 3; time left: 0 min' in printed
   trained.clear()
   reproduce(tmp_path, '--experiment=tiny')
@@ -141,8 +141,8 @@ def test_estimate_tells_the_hours_and_leaves_nothing(
 ):
   reproduce(tmp_path / 'output', '--experiment=tiny', '--estimate')
   printed = capsys.readouterr().out
-  assert '1 rows of fedavg on digits (measured on digits)' in printed
-  assert 'tiny: 2 rows x 2 seeds, 0.0 hours' in printed
+  assert '2 runs of fedavg on digits (measured on digits)' in printed
+  assert 'tiny: 4 runs of 2 rows, 0.0 hours' in printed
   assert not (tmp_path / 'output').exists()
 
 
