@@ -21,7 +21,6 @@ import contextlib
 import json
 import os
 import pathlib
-import platform
 import shutil
 import statistics
 import subprocess
@@ -34,13 +33,13 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 from absl import app
 from absl import flags
-import psutil
 import tqdm
 
 from astraea_tff.experiment import benchmark_report
 from astraea_tff.experiment import benchmark_subjects
 from astraea_tff.experiment import command
 from astraea_tff.experiment import folder as folder_lib
+from astraea_tff.experiment import machine
 
 _OUTPUT_DIR = flags.DEFINE_string(
     'output_dir', None, 'Where benchmark.json and benchmark.md go.',
@@ -207,30 +206,13 @@ def _measure_memory(folder: pathlib.Path, num_clients: int) -> dict[str, float]:
     process.close()
 
 
-def _describe_machine() -> dict[str, Any]:
-  cpu = next(
-      (
-          line.split(':')[1].strip()
-          for line in pathlib.Path('/proc/cpuinfo').read_text().splitlines()
-          if line.startswith('model name')
-      ),
-      platform.processor(),
-  )
-  return {
-      'cpu': cpu,
-      'cores': len(os.sched_getaffinity(0)),
-      'memory_gigabytes': round(psutil.virtual_memory().total / 1e9, 1),
-      'python': platform.python_version(),
-      'load_before': os.getloadavg()[0],
-  }
-
-
 def _benchmark() -> None:
   output = pathlib.Path(_OUTPUT_DIR.value)
   output.mkdir(parents=True, exist_ok=True)
   num_clients = 50 if _FULL.value else 20
   populations = (500, 50_000) if _FULL.value else (500, 5_000)
-  machine = _describe_machine()
+  described = machine.describe()
+  load_before = os.getloadavg()[0]
   scratch = pathlib.Path(tempfile.mkdtemp(prefix='astraea_benchmark_'))
   try:
     clients = scratch / 'clients'
@@ -249,7 +231,8 @@ def _benchmark() -> None:
   finally:
     shutil.rmtree(scratch, ignore_errors=True)
   results = {
-      'machine': machine,
+      'machine': described,
+      'load_before': load_before,
       'clients': num_clients,
       'repeats': _REPEATS.value,
       'rounds': rounds,

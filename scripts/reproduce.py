@@ -10,7 +10,8 @@ interrupted. The page is in <output_dir>/<experiment>_<scale>: results.csv,
 results.png, and results.md with the paper's numbers beside ours.
 
 'small' has data and rounds that two cores manage, 'paper' the paper's data and
-settings. --estimate tells from a few rounds how long either takes.
+settings. --estimate tells from a few rounds how long either takes, and notes
+it in <output_dir>/estimates.csv. scripts/results.py makes one page of all.
 """
 
 from collections.abc import Sequence
@@ -44,7 +45,10 @@ _SCALE = flags.DEFINE_enum(
     'scale', 'small', experiments.SCALES, 'The size of data and rounds.'
 )
 _OUTPUT_DIR = flags.DEFINE_string(
-    'output_dir', 'runs/reproduce', 'Where the runs and the pages go.'
+    'output_dir', 'runs/reproduce', 'Where the pages go.'
+)
+_RUNS_DIR = flags.DEFINE_string(
+    'runs_dir', None, 'Where the runs go; <output_dir>/runs by default.'
 )
 _DATA_DIR, _CACHE_DIR = settings_flags.define_folder_flags()
 _ESTIMATE = flags.DEFINE_bool(
@@ -65,7 +69,11 @@ def _reproduce() -> None:
   output = pathlib.Path(_OUTPUT_DIR.value)
   experiment = experiment_tables.EXPERIMENTS[name](scale)
   reproduction = reproduction_lib.Reproduction(
-      name, experiment, output / 'runs', _DATA_DIR.value, _CACHE_DIR.value
+      name,
+      experiment,
+      pathlib.Path(_RUNS_DIR.value or output / 'runs'),
+      _DATA_DIR.value,
+      _CACHE_DIR.value,
   )
   if _ESTIMATE.value and not experiment.trains:
     print(f'{name} trains nothing; it takes seconds.')
@@ -73,7 +81,12 @@ def _reproduce() -> None:
   if experiment.trains:
     runtime.set_local_execution_context(num_threads=_NUM_THREADS.value)
   if _ESTIMATE.value:
-    print(estimation.describe_estimate(reproduction))
+    estimate = estimation.estimate(reproduction)
+    output.mkdir(parents=True, exist_ok=True)
+    estimation.write_estimate(
+        output / estimation.ESTIMATES_FILE, name, scale, estimate
+    )
+    print(f'{name}: {estimate}')
     return
   divergences = None
   if experiment.trains:
@@ -83,15 +96,15 @@ def _reproduce() -> None:
     results, divergences = reproduction.measure_divergences()
   folder = output / f'{name}_{scale}'
   folder.mkdir(parents=True, exist_ok=True)
-  report.write_csv(folder / 'results.csv', results)
+  report.write_csv(folder / report.CSV_FILE, results)
   report.draw(folder, reproduction, results, divergences)
   page = report.format_page(
       experiment,
       results,
       f'python scripts/reproduce.py --experiment={name} --scale={scale}',
   )
-  folder_lib.write_atomically(folder / 'results.md', page)
-  print(f'{report.format_table(experiment, results)}\n{folder}/results.md')
+  folder_lib.write_atomically(folder / report.PAGE_FILE, page)
+  print(f'{report.format_table(experiment, results)}\n{folder}/{report.PAGE_FILE}')
 
 
 def main(argv: Sequence[str]) -> None:

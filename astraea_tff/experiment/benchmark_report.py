@@ -98,14 +98,12 @@ def write_report(results: Mapping[str, Any]) -> str:
   Args:
     results: What `scripts/benchmark.py` measured.
   """
-  machine = results['machine']
   lines = [
       '# Benchmark',
       '',
       (
-          f'{machine["cpu"]}, {machine["cores"]} cores,'
-          f' {machine["memory_gigabytes"]} GB, Python {machine["python"]};'
-          f' load before the start {machine["load_before"]:.2f}.'
+          f'{results["machine"]}; load before the start'
+          f' {results["load_before"]:.2f}.'
           f' {results["clients"]} clients of 460 examples a round, gamma 10,'
           f' batches of 20, Adam; medians of {results["repeats"]} interleaved'
           ' rounds.'

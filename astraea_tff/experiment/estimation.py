@@ -4,7 +4,9 @@ Where the data are not to be had, EMNIST's and CINIC-10's, rounds of another
 data set on the same network stand in, and the examples are converted.
 """
 
+import csv
 import dataclasses
+import io
 import math
 import pathlib
 import tempfile
@@ -14,12 +16,14 @@ from typing import Any, Optional
 import numpy as np
 
 from astraea_tff import evaluation
+from astraea_tff.experiment import folder as folder_lib
 from astraea_tff.experiment import log
 from astraea_tff.experiment import population as population_lib
 from astraea_tff.experiment import reproduction as reproduction_lib
 from astraea_tff.experiment import settings as settings_lib
 from astraea_tff.experiment import training
 
+ESTIMATES_FILE = 'estimates.csv'
 # The first round builds graphs.
 _ROUNDS = 3
 _EVALUATED_AT_THE_MOST = 1000
@@ -141,19 +145,38 @@ def _time_evaluation(population: population_lib.Population) -> float:
   return (time.monotonic() - start) / num
 
 
-def describe_estimate(reproduction: reproduction_lib.Reproduction) -> str:
-  """Measures the rates an experiment needs; returns how long it takes.
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+  """How long an experiment takes.
 
-  A rate is measured on the row of least work of those with the same data set,
-  and with a chain or without.
+  Attributes:
+    num_runs: Its runs, all seeds.
+    hours: The hours for all, one after another.
+    parts: What was measured, a line for each data set and kind of algorithm.
+  """
+
+  num_runs: int
+  hours: float
+  parts: tuple[str, ...]
+
+  def __str__(self):
+    parts = '\n  '.join(self.parts)
+    return f'{self.num_runs} runs, {self.hours:.1f} hours\n  {parts}'
+
+
+def estimate(reproduction: reproduction_lib.Reproduction) -> Estimate:
+  """Measures the rates an experiment needs, and tells how long it takes.
+
+  A rate is measured on the settings of least work of those with the same data
+  set, and with a chain or without.
   """
   groups: dict[Any, list[settings_lib.Settings]] = {}
   runs = reproduction.expected_settings()
   for settings in runs:
-    key = settings.dataset, settings.algorithm == 'astraea'
+    key = settings.dataset, settings.model, settings.algorithm == 'astraea'
     groups.setdefault(key, []).append(settings)
-  seconds, lines = 0.0, []
-  for (dataset, _), members in groups.items():
+  seconds, parts = 0.0, []
+  for (dataset, *_), members in groups.items():
     cheapest = min(members, key=reproduction_lib.work)
     rates = measure_rates(
         cheapest, reproduction.data_dir, reproduction.cache_dir
@@ -162,13 +185,39 @@ def describe_estimate(reproduction: reproduction_lib.Reproduction) -> str:
     seconds += sum(by_run)
     stand_in = find_stand_in(cheapest)
     measured_on = stand_in.settings['dataset'] if stand_in else dataset
-    lines.append(
+    parts.append(
         f'{len(by_run)} runs of {cheapest.algorithm} on {dataset} (measured on'
         f' {measured_on}): {min(by_run):.0f} to {max(by_run):.0f} s a run,'
         f' {rates.seconds_per_evaluation:.1f} s an evaluation'
     )
-  lines.append(
-      f'{reproduction.name}: {len(runs)} runs of'
-      f' {len(reproduction.experiment.rows)} rows, {seconds / 3600:.1f} hours'
-  )
-  return '\n'.join(lines)
+  return Estimate(len(runs), seconds / 3600, tuple(parts))
+
+
+def read_estimates(path: pathlib.Path) -> list[dict[str, str]]:
+  """Reads what `write_estimate` wrote; nothing if it is not there."""
+  if not path.exists():
+    return []
+  with path.open(newline='') as file:
+    return list(csv.DictReader(file))
+
+
+def write_estimate(
+    path: pathlib.Path, experiment: str, scale: str, estimated: Estimate
+) -> None:
+  """Adds an estimate to a CSV file, in the place of an earlier one."""
+  new = {
+      'experiment': experiment,
+      'scale': scale,
+      'runs': f'{estimated.num_runs}',
+      'hours': f'{estimated.hours:.1f}',
+  }
+  rows = [
+      row
+      for row in read_estimates(path)
+      if (row['experiment'], row['scale']) != (experiment, scale)
+  ]
+  text = io.StringIO()
+  writer = csv.DictWriter(text, list(new), lineterminator='\n')
+  writer.writeheader()
+  writer.writerows([*rows, new])
+  folder_lib.write_atomically(path, text.getvalue())

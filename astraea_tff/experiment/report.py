@@ -15,6 +15,7 @@ from astraea_tff.experiment import plots
 from astraea_tff.experiment import reproduction as reproduction_lib
 from astraea_tff.experiment import study_table
 
+CSV_FILE, PICTURE_FILE, PAGE_FILE = 'results.csv', 'results.png', 'results.md'
 _DATA_OF_THE_PAPER = ('emnist', 'cinic10')
 
 
@@ -34,6 +35,18 @@ def write_csv(path: pathlib.Path, results: reproduction_lib.Results) -> None:
         [row, seed, *('' if np.isnan(cell) else cell for cell in cells)]
     )
   folder_lib.write_atomically(path, text.getvalue())
+
+
+def read_csv(path: pathlib.Path) -> reproduction_lib.Results:
+  """Reads what `write_csv` wrote; an empty cell is NaN."""
+  results = {}
+  with path.open(newline='') as file:
+    for line in csv.DictReader(file):
+      key = line.pop('row'), int(line.pop('seed'))
+      results[key] = {
+          name: float(cell) if cell else np.nan for name, cell in line.items()
+      }
+  return results
 
 
 def values_of(
@@ -139,7 +152,7 @@ def format_page(
   seconds = [values.get('seconds', 0.0) for values in results.values()]
   if experiment.trains:
     notes.append(f'Training took {sum(seconds) / 60:.1f} minutes in all.')
-  pictures = {'The rows': 'results.png'} | {
+  pictures = {'The rows': PICTURE_FILE} | {
       f'Confusion matrix of {row}': _confusion_file(row)
       for row in experiment.confusion_rows
   }
@@ -162,7 +175,7 @@ def draw(
     divergences: Optional[dict[str, np.ndarray]] = None,
 ) -> None:
   """Draws results.png, and copies the confusion matrices of the runs."""
-  experiment, path = reproduction.experiment, folder / 'results.png'
+  experiment, path = reproduction.experiment, folder / PICTURE_FILE
   for row in experiment.confusion_rows:
     run = reproduction.folder(row, experiment.seeds[0])
     shutil.copyfile(

@@ -152,6 +152,7 @@ class Reproduction:
           folder,
           data_dir=self.data_dir,
           cache_dir=self.cache_dir,
+          rounds_per_checkpoint=settings.rounds_per_evaluation,
       )
 
   def measure(self) -> Results:

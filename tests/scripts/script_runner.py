@@ -7,7 +7,7 @@ import pathlib
 from absl import flags
 from absl.testing import flagsaver
 
-_SCRIPTS = pathlib.Path(__file__).parents[2] / 'scripts'
+SCRIPTS = pathlib.Path(__file__).parents[2] / 'scripts'
 
 
 @contextlib.contextmanager
@@ -17,7 +17,7 @@ def loaded(name):
   Scripts define flags of the same names, so no two may be loaded at once.
   """
   before = set(flags.FLAGS)
-  spec = importlib.util.spec_from_file_location(name, _SCRIPTS / f'{name}.py')
+  spec = importlib.util.spec_from_file_location(name, SCRIPTS / f'{name}.py')
   module = importlib.util.module_from_spec(spec)
   spec.loader.exec_module(module)
   try:

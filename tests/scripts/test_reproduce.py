@@ -4,6 +4,8 @@ import asyncio
 import csv
 import types
 
+from absl import flags
+from absl.testing import flagsaver
 import numpy as np
 import pytest
 import script_runner
@@ -136,14 +138,16 @@ def test_divergences_need_no_training(reproduce, tmp_path, monkeypatch):
   assert not (tmp_path / 'runs').exists()
 
 
-def test_estimate_tells_the_hours_and_leaves_nothing(
-    reproduce, tmp_path, capsys
-):
-  reproduce(tmp_path / 'output', '--experiment=tiny', '--estimate')
+def test_estimate_tells_the_hours_and_notes_them(reproduce, tmp_path, capsys):
+  for _ in range(2):
+    reproduce(tmp_path / 'output', '--experiment=tiny', '--estimate')
   printed = capsys.readouterr().out
   assert '2 runs of fedavg on digits (measured on digits)' in printed
-  assert 'tiny: 4 runs of 2 rows, 0.0 hours' in printed
-  assert not (tmp_path / 'output').exists()
+  assert 'tiny: 4 runs, 0.0 hours' in printed
+  (file,) = (tmp_path / 'output').iterdir()
+  assert _read_csv(file) == [
+      dict(experiment='tiny', scale='small', runs='4', hours='0.0')
+  ]
 
 
 def test_data_that_are_not_there_are_one_line(reproduce, tmp_path):
@@ -156,3 +160,15 @@ def test_data_that_are_not_there_are_one_line(reproduce, tmp_path):
     )
   assert end.value.code.startswith('reproduce.py: ')
   assert '\n' not in end.value.code and 'data_dir' in end.value.code
+
+
+@pytest.mark.parametrize('scale', experiments.SCALES)
+@pytest.mark.parametrize('name', experiment_tables.EXPERIMENTS)
+def test_every_experiment_has_a_flagfile(reproduce, name, scale):
+  del reproduce  # Its flags are those of the script.
+  path = script_runner.SCRIPTS / f'flags/experiments/{name}_{scale}.flags'
+  with flagsaver.flagsaver():
+    flags.FLAGS.unparse_flags()
+    flags.FLAGS(['reproduce.py', f'--flagfile={path}'])
+    assert (flags.FLAGS.experiment, flags.FLAGS.scale) == (name, scale)
+    assert flags.FLAGS.runs_dir == 'runs/reproduce'

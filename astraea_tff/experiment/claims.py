@@ -1,0 +1,172 @@
+"""The paper's claims, and what our tables say of each.
+
+A claim compares rows, seed by seed. With several seeds it holds where the mean
+difference is more than two standard errors on the right side of zero; with one
+seed, where it is on the right side, and the answer says that it was one.
+"""
+
+from collections.abc import Callable, Mapping
+import dataclasses
+from typing import Optional, Union
+
+import numpy as np
+
+from astraea_tff.experiment import experiments
+from astraea_tff.experiment import report
+from astraea_tff.experiment import reproduction as reproduction_lib
+
+# A column of a run, or what is computed from its columns.
+Measure = Union[str, Callable[[Mapping[str, float]], float]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+  """What was measured, and whether the claim holds; None if undecided."""
+
+  measured: str
+  holds: Optional[bool]
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+  """A statement that an experiment tests.
+
+  Attributes:
+    experiment: The experiment's name.
+    text: The statement, with the paper's number.
+    judge: What finds out, from the experiment and its results.
+  """
+
+  experiment: str
+  text: str
+  judge: Callable[
+      [experiments.Experiment, reproduction_lib.Results], Finding
+  ]
+
+
+def fall(values: Mapping[str, float]) -> float:
+  """Points between a run's best evaluation and its last."""
+  return values['best_top_1'] - values['last_top_1']
+
+
+def differences(
+    experiment: experiments.Experiment,
+    results: reproduction_lib.Results,
+    row: str,
+    other: str,
+    measure: Measure,
+) -> np.ndarray:
+  """Returns `row` minus `other`, float64, a value for each seed of both.
+
+  Args:
+    experiment: The experiment.
+    results: Its results.
+    row: A row, or what is tuned, which stands for its best learning rate.
+    other: Likewise.
+    measure: What of a run is compared; where a run has it not, neither counts.
+  """
+  chosen = reproduction_lib.choose_rows(experiment, results)
+
+  def value(name, seed):
+    values = results.get((chosen.get(name, name), seed))
+    if values is None:
+      return np.nan
+    return values[measure] if isinstance(measure, str) else measure(values)
+
+  both = np.array(
+      [value(row, seed) - value(other, seed) for seed in experiment.seeds]
+  )
+  return both[~np.isnan(both)]
+
+
+def is_positive(values: np.ndarray) -> bool:
+  """Whether the mean is two standard errors above zero; one value: above."""
+  if values.size < 2:
+    return bool(values.mean() > 0)
+  error = values.std(ddof=1) / np.sqrt(values.size)
+  return bool(values.mean() > 2 * error)
+
+
+def describe(values: np.ndarray, unit: str, digits: int = 2) -> str:
+  """Mean and sample standard deviation, with the number of seeds."""
+  text = f'{values.mean():+.{digits}f}'
+  if values.size > 1:
+    text += f' ± {values.std(ddof=1):.{digits}f}'
+  seeds = 'one seed' if values.size == 1 else f'{values.size} seeds'
+  return f'{text} {unit} ({seeds})'
+
+
+def above(
+    row: str,
+    other: str,
+    measure: Measure = 'best_top_1',
+    unit: str = 'points',
+    digits: int = 2,
+) -> Callable[..., Finding]:
+  """A claim that holds where `row` is above `other`."""
+
+  def judge(experiment, results):
+    values = differences(experiment, results, row, other, measure)
+    if not values.size:
+      return Finding('no seed of both has a value', None)
+    return Finding(
+        f'{row} - {other}: {describe(values, unit, digits)}',
+        is_positive(values),
+    )
+
+  return judge
+
+
+def not_above(row: str, other: str, **options) -> Callable[..., Finding]:
+  """A claim that holds where `row` is not measurably above `other`."""
+
+  def judge(experiment, results):
+    finding = above(row, other, **options)(experiment, results)
+    holds = None if finding.holds is None else not finding.holds
+    return Finding(finding.measured, holds)
+
+  return judge
+
+
+def all_of(*judges: Callable[..., Finding]) -> Callable[..., Finding]:
+  """A claim of several parts, which holds if each does."""
+
+  def judge(experiment, results):
+    findings = [part(experiment, results) for part in judges]
+    parts = [finding.holds for finding in findings]
+    undecided = None in parts and False not in parts
+    return Finding(
+        '; '.join(finding.measured for finding in findings),
+        None if undecided else all(parts),
+    )
+
+  return judge
+
+
+def best_of(rows: tuple[str, ...], other: str) -> Callable[..., Finding]:
+  """A claim that the best of the rows, by their mean top-1, is above `other`."""
+
+  def judge(experiment, results):
+    means = {
+        row: np.mean([
+            values['best_top_1']
+            for (name, _), values in results.items()
+            if name == row
+        ])
+        for row in rows
+    }
+    return above(max(means, key=means.get), other)(experiment, results)
+
+  return judge
+
+
+def retrieves(paper_share: float) -> Callable[..., Finding]:
+  """A claim that Astraea gets at least this share of the loss back."""
+
+  def judge(experiment, results):
+    share = report.retrieved_share(experiment, results)
+    if share is None:
+      return Finding('the imbalance costs FedAvg nothing', None)
+    return Finding(f'{100 * share:.1f} % of the loss', share >= paper_share)
+
+  return judge

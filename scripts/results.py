@@ -1,0 +1,65 @@
+"""Writes docs/results.md from the tables that scripts/reproduce.py wrote.
+
+  python scripts/reproduce.py --experiment=table3 --output_dir=docs/results \
+      --runs_dir=runs/reproduce
+  python scripts/results.py
+
+Every claim of the paper gets an answer from the CSV files in --results_dir;
+what has none there is said not to have been run. Nothing is trained.
+"""
+
+from collections.abc import Sequence
+import os
+import pathlib
+
+# TensorFlow reads it when it is imported, and would fill the terminal.
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+from absl import app
+from absl import flags
+
+from astraea_tff.experiment import command
+from astraea_tff.experiment import estimation
+from astraea_tff.experiment import folder as folder_lib
+from astraea_tff.experiment import machine
+from astraea_tff.experiment import results_page
+
+_RESULTS_DIR = flags.DEFINE_string(
+    'results_dir',
+    'docs/results',
+    'Where the tables are: the --output_dir of scripts/reproduce.py. The page'
+    ' goes beside it, with the same name and .md.',
+)
+_MACHINE = flags.DEFINE_string(
+    'machine', None, 'What the runs ran on; this machine by default.'
+)
+
+
+def _report() -> None:
+  folder = pathlib.Path(_RESULTS_DIR.value)
+  all_results = results_page.read_all(folder)
+  if not all_results:
+    raise ValueError(
+        f'results_dir={folder} has no results.csv of any experiment; run'
+        f' scripts/reproduce.py --output_dir={folder} first.'
+    )
+  page = folder.with_suffix('.md')
+  folder_lib.write_atomically(
+      page,
+      results_page.format_results(
+          all_results,
+          estimation.read_estimates(folder / estimation.ESTIMATES_FILE),
+          folder=folder.name,
+          machine=_MACHINE.value or machine.describe(),
+          command='python scripts/results.py',
+      ),
+  )
+  print(f'{len(all_results)} experiments: {page}')
+
+
+def main(argv: Sequence[str]) -> None:
+  command.run(_report, argv)
+
+
+if __name__ == '__main__':
+  app.run(main)
