@@ -10,7 +10,7 @@ handed on, or undone if it is not finite (`astraea_tff.visit`).
 
 import collections
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_federated as tff
@@ -18,6 +18,7 @@ import tensorflow_federated as tff
 from astraea_tff import chain_batches
 from astraea_tff import chain_options
 from astraea_tff import mediator_result
+from astraea_tff import optimizer_steps
 from astraea_tff import visit as visit_lib
 
 
@@ -80,17 +81,12 @@ def _run_chain(
   return visit_lib.end(visit, read(state), options.client_clipping_norm)
 
 
-def _initialize_optimizer(
-    optimizer: tff.learning.optimizers.Optimizer,
-    trainable_weights: Any,
-    hparams: Optional[Any] = None,
-) -> Any:
-  specs = tuple(
-      tf.TensorSpec(weight.shape, weight.dtype)
-      for weight in tf.nest.flatten(trainable_weights)
-  )
-  state = optimizer.initialize(specs)
-  return state if hparams is None else optimizer.set_hparams(state, hparams)
+def _read(variables: Any) -> Any:
+  return tf.nest.map_structure(lambda v: v.read_value(), variables)
+
+
+def _assign(variables: Any, values: Any) -> None:
+  tf.nest.map_structure(lambda v, value: v.assign(value), variables, values)
 
 
 def build_variable_mediator_update(
@@ -107,49 +103,48 @@ def build_variable_mediator_update(
   those of the chain: `num_non_finite_clients`, int64 [].
   """
 
+  weights = tff.learning.models.ModelWeights.from_model(model)
+  trainable = tf.nest.flatten(weights.trainable)
+  steps = optimizer_steps.build_steps(optimizer, trainable)
+  variables = (
+      tuple(trainable),
+      tuple(tf.nest.flatten(weights.non_trainable)),
+      tuple(model.local_variables),
+  )
+
   @tf.function
   def mediator_update(hparams, initial_weights, datasets, order=None):
-    weights = tff.learning.models.ModelWeights.from_model(model)
-    tf.nest.map_structure(
-        lambda variable, value: variable.assign(value), weights, initial_weights
+    _assign(weights, initial_weights)
+    fresh_optimizer_state = (
+        steps.initialize(hparams),
+        tuple(tf.zeros(m.shape, m.dtype) for m in steps.moments),
     )
-    trainable = tf.nest.flatten(weights.trainable)
-    variables = (
-        tuple(trainable),
-        tuple(tf.nest.flatten(weights.non_trainable)),
-        tuple(model.local_variables),
-    )
-    fresh_optimizer_state = _initialize_optimizer(optimizer, trainable, hparams)
 
     def read(state):
       num_examples, optimizer_state = state
-      trainable, non_trainable, metrics = tf.nest.map_structure(
-          lambda variable: variable.read_value(), variables
-      )
-      carried = optimizer_state if options.carry_optimizer_state else ()
+      carried = ()
+      if options.carry_optimizer_state:
+        carried = optimizer_state, _read(steps.moments)
+      trainable, non_trainable, metrics = _read(variables)
       return visit_lib.Handed(
           num_examples, trainable, non_trainable, carried, metrics
       )
 
     def write(handed):
       values = (handed.trainable, handed.non_trainable, handed.metrics)
-      tf.nest.map_structure(
-          lambda variable, value: variable.assign(value), variables, values
-      )
+      _assign(variables, values)
+      optimizer_state, moments = fresh_optimizer_state
       if options.carry_optimizer_state:
-        return handed.num_examples, handed.optimizer_state
-      return handed.num_examples, fresh_optimizer_state
+        optimizer_state, moments = handed.optimizer_state
+      _assign(steps.moments, moments)
+      return handed.num_examples, optimizer_state
 
     def train_on_batch(state, batch):
       num_examples, optimizer_state = state
       with tf.GradientTape() as tape:
         output = model.forward_pass(batch, training=True)
       gradients = tape.gradient(output.loss, trainable)
-      optimizer_state, updated = optimizer.next(
-          optimizer_state, tuple(trainable), tuple(gradients)
-      )
-      for variable, value in zip(trainable, updated):
-        variable.assign(value)
+      optimizer_state = steps.step(optimizer_state, gradients)
       if output.num_examples is None:
         batch_size = tf.shape(output.predictions, out_type=tf.int64)[0]
       else:
@@ -158,7 +153,7 @@ def build_variable_mediator_update(
 
     handed, non_finite_clients = _run_chain(
         chain_batches.join_clients(datasets, order, options),
-        (tf.constant(0, tf.int64), fresh_optimizer_state),
+        (tf.constant(0, tf.int64), fresh_optimizer_state[0]),
         read,
         write,
         train_on_batch,
@@ -199,7 +194,9 @@ def build_functional_mediator_update(
   @tf.function
   def mediator_update(initial_weights, datasets, order=None):
     initial_trainable, non_trainable = initial_weights
-    fresh_optimizer_state = _initialize_optimizer(optimizer, initial_trainable)
+    fresh_optimizer_state = optimizer_steps.initialize_optimizer(
+        optimizer, initial_trainable
+    )
 
     def read(state):
       if options.carry_optimizer_state:

@@ -31,6 +31,7 @@ import tensorflow_federated as tff
 from astraea_tff import chain
 from astraea_tff import chain_options
 from astraea_tff import flat_optimizer
+from astraea_tff import optimizer_steps
 
 
 def build_mediator_client_work(
@@ -68,7 +69,8 @@ def build_mediator_client_work(
     specs = [
         tf.TensorSpec(v.shape, v.dtype) for v in model.trainable_variables
     ]
-  optimizer = flat_optimizer.flatten_if_elementwise(optimizer, specs)
+  if not optimizer_steps.is_fusible(optimizer, specs):
+    optimizer = flat_optimizer.flatten_if_elementwise(optimizer, specs)
   weights_type = tff.learning.models.weights_type_from_model(model)
   data_type = _mediator_type(model.input_spec, options)
   hparams = optimizer.get_hparams(
