@@ -16,6 +16,7 @@ from astraea_tff import chain_options
 PLACE_STRIDE = 2**32
 
 
+@tf.autograph.experimental.do_not_convert
 def join_clients(
     datasets: Sequence[tf.data.Dataset],
     order: Optional[tf.data.Dataset],

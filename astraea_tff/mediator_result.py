@@ -10,6 +10,7 @@ from astraea_tff import chain_options
 from astraea_tff import visit as visit_lib
 
 
+@tf.autograph.experimental.do_not_convert
 def measure(
     non_finite_clients: tf.Tensor,
 ) -> collections.OrderedDict[str, tf.Tensor]:
@@ -18,6 +19,7 @@ def measure(
   return collections.OrderedDict(num_non_finite_clients=count)
 
 
+@tf.autograph.experimental.do_not_convert
 def build_result(
     initial_trainable: Any,
     trainable: Any,

@@ -48,6 +48,7 @@ class Visit(NamedTuple):
   non_finite_clients: tf.Tensor
 
 
+@tf.autograph.experimental.do_not_convert
 def before_the_first(initial: Handed, max_clients: int) -> Visit:
   """Returns the state of a chain that no client has visited yet."""
   return begin(
@@ -55,6 +56,7 @@ def before_the_first(initial: Handed, max_clients: int) -> Visit:
   )
 
 
+@tf.autograph.experimental.do_not_convert
 def begin(
     before: Handed, client: tf.Tensor, non_finite_clients: tf.Tensor
 ) -> Visit:
@@ -62,6 +64,7 @@ def begin(
   return Visit(before, client, tf.constant(True), non_finite_clients)
 
 
+@tf.autograph.experimental.do_not_convert
 def add_loss(visit: Visit, loss: tf.Tensor) -> Visit:
   """Returns the visit after a batch with this loss."""
   has_finite_losses = tf.logical_and(
@@ -70,6 +73,7 @@ def add_loss(visit: Visit, loss: tf.Tensor) -> Visit:
   return visit._replace(has_finite_losses=has_finite_losses)
 
 
+@tf.autograph.experimental.do_not_convert
 def end(
     visit: Visit, after: Handed, clipping_norm: Optional[float]
 ) -> tuple[Handed, tf.Tensor]:
@@ -114,6 +118,7 @@ def end(
   return kept, tf.logical_or(visit.non_finite_clients, is_undone)
 
 
+@tf.autograph.experimental.do_not_convert
 def all_finite(structure: Any) -> tf.Tensor:
   """Returns bool []: whether every floating-point number in it is finite."""
   return tf.reduce_all([

@@ -25,6 +25,21 @@ class _ScaledByNorm(_optimizers.Optimizer):
     return state, stepped
 
 
+class _NeedsAutoGraph(_optimizers.Optimizer):
+  """SGD that steps only where a Tensor says so, in Python's own words."""
+
+  def initialize(self, specs):
+    return tf.constant(0)
+
+  def next(self, state, weights, gradients):
+    factor = 0.1
+    if state > 1:
+      factor = 0.2
+    return state + 1, tf.nest.map_structure(
+        lambda w, g: w - factor * g, weights, gradients
+    )
+
+
 _ELEMENTWISE = {
     'adagrad': _optimizers.build_adagrad(0.1),
     'adam': _optimizers.build_adam(0.01),
@@ -72,11 +87,12 @@ def test_hyperparameters_are_the_originals():
     'optimizer, specs',
     [
         (_ScaledByNorm(), _SPECS),
+        (_NeedsAutoGraph(), _SPECS),
         (_ELEMENTWISE['sgd'], _SPECS[:1]),
         (_ELEMENTWISE['sgd'], (_SPECS[0], tf.TensorSpec([2], tf.float64))),
         (_ELEMENTWISE['sgd'], (_SPECS[0], tf.TensorSpec([None], tf.float32))),
     ],
-    ids=['looks at norms', 'one weight', 'two dtypes', 'unknown size'],
+    ids=['looks at norms', 'needs AutoGraph', 'one weight', 'two dtypes', 'unknown size'],
 )
 def test_where_it_is_not_safe_nothing_is_flattened(optimizer, specs):
   assert flat_optimizer.flatten_if_elementwise(optimizer, specs) is optimizer
