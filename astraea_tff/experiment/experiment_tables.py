@@ -193,7 +193,7 @@ def _fig8(scale: str) -> experiments.Experiment:
               local_epochs=e,
               mediator_epochs=e_m,
           )
-          for e in (1, 5, 10)
+          for e in _pick(scale, (1, 5), (1, 5, 10))
           for e_m in (1, 2)
       },
       columns=('best_top_1', 'gain', 'last_top_1', 'megabytes'),

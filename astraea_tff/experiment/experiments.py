@@ -86,11 +86,14 @@ class Row:
     tuned: What the row is one of several learning rates for, of which the best
       on the validation examples, with the first seed, is trained with the other
       seeds too; None if it stands for itself.
+    has_one_seed: Whether the row is trained with the first seed alone, to show
+      where it stands.
   """
 
   settings: settings_lib.Settings
   paper: Mapping[str, float] = dataclasses.field(default_factory=dict)
   tuned: Optional[str] = None
+  has_one_seed: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,8 +139,9 @@ def make_row(
     base: Mapping[str, Any],
     paper: Optional[Mapping[str, float]] = None,
     tuned: Optional[str] = None,
+    has_one_seed: bool = False,
     **overrides: Any,
 ) -> Row:
   """Returns the row of `base` with some settings changed."""
   settings = settings_lib.Settings(**(dict(base) | overrides))
-  return Row(settings, dict(paper or {}), tuned)
+  return Row(settings, dict(paper or {}), tuned, has_one_seed)

@@ -129,10 +129,7 @@ PAPER = (
     _Claim(
         'fig8',
         'More local epochs gain little and can lose.',
-        claims.all_of(
-            _not_above('E 5, E_m 1', 'E 1, E_m 1'),
-            _not_above('E 10, E_m 1', 'E 5, E_m 1'),
-        ),
+        _not_above('E 5, E_m 1', 'E 1, E_m 1'),
     ),
     _Claim(
         'fig9',
@@ -238,8 +235,8 @@ OURS = (
             _above(f'{skew}: greedy', f'{skew}: random'),
         )
         for skew in (
-            'iid', 'beta 0.3', 'beta 0.05', '2 classes a client',
-            '1 class a client', 'gamma 2', 'gamma 10', 'skewed sizes',
+            'iid', 'beta 0.3', 'beta 0.05', '1 class a client', 'gamma 2',
+            'gamma 10', 'skewed sizes',
         )
     ),
     *(
@@ -249,8 +246,7 @@ OURS = (
             _above(f'{skew}: random', f'{skew}: FedAvg'),
         )
         for skew in (
-            'iid', 'beta 0.3', 'beta 0.05', '2 classes a client',
-            '1 class a client', 'skewed sizes',
+            'iid', 'beta 0.3', 'beta 0.05', '1 class a client', 'skewed sizes',
         )
     ),
 )

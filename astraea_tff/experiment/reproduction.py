@@ -96,7 +96,8 @@ class Reproduction:
       chosen = self._chosen_rows()
       for seed in others:
         for name, row in rows.items():
-          if row.tuned is None or chosen[row.tuned] == name:
+          is_chosen = row.tuned is None or chosen[row.tuned] == name
+          if is_chosen and not row.has_one_seed:
             yield name, seed
 
   def expected_settings(self) -> list[settings_lib.Settings]:
@@ -108,7 +109,8 @@ class Reproduction:
     rows = self.experiment.rows
     representatives = {}
     for name, row in rows.items():
-      representatives.setdefault(row.tuned or name, row.settings)
+      if not row.has_one_seed:
+        representatives.setdefault(row.tuned or name, row.settings)
     others = self.experiment.seeds[1:]
     return [row.settings for row in rows.values()] + [
         settings for _ in others for settings in representatives.values()

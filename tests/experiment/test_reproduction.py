@@ -5,6 +5,7 @@ import pathlib
 import pytest
 
 from astraea_tff.experiment import estimation
+from astraea_tff.experiment import experiments
 from astraea_tff.experiment import reproduction
 from astraea_tff.experiment import settings as settings_lib
 
@@ -58,3 +59,40 @@ def test_seconds_of_a_run_are_those_of_its_parts():
 def test_what_stands_in_for_data_that_are_not_here(dataset, stand_in):
   found = estimation.find_stand_in(make(dataset=dataset))
   assert (found and found.settings['dataset']) == stand_in
+
+
+def make_reproduction(seeds):
+  def row(**options):
+    return experiments.make_row({}, **options)
+
+  rows = {
+      'A, 1': row(tuned='A', rounds=10),
+      'A, 2': row(tuned='A', rounds=10, client_learning_rate=0.2),
+      'B': row(rounds=20),
+      'C': row(rounds=30, has_one_seed=True),
+  }
+  return reproduction.Reproduction(
+      'name',
+      experiments.Experiment(
+          title='', claim='', rows=rows, columns=('gain',), seeds=seeds
+      ),
+      pathlib.Path('runs'),
+  )
+
+
+def test_the_best_rate_of_the_first_seed_goes_on(monkeypatch):
+  validation = {'A, 1': 30.0, 'A, 2': 40.0}
+  monkeypatch.setattr(
+      reproduction.Reproduction,
+      '_measure_run',
+      lambda self, row, seed: {'best_validation_top_1': validation[row]},
+  )
+  first = [('A, 1', 5), ('A, 2', 5), ('B', 5), ('C', 5)]
+  runs = list(make_reproduction((5, 6, 7)).runs())
+  assert runs == first + [('A, 2', 6), ('B', 6), ('A, 2', 7), ('B', 7)]
+  assert list(make_reproduction((5,)).runs()) == first
+
+
+def test_what_will_be_run_is_known_before_the_choice():
+  settings = make_reproduction((5, 6)).expected_settings()
+  assert [each.rounds for each in settings] == [10, 10, 20, 30, 10, 20]
