@@ -83,8 +83,9 @@ class _Run:
       algorithm: Any,
       folder: pathlib.Path,
   ):
+    data = population.data
     self._settings = settings
-    self._population = population
+    self._num_classes = data.num_classes
     self._algorithm = algorithm
     self._checkpoints = checkpoints.Checkpoints(folder)
     self._checkpoints.check_last(algorithm.process)
@@ -92,15 +93,18 @@ class _Run:
         folder,
         num_rounds=settings.rounds,
         description=f'{settings.algorithm} seed {population.seed}',
-        partition_hash=population.data.partition_hash,
-        class_names=population.data.class_names,
+        partition_hash=data.partition_hash,
+        class_names=data.class_names,
     )
     # After the process, which builds its models in graphs: Keras gives up
     # models made before.
     self.model = population_lib.build_keras_model(population)
     self._evaluation: Optional[evaluation.Evaluation] = None
-    self._validation, self._test = population_lib.split_test(
-        population.data.test_labels, settings.validation_fraction
+    self._validation, self._test = (
+        (data.test_images[part], data.test_labels[part])
+        for part in population_lib.split_test(
+            data.test_labels, settings.validation_fraction
+        )
     )
     self._states: dict[int, Any] = {}
 
@@ -141,14 +145,10 @@ class _Run:
       self._evaluation = self._evaluate_part(self._test)
     return self._evaluation
 
-  def _evaluate_part(self, indices: np.ndarray) -> evaluation.Evaluation:
-    data = self._population.data
-    return evaluation.evaluate(
-        self.model,
-        data.test_images[indices],
-        data.test_labels[indices],
-        data.num_classes,
-    )
+  def _evaluate_part(
+      self, part: tuple[np.ndarray, np.ndarray]
+  ) -> evaluation.Evaluation:
+    return evaluation.evaluate(self.model, *part, self._num_classes)
 
   def _select(self, round_num: int) -> Any:
     data, cost = self._algorithm.select(round_num)
@@ -168,7 +168,7 @@ class _Run:
       return {}
     state.global_model_weights.assign_weights_to(self.model)
     validation = None
-    if self._validation.size:
+    if self._validation[1].size:
       validation = self._evaluate_part(self._validation)
     return log.evaluation_metrics(self.evaluate(), validation)
 
