@@ -143,6 +143,7 @@ def _fig6(scale: str) -> experiments.Experiment:
       ),
       rows=rows,
       columns=('best_top_1', 'last_top_1', 'mean_kl'),
+      seeds=_pick(scale, (0,), (0, 1, 2)),
   )
 
 

@@ -208,11 +208,6 @@ OURS = (
         _above('Astraea', 'FedProx'),
     ),
     _Claim(
-        'headline',
-        'Is Astraea above Mime Lite?',
-        _above('Astraea', 'Mime Lite'),
-    ),
-    _Claim(
         'stability',
         'Does a chain with a fresh Adam at every client fall from its best'
         ' round more than one with a carried Adam (learning rate 1e-3)?',
@@ -235,8 +230,8 @@ OURS = (
             _above(f'{skew}: greedy', f'{skew}: random'),
         )
         for skew in (
-            'iid', 'beta 0.3', 'beta 0.05', '1 class a client', 'gamma 2',
-            'gamma 10', 'skewed sizes',
+            'beta 0.3', 'beta 0.05', '1 class a client', 'gamma 2',
+            'skewed sizes',
         )
     ),
     *(
@@ -246,7 +241,7 @@ OURS = (
             _above(f'{skew}: random', f'{skew}: FedAvg'),
         )
         for skew in (
-            'iid', 'beta 0.3', 'beta 0.05', '1 class a client', 'skewed sizes',
+            'beta 0.3', 'beta 0.05', '1 class a client', 'skewed sizes',
         )
     ),
 )
@@ -266,6 +261,12 @@ NOT_TESTABLE = (
         'The network of the CINIC-10 experiments.',
         'It takes twenty times as long a round; the small scale trains the'
         " paper's EMNIST network on CIFAR-10.",
+    ),
+    (
+        'Mime Lite.',
+        'Five times the seconds of a FedAvg round, so that it stands at the'
+        ' paper scale only. With Adam at 3e-3 it was still at 10 % after 15'
+        ' rounds of the headline.',
     ),
     (
         'The overhead of mediators on phones, and augmentation that times out'
