@@ -102,7 +102,6 @@ def build_variable_mediator_update(
   `tff.learning.templates.ClientResult`, the model's unfinalized metrics, and
   those of the chain: `num_non_finite_clients`, int64 [].
   """
-
   weights = tff.learning.models.ModelWeights.from_model(model)
   trainable = tf.nest.flatten(weights.trainable)
   steps = optimizer_steps.build_steps(optimizer, trainable)

@@ -104,7 +104,8 @@ def _reproduce() -> None:
       f'python scripts/reproduce.py --experiment={name} --scale={scale}',
   )
   folder_lib.write_atomically(folder / report.PAGE_FILE, page)
-  print(f'{report.format_table(experiment, results)}\n{folder}/{report.PAGE_FILE}')
+  print(report.format_table(experiment, results))
+  print(folder / report.PAGE_FILE)
 
 
 def main(argv: Sequence[str]) -> None:

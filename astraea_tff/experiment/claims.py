@@ -144,7 +144,7 @@ def all_of(*judges: Callable[..., Finding]) -> Callable[..., Finding]:
 
 
 def best_of(rows: tuple[str, ...], other: str) -> Callable[..., Finding]:
-  """A claim that the best of the rows, by their mean top-1, is above `other`."""
+  """A claim that the row of the best mean top-1 is above `other`."""
 
   def judge(experiment, results):
     means = {

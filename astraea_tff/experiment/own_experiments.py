@@ -45,9 +45,9 @@ def _grouping(scale: str) -> experiments.Experiment:
       title='Where the grouping pays',
       claim=(
           'Not in the paper, which has no random mediators to compare with. The'
-          ' mean KL is to the target of the row, uniform or pooled. Clients have'
-          f' beta 0.3 and mediators gamma {base["max_clients"]} where the row says'
-          ' nothing else.'
+          ' mean KL is to the target of the row, uniform or pooled. Clients'
+          f' have beta 0.3 and mediators gamma {base["max_clients"]} where the'
+          ' row says nothing else.'
       ),
       rows={
           f'{skew}: {group}': _row(base | division, **how)

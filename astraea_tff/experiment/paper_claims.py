@@ -220,7 +220,8 @@ OURS = (
     ),
     _Claim(
         'stability',
-        'Does a smaller client learning rate gain (3e-4 over 1e-3, fresh Adam)?',
+        'Does a smaller client learning rate gain (3e-4 over 1e-3, fresh'
+        ' Adam)?',
         _above('fresh Adam, 0.0003', 'fresh Adam, 0.001'),
     ),
     *(

@@ -86,7 +86,10 @@ def format_results(
       '## The tables',
       *(
           _format_experiment(
-              name, make(SCALE), all_results.get(name), f'{folder}/{name}_{SCALE}'
+              name,
+              make(SCALE),
+              all_results.get(name),
+              f'{folder}/{name}_{SCALE}',
           )
           for name, make in experiment_tables.EXPERIMENTS.items()
       ),

@@ -49,7 +49,9 @@ def test_positive_is_two_standard_errors_above_zero(values, expected):
 def test_rows_are_compared_seed_by_seed():
   experiment, results = make({'A': (50, 60, 70), 'B': (49, 58, 67)})
   finding = claims.above('A', 'B')(experiment, results)
-  assert finding == claims.Finding('A - B: +2.00 ± 1.00 points (3 seeds)', True)
+  assert finding == claims.Finding(
+      'A - B: +2.00 ± 1.00 points (3 seeds)', True
+  )
   assert not claims.above('B', 'A')(experiment, results).holds
   assert not claims.not_above('A', 'B')(experiment, results).holds
   assert claims.not_above('B', 'A')(experiment, results).holds

@@ -1,4 +1,4 @@
-"""reproduce.py on a tiny experiment: its page, resuming, estimates, refusals."""
+"""reproduce.py on a tiny experiment: its page, resuming, estimates, errors."""
 
 import asyncio
 import csv
