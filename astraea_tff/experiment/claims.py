@@ -167,6 +167,9 @@ def retrieves(paper_share: float) -> Callable[..., Finding]:
     share = report.retrieved_share(experiment, results)
     if share is None:
       return Finding('the imbalance costs FedAvg nothing', None)
-    return Finding(f'{100 * share:.1f} % of the loss', share >= paper_share)
+    measured = f'{100 * share:.1f} % of the loss'
+    if share > 1:
+      measured += ', so balance is not all that it gains by'
+    return Finding(measured, share >= paper_share)
 
   return judge
