@@ -116,6 +116,11 @@ class FusedAdamSteps:
     """Changes the weights and the moments; returns the state after it."""
     state = collections.OrderedDict(state, step=state['step'] + 1)
     num_weights = len(self._weights)
+    # Once for all weights of a dtype, as small operations cost a step too.
+    scalars = {
+        dtype: _kernel_scalars(state, dtype)
+        for dtype in {weight.dtype for weight in self._weights}
+    }
     for weight, first, second, gradient in zip(
         self._weights,
         self.moments[:num_weights],
@@ -123,26 +128,28 @@ class FusedAdamSteps:
         gradients,
     ):
       if gradient is not None:
-        _apply_adam(state, weight, first, second, gradient)
+        tf.raw_ops.ResourceApplyAdam(
+            var=weight.handle,
+            m=first.handle,
+            v=second.handle,
+            # Those of an embedding are slices.
+            grad=tf.convert_to_tensor(gradient),
+            **scalars[weight.dtype],
+        )
     return state
 
 
-def _apply_adam(state, weight, first, second, gradient) -> None:
+def _kernel_scalars(state: Any, dtype: tf.DType) -> dict[str, tf.Tensor]:
   rate, beta_1, beta_2, epsilon, step = (
-      tf.cast(state[name], weight.dtype) for name in (*_HPARAMS, 'step')
+      tf.cast(state[name], dtype) for name in (*_HPARAMS, 'step')
   )
-  tf.raw_ops.ResourceApplyAdam(
-      var=weight.handle,
-      m=first.handle,
-      v=second.handle,
-      beta1_power=tf.pow(beta_1, step),
-      beta2_power=tf.pow(beta_2, step),
+  return dict(
       lr=rate,
       beta1=beta_1,
       beta2=beta_2,
       epsilon=epsilon,
-      # Those of an embedding are slices.
-      grad=tf.convert_to_tensor(gradient),
+      beta1_power=tf.pow(beta_1, step),
+      beta2_power=tf.pow(beta_2, step),
   )
 
 

@@ -47,11 +47,6 @@ _HEADER = (
 )
 
 
-def _evaluated(rows: Sequence[dict[str, float]]) -> list[dict[str, float]]:
-  """Returns the rows of the rounds that were evaluated."""
-  return [row for row in rows if row['top_1'] is not None]
-
-
 def read_run(path: pathlib.Path) -> list[list[dict[str, float]]]:
   """Returns the rows of each seed of the run in `path`.
 
@@ -64,7 +59,7 @@ def read_run(path: pathlib.Path) -> list[list[dict[str, float]]]:
       log.read_rows(file)
       for file in sorted(path.glob(f'seed_*/{log.METRICS_FILE}'))
   ]
-  if not runs or not all(_evaluated(rows) for rows in runs):
+  if not runs or not all(log.evaluated_rows(rows) for rows in runs):
     raise ValueError(f'{path} holds no evaluated round yet; train it first.')
   return runs
 
@@ -73,7 +68,7 @@ def _costs_to_target(runs, column: str, target: float) -> str:
   """Mean cost over the seeds that reached the target, and how many did."""
   costs = []
   for rows in runs:
-    evaluated = _evaluated(rows)
+    evaluated = log.evaluated_rows(rows)
     cost = communication.cost_to_accuracy(
         [row['top_1'] for row in evaluated],
         [row[column] for row in evaluated],
@@ -90,7 +85,7 @@ def _costs_to_target(runs, column: str, target: float) -> str:
 def table_row(name: str, runs, target: float) -> list[str]:
   """Returns the table's row of one run."""
   accuracies = [
-      [100 * row['top_1'] for row in _evaluated(rows)] for rows in runs
+      [100 * row['top_1'] for row in log.evaluated_rows(rows)] for rows in runs
   ]
   divergences = [
       row['mean_kl_divergence']
@@ -138,13 +133,7 @@ def _compare(paths: Sequence[pathlib.Path]) -> None:
   output.mkdir(parents=True, exist_ok=True)
   folder_lib.write_atomically(output / 'comparison.md', table + '\n')
   curves = {
-      name: [
-          (
-              [row['round'] for row in _evaluated(rows)],
-              [row['top_1'] for row in _evaluated(rows)],
-          )
-          for rows in run
-      ]
+      name: [log.accuracy_curve(rows) for rows in run]
       for name, run in runs.items()
   }
   plots.plot_accuracy(output / 'accuracy.png', curves)

@@ -148,11 +148,7 @@ def best_of(rows: tuple[str, ...], other: str) -> Callable[..., Finding]:
 
   def judge(experiment, results):
     means = {
-        row: np.mean([
-            values['best_top_1']
-            for (name, _), values in results.items()
-            if name == row
-        ])
+        row: report.values_of(results, row, 'best_top_1').mean()
         for row in rows
     }
     return above(max(means, key=means.get), other)(experiment, results)

@@ -121,11 +121,16 @@ def _evaluated(value: Any, names: Sequence[str]) -> dict[str, Any]:
   }
 
 
+def evaluated_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+  """Returns those of a run's rows (`read_rows`) that were evaluated."""
+  return [row for row in rows if row['top_1'] is not None]
+
+
 def accuracy_curve(
     rows: Sequence[dict[str, Any]],
 ) -> tuple[list[int], list[float]]:
   """Returns the rounds that were evaluated, and their top-1 accuracies."""
-  evaluated = [row for row in rows if row['top_1'] is not None]
+  evaluated = evaluated_rows(rows)
   return (
       [row['round'] for row in evaluated],
       [row['top_1'] for row in evaluated],

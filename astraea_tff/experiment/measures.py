@@ -13,6 +13,7 @@ import numpy as np
 from astraea_tff import client_data
 from astraea_tff import communication
 from astraea_tff import label_distribution
+from astraea_tff.experiment import log
 from astraea_tff.experiment import mediators as mediators_lib
 from astraea_tff.experiment import population as population_lib
 from astraea_tff.experiment import settings as settings_lib
@@ -53,7 +54,7 @@ def measure_run(
   Returns:
     Values of `COLUMNS`, those that a single run has.
   """
-  evaluated = [row for row in rows if row['top_1'] is not None]
+  evaluated = log.evaluated_rows(rows)
   accuracies = [row['top_1'] for row in evaluated]
   divergences = [
       row['mean_kl_divergence']

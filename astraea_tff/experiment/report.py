@@ -89,10 +89,7 @@ def format_table(
         lines[name].append(f'{row.paper.get(column, "")}')
   for name in chosen:
     lines[name][0] = f'**{name}**'
-  return '\n'.join(
-      f'| {" | ".join(cells)} |'
-      for cells in (heads, ['---'] * len(heads), *lines.values())
-  )
+  return study_table.markdown_lines(heads, lines.values())
 
 
 def retrieved_share(

@@ -10,6 +10,7 @@ from astraea_tff.experiment import experiments
 from astraea_tff.experiment import paper_claims
 from astraea_tff.experiment import report
 from astraea_tff.experiment import reproduction as reproduction_lib
+from astraea_tff.experiment import study_table
 
 SCALE = 'small'
 _ANSWERS = {True: 'confirmed here', False: 'not confirmed here'}
@@ -80,7 +81,7 @@ def format_results(
       '## What the paper claims',
       _format_claims(paper_claims.PAPER, all_results, _ANSWERS),
       '## Not testable here',
-      _format_lines(('claim', 'why'), paper_claims.NOT_TESTABLE),
+      study_table.markdown_lines(('claim', 'why'), paper_claims.NOT_TESTABLE),
       '## What we asked besides',
       _format_claims(paper_claims.OURS, all_results, _REPLIES),
       '## The tables',
@@ -97,7 +98,7 @@ def format_results(
       'Estimated from a few measured rounds'
       ' (`scripts/reproduce.py --estimate`), for runs one after another on the'
       ' machine above.',
-      _format_lines(
+      study_table.markdown_lines(
           ('experiment', 'scale', 'runs', 'hours'),
           (tuple(row.values()) for row in estimates),
       ) if estimates else 'Not estimated yet.',
@@ -120,7 +121,9 @@ def _format_claims(
     finding = claim.judge(experiment, all_results[claim.experiment])
     answer = 'undecided' if finding.holds is None else answers[finding.holds]
     lines.append((link, claim.text, finding.measured, answer))
-  return _format_lines(('from', 'statement', 'measured', 'answer'), lines)
+  return study_table.markdown_lines(
+      ('from', 'statement', 'measured', 'answer'), lines
+  )
 
 
 def _format_experiment(
@@ -138,10 +141,3 @@ def _format_experiment(
       f'{report.format_table(experiment, results)}\n\n'
       f'![{name}]({folder}/{report.PICTURE_FILE})'
   )
-
-
-def _format_lines(
-    heads: Sequence[str], lines: Iterable[Sequence[str]]
-) -> str:
-  rows = [heads, ['---'] * len(heads), *lines]
-  return '\n'.join(f'| {" | ".join(cells)} |' for cells in rows)

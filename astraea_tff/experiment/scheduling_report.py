@@ -16,6 +16,7 @@ import numpy as np
 
 from astraea_tff.experiment import folder as folder_lib
 from astraea_tff.experiment import scheduling_measures
+from astraea_tff.experiment import study_table
 
 _Row = Mapping[str, Any]
 
@@ -57,10 +58,7 @@ def format_table(rows: Sequence[_Row], gamma: int) -> str:
     gamma: The most clients of a mediator, for the heading.
   """
   methods = _values(rows, 'method')
-  lines = [
-      ['N', 'classes', 'beta', 'c', *methods],
-      ['---'] * (4 + len(methods)),
-  ]
+  lines = []
   names = scheduling_measures.SETTING[:-1]
   for setting in dict.fromkeys(
       tuple(row[name] for name in names) for row in rows
@@ -78,7 +76,9 @@ def format_table(rows: Sequence[_Row], gamma: int) -> str:
           else '{:.4f} / {:.3f} / {:.2g} s'.format(*figures)
       )
     lines.append(cells)
-  table = '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+  table = study_table.markdown_lines(
+      ['N', 'classes', 'beta', 'c', *methods], lines
+  )
   return (
       'Mean KL divergence of the mediators (nats) / that of the worst / '
       f'seconds of the processor; gamma = {gamma}, seeds '

@@ -3,7 +3,7 @@
 A study that is interrupted goes on after the last row it wrote.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import csv
 import io
 import pathlib
@@ -120,10 +120,8 @@ def markdown_table(
   Returns:
     The table, without a newline at its end.
   """
-  lines = [
-      ['setting', *(heading for heading, _, _ in columns.values())],
-      ['---'] * (1 + len(columns)),
-  ]
+  heads = ['setting', *(heading for heading, _, _ in columns.values())]
+  lines = []
   for setting in settings:
     lines.append([
         setting,
@@ -132,4 +130,12 @@ def markdown_table(
             for name, (_, factor, digits) in columns.items()
         ),
     ])
-  return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+  return markdown_lines(heads, lines)
+
+
+def markdown_lines(
+    heads: Sequence[str], lines: Iterable[Sequence[str]]
+) -> str:
+  """Returns a Markdown table of text, without a newline at its end."""
+  rows = [heads, ['---'] * len(heads), *lines]
+  return '\n'.join(f'| {" | ".join(cells)} |' for cells in rows)
