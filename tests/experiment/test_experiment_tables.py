@@ -16,7 +16,7 @@ BOTH = [
 def test_every_experiment_of_the_list_is_there():
   assert set(experiment_tables.EXPERIMENTS) == {
       'table1', 'fig1', 'fig4', 'fig5', 'fig6', 'fig7', 'fig8', 'fig9',
-      'table3', 'grouping', 'stability', 'headline',
+      'table3', 'grouping', 'stability', 'headline', 'headline_emnist',
   }
 
 
