@@ -25,8 +25,9 @@ Transform = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 Seed = Union[int, Sequence[int]]
 
 DEFAULT_TRANSFORM = image_transform.AffineTransform()
-# Enough to vectorise well; with 100 copies of a 32x32x3 image still 80 MB.
-BATCH_SIZE = 64
+# Enough to vectorise well. Fewer where the copies, as float32, take more memory.
+_LARGEST_BATCH = 256
+_BATCH_BYTES = 80_000_000
 _KEYS = ({'x', 'y'}, {'image', 'label'})
 
 
@@ -117,10 +118,17 @@ def augment_dataset_fn(
           structure, augment_batch(pair, key, *image_and_label(batch))
       )
 
-    batches = dataset.batch(BATCH_SIZE)
+    batches = dataset.batch(batch_size(plan, structure))
     return tf.data.Dataset.zip((keys, batches)).map(augment_element).unbatch()
 
   return augment_dataset
+
+
+def batch_size(plan: rebalancing.AugmentationPlan, element_spec: Any) -> int:
+  """Returns how many of a checked dataset's examples are augmented at once."""
+  image, _ = image_and_label(element_spec)
+  most_bytes = 4 * image.shape.num_elements() * plan.copies.max()
+  return int(np.clip(_BATCH_BYTES / most_bytes, 1, _LARGEST_BATCH))
 
 
 def image_and_label(element: Any) -> list[Any]:

@@ -164,7 +164,7 @@ def augmented_examples(
   augment_batch = augmentation.augment_batch_fn(plan, transform)
   for client, dataset in enumerate(clients):
     pair = augmentation.seed_pair((*seed, client))
-    yield _augment_now(dataset, augment_batch, pair)
+    yield _augment_now(dataset, plan, augment_batch, pair)
 
 
 def _augment_client_data(clients, augment_dataset, pair):
@@ -186,6 +186,7 @@ def _augment_client_data(clients, augment_dataset, pair):
 
 def _augment_now(
     dataset: tf.data.Dataset,
+    plan: rebalancing.AugmentationPlan,
     augment_batch: Callable[..., Any],
     pair: np.ndarray,
 ) -> list[np.ndarray]:
@@ -194,21 +195,23 @@ def _augment_now(
   Not by reading what `augment` returns, as starting that pipeline takes several
   times as long as augmenting one client.
   """
+  structure = dataset.element_spec
   # An empty batch goes first, for a client that has no other.
-  batches = [
+  augmented = [
       [
           np.empty([0, *spec.shape], spec.dtype.as_numpy_dtype)
-          for spec in augmentation.image_and_label(dataset.element_spec)
+          for spec in augmentation.image_and_label(structure)
       ]
   ]
+  batches = dataset.batch(augmentation.batch_size(plan, structure))
   # Where tf.data computes: another device may round otherwise, and would let
   # a label outside [0, N) pass.
   with tf.device('/CPU:0'):
-    batches += [
+    augmented += [
         augment_batch(pair, key, *augmentation.image_and_label(batch))
-        for key, batch in dataset.batch(augmentation.BATCH_SIZE).enumerate()
+        for key, batch in batches.enumerate()
     ]
-  return [np.concatenate(column) for column in zip(*batches)]
+  return [np.concatenate(column) for column in zip(*augmented)]
 
 
 def _check_clients(clients: Any) -> Sequence[tf.data.Dataset]:

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from astraea_tff import augmentation
 from astraea_tff.augmentation import augment
 from astraea_tff.augmented_clients import augment_clients
 from astraea_tff.rebalancing import augmentation_plan
+from astraea_tff.rebalancing import AugmentationPlan
 
 
 @pytest.mark.parametrize(
@@ -182,15 +184,15 @@ def test_an_int_and_a_sequence_of_it_are_the_same_seed():
 
 
 def test_batches_within_a_dataset_draw_differently():
-  # 128 equal samples are two of the internal batches.
-  images, labels = np.full((128, 8, 8, 1), 9, np.uint8), np.zeros(128, int)
+  # 512 equal samples are two of the internal batches.
+  images, labels = np.full((512, 8, 8, 1), 9, np.uint8), np.zeros(512, int)
   images[:, 2:5, 3:6] = 200
   dataset = tf.data.Dataset.from_tensor_slices((images, labels))
   plan = augmentation_plan([100, 300], 1)
   added = [image for image, _ in support.read(augment(dataset, plan, seed=1))]
   added = [image for image in added if image != images[0].tobytes()]
-  assert len(added) == 128
-  assert len(set(added[:64]) & set(added[64:])) < 8
+  assert len(added) == 512
+  assert len(set(added[:256]) & set(added[256:])) < 32
 
 
 def test_fresh_epochs_differ_and_their_sequence_is_reproducible():
@@ -363,3 +365,28 @@ def test_refuses_a_transform_that_changes_dtype_or_size(transform):
   plan, dataset = augmentation_plan(support.COUNTS, 1), support.as_dataset([0, 1])
   with pytest.raises(ValueError, match='`transform` must return images of the'):
     augment(dataset, plan, seed=1, transform=transform)
+
+
+@pytest.mark.parametrize(
+    'side, most_copies, expected',
+    [
+        (28, 3, 256),
+        (32, 100, 65),  # 80 MB / (4 bytes * 32 * 32 * 3 * 100)
+        (224, 4, 33),
+        (2048, 100, 1),
+    ],
+)
+def test_as_many_examples_at_once_as_memory_allows(
+    side, most_copies, expected
+):
+  plan = AugmentationPlan(
+      alpha=1.0,
+      counts=[10, 1],
+      copies=[1.0, most_copies],
+      augmented_classes=(1,),
+      capped_classes=(),
+  )
+  spec = (
+      tf.TensorSpec([side, side, 3], tf.uint8), tf.TensorSpec([], tf.int32)
+  )
+  assert augmentation.batch_size(plan, spec) == expected
