@@ -26,6 +26,7 @@ from absl import flags
 from astraea_tff import runtime
 from astraea_tff.experiment import command
 from astraea_tff.experiment import folder as folder_lib
+from astraea_tff.experiment import settings as settings_lib
 from astraea_tff.experiment import settings_flags
 from astraea_tff.experiment import training
 
@@ -49,7 +50,8 @@ _ROUNDS_PER_CHECKPOINT = flags.DEFINE_integer(
 _NUM_THREADS = flags.DEFINE_integer(
     'num_threads',
     None,
-    "Threads of TFF's worker; the number of cores by default.",
+    "Threads of TFF's worker; by default as many as there are cores, or fewer if"
+    ' a round has fewer mediators.',
     lower_bound=1,
 )
 _MAX_CONCURRENT_CALLS = flags.DEFINE_integer(
@@ -68,14 +70,18 @@ flags.mark_flag_as_required('output_dir')
 settings_flags.define_flags()
 
 
-def _set_execution_context() -> None:
+def _set_execution_context(settings: settings_lib.Settings) -> None:
   own = {
       flag.name: flag.value
       for flag in (_NUM_THREADS, _MAX_CONCURRENT_CALLS)
       if flag.value is not None
   }
   if _WORKERS.value is None:
-    runtime.set_local_execution_context(**own)
+    # Two threads on one mediator take a third more CPU and are no faster.
+    num_threads = min(
+        len(os.sched_getaffinity(0)), settings.models_per_round
+    )
+    runtime.set_local_execution_context(**{'num_threads': num_threads} | own)
     return
   if own:
     raise ValueError(
@@ -92,7 +98,7 @@ def _train_all_seeds() -> None:
   folder = folder_lib.open_run_folder(
       _OUTPUT_DIR.value, dataclasses.asdict(settings) | {'seed': seeds}
   )
-  _set_execution_context()
+  _set_execution_context(settings)
   for seed in seeds:
     seed_folder = folder / f'seed_{seed}'
     if training.is_finished(seed_folder):

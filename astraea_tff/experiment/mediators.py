@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 import dataclasses
-import math
 import pathlib
 from typing import Optional
 
@@ -115,9 +114,7 @@ class Mediators:
     else:
       schedule = self._static_schedule
       sampled = schedule.sample(
-          math.ceil(
-              self._settings.clients_per_round / self._settings.max_clients
-          ),
+          self._settings.models_per_round,
           seed=self._seed,
           round_num=round_num,
       )

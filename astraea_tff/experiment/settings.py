@@ -250,6 +250,13 @@ class Settings:
     return division
 
   @property
+  def models_per_round(self) -> int:
+    """How many models a round trains side by side, of mediators or clients."""
+    if self.algorithm != 'astraea':
+      return self.clients_per_round
+    return math.ceil(self.clients_per_round / self.max_clients)
+
+  @property
   def augmentation_factor(self) -> float:
     """Alpha, with the default that goes with the algorithm."""
     if self.alpha is not None:

@@ -54,6 +54,21 @@ def test_alpha_defaults_to_augmentation_for_astraea_alone():
   assert factors == [0.67, 0.0, 0.33] + 3 * [0.0, 0.0, 0.33]
 
 
+@pytest.mark.parametrize(
+    'algorithm, max_clients, expected',
+    [('astraea', 10, 3), ('astraea', 25, 1), ('astraea', 1, 25),
+     ('fedavg', 10, 25), ('mime_lite', 10, 25)],
+)
+def test_a_round_trains_a_model_for_each_mediator_or_client(
+    algorithm, max_clients, expected
+):
+  settings = settings_lib.Settings(
+      dataset='mnist', num_clients=40, clients_per_round=25,
+      algorithm=algorithm, max_clients=max_clients,
+  )
+  assert settings.models_per_round == expected
+
+
 def test_division_of_a_name_that_says_nothing_has_the_defaults():
   assert settings_lib.Settings(dataset='mnist').division == dict(
       num_clients=20,

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import psutil
@@ -320,6 +322,18 @@ def test_validation_examples_are_not_tested(run_train, tmp_path):
     assert 150 * row[name] == pytest.approx(round(150 * row[name]))
 
 
+def test_threads_are_no_more_than_the_mediators(run_train, tmp_path):
+  def threads(folder, *arguments):
+    run_train(tmp_path / folder, *arguments, '--rounds=1')
+    worker = psutil.Process().children()[-1]
+    return int(worker.environ()['TF_NUM_INTEROP_THREADS'])
+
+  cores = len(os.sched_getaffinity(0))
+  assert threads('one', *ASTRAEA, '--max_clients=4') == 1
+  assert threads('two', *ASTRAEA) == min(cores, 2)
+  assert threads('given', *ASTRAEA, '--num_threads=3') == 3
+
+
 def test_another_worker_trains_the_same(run_train, refuse_train, tmp_path):
   arguments = (*ASTRAEA, '--mediator_epochs=2', '--carry_optimizer_state')
   run_train(tmp_path / 'local', *arguments, '--max_concurrent_calls=1')
@@ -366,6 +380,10 @@ def test_piped_command_ends_and_leaves_no_process(train, tmp_path):
   )
   assert done.returncode == 0, done.stdout
   assert 'top_1=' in done.stdout and '1/1' in done.stdout
+  # A test beside this one may have killed a parent, whose worker ends at once.
+  deadline = time.monotonic() + 10
+  while not find_orphans() <= orphans_before and time.monotonic() < deadline:
+    time.sleep(0.1)
   assert find_orphans() <= orphans_before
 
 
