@@ -4,8 +4,9 @@
       --output_dir=runs/reproduce
   python scripts/reproduce.py --experiment=headline --scale=paper --estimate
 
-Every row of the experiment is trained with several seeds. What is there already
-is not trained again, and the same command goes on with a run that was
+Every row is trained with the experiment's seeds, of several learning rates the
+best one (a few, at the small scale, with one seed). What is there already is not
+trained again, and the same command goes on with a run that was
 interrupted. The page is in <output_dir>/<experiment>_<scale>: results.csv,
 results.png, and results.md with the paper's numbers beside ours.
 

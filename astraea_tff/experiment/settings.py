@@ -207,7 +207,7 @@ class Settings:
       maximum=0.9,
   )
   rounds_per_evaluation: int = _setting(
-      5, 'Rounds between evaluations, and between checkpoints.', minimum=1
+      5, 'Rounds between evaluations.', minimum=1
   )
 
   def __post_init__(self):

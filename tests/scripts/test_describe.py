@@ -1,5 +1,6 @@
 """describe.py: printed figures against NumPy, the pictures, the refusals."""
 
+import pathlib
 import re
 import subprocess
 import sys
@@ -299,3 +300,13 @@ def test_piped_command_ends_and_prints_nothing_else(
   assert done.returncode == 0, done.stderr
   assert done.stdout == text
   assert not done.stderr
+
+
+def test_the_command_for_a_preset_runs(describe, tmp_path):
+  undefok = re.findall(r'--undefok=\S+', describe.__doc__)
+  preset = pathlib.Path(describe.__file__).parent / 'flags' / 'demo.flags'
+  script_runner.run(
+      describe,
+      [f'--flagfile={preset}', *undefok, f'--output_dir={tmp_path}'],
+  )
+  assert (tmp_path / 'describe.txt').read_text()
