@@ -5,7 +5,7 @@ difference is more than two standard errors on the right side of zero; with one
 seed, where it is on the right side, and the answer says that it was one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 from typing import Optional, Union
 
@@ -87,13 +87,17 @@ def is_positive(values: np.ndarray) -> bool:
   return bool(values.mean() > 2 * error)
 
 
-def describe(values: np.ndarray, unit: str, digits: int = 2) -> str:
-  """Mean and sample standard deviation, with the number of seeds."""
+def describe(
+    values: np.ndarray, unit: str, digits: int = 2, what: str = 'seeds'
+) -> str:
+  """Mean and sample standard deviation, with the number of values."""
   text = f'{values.mean():+.{digits}f}'
   if values.size > 1:
     text += f' ± {values.std(ddof=1):.{digits}f}'
-  seeds = 'one seed' if values.size == 1 else f'{values.size} seeds'
-  return f'{text} {unit} ({seeds})'
+  count = f'{values.size} {what}'
+  if values.size == 1:
+    count = f'one {what.removesuffix("s")}'
+  return f'{text} {unit} ({count})'
 
 
 def above(
@@ -113,6 +117,28 @@ def above(
         f'{row} - {other}: {describe(values, unit, digits)}',
         is_positive(values),
     )
+
+  return judge
+
+
+def above_over(
+    pairs: Sequence[tuple[str, str]], names: tuple[str, str]
+) -> Callable[..., Finding]:
+  """A claim that holds where rows are above others, all pairs taken together.
+
+  Args:
+    pairs: Rows, each with the one it is compared with.
+    names: What the first of all pairs are called, and the second.
+  """
+
+  def judge(experiment, results):
+    values = np.concatenate([
+        differences(experiment, results, *pair, 'best_top_1') for pair in pairs
+    ])
+    if not values.size:
+      return Finding('no seed of any pair has a value', None)
+    text = describe(values, 'points', what='pairs')
+    return Finding(f'{" - ".join(names)}: {text}', is_positive(values))
 
   return judge
 

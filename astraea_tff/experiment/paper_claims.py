@@ -14,6 +14,12 @@ _AUGMENTED = tuple(
 )
 
 
+_SKEWS = (
+    'iid', 'beta 0.3', 'beta 0.05', '1 class a client', 'gamma 2',
+    'skewed sizes',
+)
+
+
 def _best_augmentation(other: str):
   rows = tuple(row.replace('Astraea', 'augmentation') for row in _AUGMENTED)
   return claims.best_of(rows, other)
@@ -269,9 +275,21 @@ OURS = (
                 'FedAvg',
             ),
         )
-        for skew in (
-            'iid', 'beta 0.3', 'beta 0.05', '1 class a client', 'gamma 2',
-            'skewed sizes',
+        for skew in _SKEWS
+    ),
+    *(
+        _Claim(
+            'grouping',
+            f'Digits, all of these together: is {name} above random mediators?',
+            claims.above_over(
+                [(f'{skew}: {row}', f'{skew}: random') for skew in _SKEWS],
+                (row, 'random'),
+            ),
+        )
+        for name, row in (
+            ('greedy grouping', 'greedy'),
+            ('greedy grouping towards the pooled distribution',
+             'greedy, pooled'),
         )
     ),
 )

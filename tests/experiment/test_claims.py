@@ -57,6 +57,20 @@ def test_rows_are_compared_seed_by_seed():
   assert claims.not_above('B', 'A')(experiment, results).holds
 
 
+def test_pairs_of_rows_are_judged_together():
+  experiment, results = make(
+      {'A': (3, 3, 3), 'B': (2, 1, 3), 'C': (9, 8, 9), 'D': (8, 8, 6)}
+  )
+  # Differences 1, 2, 0 and 1, 0, 3: of mean 7/6, standard error 0.48.
+  judge = claims.above_over([('A', 'B'), ('C', 'D')], ('new', 'old'))
+  assert judge(experiment, results) == claims.Finding(
+      'new - old: +1.17 ± 1.17 points (6 pairs)', True
+  )
+  one_pair = claims.above_over([('A', 'B')], ('new', 'old'))
+  assert not one_pair(experiment, results).holds  # 1.0, standard error 0.58.
+  assert one_pair(experiment, {}).holds is None
+
+
 def test_a_seed_without_a_value_does_not_count():
   experiment, results = make({'A': (50, np.nan), 'B': (49, 58)}, seeds=(0, 1))
   finding = claims.above('A', 'B', unit='MB', digits=0)(experiment, results)
