@@ -1,6 +1,6 @@
 # make demo   trains FedAvg and Astraea on scikit-learn's handwritten digits,
 #             prints the comparison and draws the plots under runs/demo/
-# make test   runs the tests
+# make test   runs the tests, a process per core (four at the most)
 # make benchmark  times rounds against TFF's FedAvg and a plain loop, as ratios
 # All create .venv first; it is made again only when what it is made from changes.
 
@@ -22,7 +22,7 @@ demo: $(READY)
 		$(DEMO)/fedavg $(DEMO)/astraea
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal
 
 benchmark: $(READY)
 	$(VENV)/bin/python scripts/benchmark.py --output_dir=runs/benchmark
