@@ -18,7 +18,9 @@ from astraea_tff import worker_process
 # Starts the worker, computes 1 + 2 in it, prints its process id and ends in the
 # way the test says.
 _PROGRAM = """
-import os, sys, time
+import os, signal, sys, time
+# Shells start what runs in the background with Ctrl-C ignored, these tests too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
 import numpy as np
 import tensorflow_federated as tff

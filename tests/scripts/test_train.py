@@ -325,8 +325,8 @@ def test_validation_examples_are_not_tested(run_train, tmp_path):
 def test_threads_are_no_more_than_the_mediators(run_train, tmp_path):
   def threads(folder, *arguments):
     run_train(tmp_path / folder, *arguments, '--rounds=1')
-    worker = psutil.Process().children()[-1]
-    return int(worker.environ()['TF_NUM_INTEROP_THREADS'])
+    environment = psutil.Process(runtime._current.pid).environ()
+    return int(environment['TF_NUM_INTEROP_THREADS'])
 
   cores = len(os.sched_getaffinity(0))
   assert threads('one', *ASTRAEA, '--max_clients=4') == 1
