@@ -38,6 +38,16 @@ print(worker.pid, flush=True)
 """
 
 
+_programs = []
+
+
+@pytest.fixture(autouse=True)
+def no_program_outlives_its_test():
+  yield
+  while _programs:
+    _programs.pop().kill()
+
+
 def run_program(ending):
   """Runs a program piped, as `program | cat` would; returns it, and the pid."""
   program = subprocess.Popen(
@@ -46,6 +56,7 @@ def run_program(ending):
       stderr=subprocess.PIPE,
       text=True,
   )
+  _programs.append(program)
   return program, int(program.stdout.readline())
 
 
