@@ -97,7 +97,7 @@ def _subjects(
 ) -> dict[str, list[Any]]:
   """Returns the subjects by name; several that run at once are one."""
   everyone = list(range(num_clients))
-  num_cores = len(os.sched_getaffinity(0))
+  num_cores = machine.num_cores()
   limit = dict(folder=folder)
   astraea = dict(
       folder=folder, num_clients=num_clients, max_clients=_MAX_CLIENTS

@@ -5,10 +5,10 @@
   python scripts/reproduce.py --experiment=headline --scale=paper --estimate
 
 Every row is trained with the experiment's seeds, of several learning rates the
-best one (a few, at the small scale, with one seed). What is there already is not
-trained again, and the same command goes on with a run that was
-interrupted. The page is in <output_dir>/<experiment>_<scale>: results.csv,
-results.png, and results.md with the paper's numbers beside ours.
+best one (a few, at the small scale, with one seed). What is there already is
+not trained again, and the same command goes on with a run that was interrupted.
+The page is in <output_dir>/<experiment>_<scale>: results.csv, results.png, and
+results.md with the paper's numbers beside ours.
 
 'small' has data and rounds that two cores manage, 'paper' the paper's data and
 settings. --estimate tells from a few rounds how long either takes, and notes

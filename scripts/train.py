@@ -26,6 +26,7 @@ from absl import flags
 from astraea_tff import runtime
 from astraea_tff.experiment import command
 from astraea_tff.experiment import folder as folder_lib
+from astraea_tff.experiment import machine
 from astraea_tff.experiment import settings as settings_lib
 from astraea_tff.experiment import settings_flags
 from astraea_tff.experiment import training
@@ -77,10 +78,7 @@ def _set_execution_context(settings: settings_lib.Settings) -> None:
       if flag.value is not None
   }
   if _WORKERS.value is None:
-    # Two threads on one mediator take a third more CPU and are no faster.
-    num_threads = min(
-        len(os.sched_getaffinity(0)), settings.models_per_round
-    )
+    num_threads = machine.num_worker_threads(settings.models_per_round)
     runtime.set_local_execution_context(**{'num_threads': num_threads} | own)
     return
   if own:

@@ -162,11 +162,11 @@ def astraea(
   from astraea_tff import augmentation as augmentation_lib
   from astraea_tff import augmented_clients
   from astraea_tff.datasets import client_store
+  from astraea_tff.experiment import machine
 
-  # As `scripts/train.py` has it.
   num_mediators = -(-num_clients // max_clients)
   astraea_tff.set_local_execution_context(
-      num_threads=min(len(os.sched_getaffinity(0)), num_mediators)
+      num_threads=machine.num_worker_threads(num_mediators)
   )
   store = client_store.open_store(pathlib.Path(folder))
   counts, preprocess = store.label_counts[:num_clients], None

@@ -111,12 +111,7 @@ def above(
 
   def judge(experiment, results):
     values = differences(experiment, results, row, other, measure)
-    if not values.size:
-      return Finding('no seed of both has a value', None)
-    return Finding(
-        f'{row} - {other}: {describe(values, unit, digits)}',
-        is_positive(values),
-    )
+    return _find(values, (row, other), unit, digits)
 
   return judge
 
@@ -135,12 +130,17 @@ def above_over(
     values = np.concatenate([
         differences(experiment, results, *pair, 'best_top_1') for pair in pairs
     ])
-    if not values.size:
-      return Finding('no seed of any pair has a value', None)
-    text = describe(values, 'points', what='pairs')
-    return Finding(f'{" - ".join(names)}: {text}', is_positive(values))
+    return _find(values, names, 'points', what='pairs')
 
   return judge
+
+
+def _find(values: np.ndarray, names: tuple[str, str], *how, **what) -> Finding:
+  """What differences say, described as `describe` does with the rest."""
+  if not values.size:
+    return Finding('no seed of both has a value', None)
+  text = describe(values, *how, **what)
+  return Finding(f'{" - ".join(names)}: {text}', is_positive(values))
 
 
 def not_above(row: str, other: str, **options) -> Callable[..., Finding]:

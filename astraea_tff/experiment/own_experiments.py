@@ -1,6 +1,6 @@
 """Experiments that the paper has not, or only the outcome of."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 import types
 from typing import Any
 
@@ -92,11 +92,10 @@ def _headline(scale: str) -> experiments.Experiment:
       'Best FedAvg against best Astraea',
       'Astraea gains 5.89 points on imbalanced CINIC-10, which retrieves 47.83 %'
       ' of what the imbalance costs.',
+      scale,
       _base('cinic10', scale),
-      # What takes five times FedAvg's seconds a round.
-      left_out=_pick(scale, ('Mime Lite',), ()),
-      rates=_pick(scale, {'FedAvg, five local epochs': (1e-3,)}, {}),
-      with_one_seed=_pick(scale, _BESIDES, ()),
+      # Both take five times FedAvg's seconds a round.
+      {'FedAvg, five local epochs': (1e-3,), 'Mime Lite': ()},
   )
 
 
@@ -105,23 +104,30 @@ def _headline_emnist(scale: str) -> experiments.Experiment:
       'Best FedAvg against best Astraea, EMNIST',
       'Astraea gains 5.59 points on imbalanced EMNIST, which retrieves 70.5 % of'
       ' what the imbalance costs.',
+      scale,
       _base('emnist', scale) | dict(rounds=_pick(scale, 60, 300)),
       # Its rounds take ten times FedAvg's seconds.
-      rates=_pick(scale, {'Mime Lite': (3e-4,)}, {}),
-      with_one_seed=_pick(scale, _BESIDES, ()),
+      {'Mime Lite': (3e-4,)},
   )
 
 
 def _best_against_best(
     title: str,
     claim: str,
+    scale: str,
     base: dict[str, Any],
-    *,
-    left_out: Sequence[str] = (),
-    with_one_seed: Sequence[str] = (),
-    rates: Mapping[str, tuple[float, ...]] = types.MappingProxyType({}),
+    small_rates: dict[str, tuple[float, ...]],
 ) -> experiments.Experiment:
-  """Returns all methods, each at several learning rates."""
+  """Returns all methods, each at several learning rates.
+
+  Args:
+    title: Of the experiment.
+    claim: Of the paper.
+    scale: One of `experiments.SCALES`.
+    base: The settings from which the methods differ.
+    small_rates: The learning rates of what has others at the small scale; none
+      leave it out.
+  """
   base = base | dict(mediator_epochs=1, validation_fraction=0.2)
   fed_avg = dict(algorithm='fedavg')
   kinds = {
@@ -145,7 +151,7 @@ def _best_against_best(
       # Its second moments are of whole clients' gradients, which are smaller
       # than those of the batches that it steps by.
       'Mime Lite': (3e-4, 1e-3, 3e-3),
-  } | dict(rates)
+  } | _pick(scale, small_rates, {})
 
   def rates_of(name):
     is_chain = kinds[name].get('algorithm', 'astraea') == 'astraea'
@@ -158,12 +164,11 @@ def _best_against_best(
           f'{name}, {rate:g}': _row(
               base,
               tuned=name,
-              has_one_seed=name in with_one_seed,
+              has_one_seed=scale == 'small' and name in _BESIDES,
               client_learning_rate=rate,
               **settings,
           )
           for name, settings in kinds.items()
-          if name not in left_out
           for rate in rates_of(name)
       },
       columns=(

@@ -12,8 +12,6 @@ _ALONE = 'rescheduling alone (NoAug)'
 _AUGMENTED = tuple(
     f'Astraea, alpha {alpha:g}' for alpha in (0.33, 0.67, 0.83, 1.0, 2.0)
 )
-
-
 _SKEWS = (
     'iid', 'beta 0.3', 'beta 0.05', '1 class a client', 'gamma 2',
     'skewed sizes',

@@ -121,15 +121,16 @@ def markdown_table(
     The table, without a newline at its end.
   """
   heads = ['setting', *(heading for heading, _, _ in columns.values())]
-  lines = []
-  for setting in settings:
-    lines.append([
-        setting,
-        *(
-            mean_and_spread(factor * values_of(rows, setting, name), digits)
-            for name, (_, factor, digits) in columns.items()
-        ),
-    ])
+  lines = [
+      [
+          setting,
+          *(
+              mean_and_spread(factor * values_of(rows, setting, name), digits)
+              for name, (_, factor, digits) in columns.items()
+          ),
+      ]
+      for setting in settings
+  ]
   return markdown_lines(heads, lines)
 
 
