@@ -3,9 +3,10 @@
   python scripts/benchmark.py --output_dir=runs/benchmark
   python scripts/benchmark.py --full --output_dir=runs/benchmark_full
 
-Every figure is a ratio within one run: the rounds of all subjects are
-interleaved, and their medians compared. The references are, for the same
-network, clients and batches,
+Every figure is a ratio within one run: the rounds of all subjects take turns,
+and a ratio is the median of those of every turn, which a machine that is now
+faster, now slower, changes little. The references are, for the same network,
+clients and batches,
 
   limit       a plain tf.function loop outside TFF: the better of one stream on
               all cores and one single-threaded process per core
@@ -22,7 +23,6 @@ import json
 import os
 import pathlib
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -49,7 +49,7 @@ _FULL = flags.DEFINE_bool(
     'full', False, 'The full form: 50 clients, and 50,000 clients on disk.'
 )
 _REPEATS = flags.DEFINE_integer(
-    'repeats', 3, 'Measured rounds of every subject.', lower_bound=1
+    'repeats', 7, 'Measured rounds of every subject.', lower_bound=1
 )
 
 _NUM_EXAMPLES = 460
@@ -60,7 +60,7 @@ _EXAMPLES_OF_MANY = 8
 class _Subject:
   """A subject's process."""
 
-  def __init__(self, name: str, **arguments: Any):
+  def __init__(self, name: str, arguments: dict[str, Any]):
     self._process = subprocess.Popen(
         [
             sys.executable,
@@ -150,6 +150,10 @@ def _measure_round(processes: Sequence[_Subject]) -> dict[str, Any]:
   """Runs a round of processes side by side, and adds up what they took."""
   for process in processes:
     process.start_round()
+  return _end_round(processes)
+
+
+def _end_round(processes: Sequence[_Subject]) -> dict[str, Any]:
   rounds = [process.end_round() for process in processes]
   return {
       'examples': sum(each['examples'] for each in rounds),
@@ -161,33 +165,54 @@ def _measure_round(processes: Sequence[_Subject]) -> dict[str, Any]:
 
 
 def _measure_rounds(subjects: dict[str, list[Any]]) -> dict[str, Any]:
-  """Interleaves the rounds of all subjects; the first of each is its start."""
+  """Lets the rounds of all subjects take turns; the first of each is its start.
+
+  Args:
+    subjects: As `_subjects` has them.
+
+  Returns:
+    By subject the examples of a round, the lists of its rounds' `wall` and
+    `cpu` seconds, its `peak` memory, and, of those that start alone, the
+    seconds to the end of the first round, `start`.
+  """
   measured = {name: [] for name in subjects}
+  alone = benchmark_report.STARTED_ALONE
+  others = [name for name in subjects if name not in alone]
+  num_cores = machine.num_cores()
+  # The others' start is not reported, so as many as cores start at once.
+  groups = [[name] for name in alone] + [
+      others[first : first + num_cores]
+      for first in range(0, len(others), num_cores)
+  ]
   with contextlib.ExitStack() as stack:
     processes = {}
-    progress = tqdm.tqdm(
-        total=len(subjects) * (1 + _REPEATS.value), desc='benchmark',
-        unit='round',
+    progress = stack.enter_context(
+        tqdm.tqdm(
+            total=len(subjects) * (1 + _REPEATS.value), desc='benchmark',
+            unit='round',
+        )
     )
-    # One after another, so that no two start at once.
-    for name, parts in subjects.items():
-      processes[name] = [_Subject(part, **given) for part, given in parts]
-      for process in processes[name]:
-        stack.callback(process.close)
-      measured[name].append(_measure_round(processes[name]))
-      progress.update()
+    starts = {}
+    for group in groups:
+      for name in group:
+        processes[name] = [_Subject(*part) for part in subjects[name]]
+        for process in processes[name]:
+          stack.callback(process.close)
+          process.start_round()
+      for name in group:
+        starts[name] = _end_round(processes[name])['since_start']
+        progress.update()
     for _ in range(_REPEATS.value):
       for name in subjects:
         measured[name].append(_measure_round(processes[name]))
         progress.update()
-    progress.close()
   return {
       name: {
-          'start': rounds[0]['since_start'],
+          'start': starts[name] if name in alone else None,
           'peak': rounds[-1]['peak'],
           'examples': rounds[-1]['examples'],
-          'wall': statistics.median(each['wall'] for each in rounds[1:]),
-          'cpu': statistics.median(each['cpu'] for each in rounds[1:]),
+          'wall': [each['wall'] for each in rounds],
+          'cpu': [each['cpu'] for each in rounds],
       }
       for name, rounds in measured.items()
   }
@@ -197,8 +222,10 @@ def _measure_memory(folder: pathlib.Path, num_clients: int) -> dict[str, float]:
   """Peak memory of a few rounds when so many clients are on disk."""
   benchmark_subjects.write_clients(folder, num_clients, _EXAMPLES_OF_MANY)
   process = _Subject(
-      'astraea', folder=str(folder), num_clients=num_clients,
-      max_clients=_MAX_CLIENTS,
+      'astraea',
+      dict(
+          folder=str(folder), num_clients=num_clients, max_clients=_MAX_CLIENTS
+      ),
   )
   try:
     return [_measure_round([process]) for _ in range(3)][-1]['peak']

@@ -3,78 +3,88 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 
 # The subject whose clients have one batch each.
 ONE_BATCH = 'astraea, one batch a client'
 BATCH_SIZE = 20
 
 
-def _speed(subject: Mapping[str, Any]) -> float:
-  """Examples per second of a round."""
-  return subject['examples'] / subject['wall']
+# Those that start with nothing beside them, as their start is reported.
+STARTED_ALONE = ('tff', 'astraea')
 
 
-def _cpu(subject: Mapping[str, Any]) -> float:
-  """CPU seconds per example."""
-  return subject['cpu'] / subject['examples']
+def _speeds(subject: Mapping[str, Any]) -> np.ndarray:
+  """Examples per second of every round."""
+  return subject['examples'] / np.array(subject['wall'])
 
 
-def compute_ratios(results: Mapping[str, Any]) -> dict[str, float]:
+def _cpus(subject: Mapping[str, Any]) -> np.ndarray:
+  """CPU seconds per example of every round."""
+  return np.array(subject['cpu']) / subject['examples']
+
+
+def compute_ratios(results: Mapping[str, Any]) -> dict[str, np.ndarray]:
   """Returns the figures that are asked for, by name.
+
+  Where there are several references, the one with the best median is meant.
 
   Args:
     results: What `scripts/benchmark.py` measured.
 
   Returns:
-    Ratios of examples per second, of CPU seconds per example, of the seconds
-    from the start to the end of the first round, and of peak memory.
+    Arrays of ratios, shape `[rounds]`, float64: of examples per second and of
+    CPU seconds per example in the rounds that took turns. The seconds from the
+    start to the end of the first round, and peak memory, have one ratio.
   """
   rounds, memory = results['rounds'], results['memory']
-  limit = max(
-      _speed(rounds['limit, one stream']),
-      _speed(rounds['limit, a process per core']),
-  )
-  tuned = [rounds['tff tuned, reduce'], rounds['tff tuned, iterator']]
-  astraea = rounds['astraea']
-  four = rounds['astraea, 4 mediator epochs']
-  gammas = [
-      subject for name, subject in rounds.items() if 'gamma' in name
-  ]
+  speeds = {name: _speeds(subject) for name, subject in rounds.items()}
+  cpus = {name: _cpus(subject) for name, subject in rounds.items()}
+  limits = [speeds['limit, one stream'], speeds['limit, a process per core']]
+  limits_of_4 = limits + [speeds['limit of 4 epochs, a process per core']]
+  tuned = ('tff tuned, reduce', 'tff tuned, iterator')
+  gammas = [cpu for name, cpu in cpus.items() if 'gamma' in name]
   few, many = (sum(peak.values()) for peak in memory.values())
+  speed, cpu = speeds['astraea'], cpus['astraea']
+  starts = [rounds[name]['start'] for name in STARTED_ALONE]
   return {
-      'speed / limit': _speed(astraea) / limit,
-      'speed / tff': _speed(astraea) / _speed(rounds['tff']),
-      'speed / tff tuned': _speed(astraea) / max(map(_speed, tuned)),
-      'speed of 4 epochs / limit': _speed(four) / max(
-          limit, _speed(rounds['limit of 4 epochs, a process per core'])
+      'speed / limit': speed / max(limits, key=np.median),
+      'speed / tff': speed / speeds['tff'],
+      'speed / tff tuned': speed / max(
+          (speeds[name] for name in tuned), key=np.median
       ),
-      'CPU / tff tuned': _cpu(astraea) / min(map(_cpu, tuned)),
-      'CPU per example, stored augmentation / none': _cpu(
-          rounds['astraea, stored augmentation']
-      ) / _cpu(astraea),
-      'CPU per example, fresh augmentation / none': _cpu(
-          rounds['astraea, fresh augmentation']
-      ) / _cpu(astraea),
-      'start / tff': astraea['start'] / rounds['tff']['start'],
-      'CPU, all clients in one mediator / one client a mediator': _cpu(
-          gammas[1]
-      ) / _cpu(gammas[0]),
-      'peak memory, many clients on disk / few': many / few,
+      'speed of 4 epochs / limit': speeds['astraea, 4 mediator epochs'] / max(
+          limits_of_4, key=np.median
+      ),
+      'CPU / tff tuned': cpu / min(
+          (cpus[name] for name in tuned), key=np.median
+      ),
+      'CPU per example, stored augmentation / none': cpus[
+          'astraea, stored augmentation'
+      ] / cpu,
+      'CPU per example, fresh augmentation / none': cpus[
+          'astraea, fresh augmentation'
+      ] / cpu,
+      'start / tff': np.array([starts[1] / starts[0]]),
+      'CPU, all clients in one mediator / one client a mediator': gammas[1]
+      / gammas[0],
+      'peak memory, many clients on disk / few': np.array([many / few]),
   }
 
 
 def compute_costs(results: Mapping[str, Any]) -> tuple[float, float]:
   """Returns the CPU seconds of a training step, and of a client's visit.
 
-  From clients of 460 examples and of one batch: what the round of the former
-  takes longer are its steps, and what is left of the latter are the visits,
-  each with its share of the start of its mediator.
+  From the median rounds of clients of 460 examples and of one batch: what the
+  former takes longer are its steps, and what is left of the latter are the
+  visits, each with its share of the start of its mediator.
   """
   many, one = results['rounds']['astraea'], results['rounds'][ONE_BATCH]
   num_clients = results['clients']
   num_steps = (many['examples'] - one['examples']) / BATCH_SIZE
-  step = (many['cpu'] - one['cpu']) / num_steps
-  return step, one['cpu'] / num_clients - step
+  step = (np.median(many['cpu']) - np.median(one['cpu'])) / num_steps
+  return step, np.median(one['cpu']) / num_clients - step
 
 
 # What to reach: the least or the most that a ratio should be.
@@ -105,33 +115,35 @@ def write_report(results: Mapping[str, Any]) -> str:
           f'{results["machine"]}; load before the start'
           f' {results["load_before"]:.2f}.'
           f' {results["clients"]} clients of 460 examples a round, gamma 10,'
-          f' batches of 20, Adam; medians of {results["repeats"]} interleaved'
-          ' rounds.'
+          f' batches of 20, Adam; {results["repeats"]} rounds of each, in turn.'
       ),
       '',
-      '| ratio | measured | to reach |',
-      '|---|---|---|',
+      '| ratio | median | half of the rounds | to reach |',
+      '|---|---|---|---|',
   ]
-  for name, ratio in compute_ratios(results).items():
-    lines.append(f'| {name} | {ratio:.2f} | {_GOALS[name]} |')
+  for name, ratios in compute_ratios(results).items():
+    low, median, high = np.quantile(ratios, (0.25, 0.5, 0.75))
+    half = f'{low:.2f} to {high:.2f}' if ratios.size > 1 else 'measured once'
+    lines.append(f'| {name} | {median:.2f} | {half} | {_GOALS[name]} |')
   step, visit = compute_costs(results)
   lines += [
       '',
       (
           f'A training step takes {1000 * step:.2f} ms of CPU, a visit of a'
-          f' client besides {1000 * visit:.2f} ms.'
+          f' client besides {1000 * visit:.2f} ms (medians).'
       ),
       '',
-      '| subject | examples/s | CPU s a round | to the end of the first round'
-      ' (s) | peak MB parent + worker |',
+      '| subject | examples/s, median | CPU s a round, median | to the end of'
+      ' the first round (s) | peak MB parent + worker |',
       '|---|---|---|---|---|',
   ]
   for name, subject in results['rounds'].items():
-    peak = subject['peak']
+    peak, start = subject['peak'], subject['start']
     lines.append(
-        f'| {name} | {_speed(subject):,.0f} | {subject["cpu"]:.2f} |'
-        f' {subject["start"]:.1f} | {peak["parent"]:.0f} + {peak["worker"]:.0f}'
-        ' |'
+        f'| {name} | {np.median(_speeds(subject)):,.0f} |'
+        f' {np.median(subject["cpu"]):.2f} |'
+        f' {"" if start is None else format(start, ".1f")} |'
+        f' {peak["parent"]:.0f} + {peak["worker"]:.0f} |'
     )
   lines += ['', '| clients on disk | peak MB parent + worker |', '|---|---|']
   for population, peak in results['memory'].items():

@@ -30,7 +30,7 @@ def fixture_folder(tmp_path_factory):
 def test_a_subject_trains_its_rounds_and_leaves_no_process(
     benchmark, folder, name, arguments, num_examples
 ):
-  subject = benchmark._Subject(name, folder=folder, **arguments)
+  subject = benchmark._Subject(name, arguments | dict(folder=folder))
   try:
     first, second = (benchmark._measure_round([subject]) for _ in range(2))
     processes = psutil.Process(subject._process.pid).children(recursive=True)
@@ -45,8 +45,9 @@ def test_a_subject_trains_its_rounds_and_leaves_no_process(
 
 
 def test_a_subject_that_fails_is_one_clear_error(benchmark):
-  subject = benchmark._Subject('plain_loop', folder='/nowhere', clients=[0],
-                               num_threads=1)
+  subject = benchmark._Subject(
+      'plain_loop', dict(folder='/nowhere', clients=[0], num_threads=1)
+  )
   with pytest.raises(RuntimeError, match='benchmark process .*plain_loop'):
     benchmark._measure_round([subject])
 
