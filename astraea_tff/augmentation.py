@@ -7,7 +7,8 @@ same for the same seed. Copies come out near their originals, so shuffle after
 augmenting (line 13); `astraea_tff.BatchedClients` does.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+import contextlib
 import hashlib
 import numbers
 from typing import Any, Union
@@ -16,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from astraea_tff import image_transform
+from astraea_tff import labelled_images
 from astraea_tff import rebalancing
 
 # Images of a batch uint8 or float [B, H, W, C] and a stateless seed int64 [2],
@@ -28,7 +30,6 @@ DEFAULT_TRANSFORM = image_transform.AffineTransform()
 # Enough to vectorise well. Fewer where the copies, as float32, take more memory.
 _LARGEST_BATCH = 256
 _BATCH_BYTES = 80_000_000
-_KEYS = ({'x', 'y'}, {'image', 'label'})
 
 
 def augment(
@@ -78,7 +79,7 @@ def augment(
         '`dataset` must be a tf.data.Dataset, got '
         f'{type(dataset).__name__}.'
     )
-  check_elements(dataset.element_spec)
+  labelled_images.check_elements(dataset.element_spec)
   pair = seed_pair(check_seed(seed))
   return augment_dataset_fn(plan, transform, fresh_every_epoch)(dataset, pair)
 
@@ -114,9 +115,11 @@ def augment_dataset_fn(
       keys = tf.data.Dataset.counter()
 
     def augment_element(key, batch):
-      return tf.nest.pack_sequence_as(
-          structure, augment_batch(pair, key, *image_and_label(batch))
-      )
+      with _graphs_left_as_they_are():
+        augmented = augment_batch(
+            pair, key, *labelled_images.image_and_label(batch)
+        )
+      return tf.nest.pack_sequence_as(structure, augmented)
 
     batches = dataset.batch(batch_size(plan, structure))
     return tf.data.Dataset.zip((keys, batches)).map(augment_element).unbatch()
@@ -124,18 +127,28 @@ def augment_dataset_fn(
   return augment_dataset
 
 
+@contextlib.contextmanager
+def _graphs_left_as_they_are() -> Iterator[None]:
+  """Has TensorFlow run the functions that are called inside as they are.
+
+  Rewriting a graph pays when it runs often. TFF's worker opens every client's
+  pipeline anew, and rewriting the augmentation took it as long as to augment a
+  client of some hundred images.
+  """
+  name = 'disable_meta_optimizer'
+  before = tf.config.optimizer.get_experimental_options().get(name, False)
+  tf.config.optimizer.set_experimental_options({name: True})
+  try:
+    yield
+  finally:
+    tf.config.optimizer.set_experimental_options({name: before})
+
+
 def batch_size(plan: rebalancing.AugmentationPlan, element_spec: Any) -> int:
   """Returns how many of a checked dataset's examples are augmented at once."""
-  image, _ = image_and_label(element_spec)
+  image, _ = labelled_images.image_and_label(element_spec)
   most_bytes = 4 * image.shape.num_elements() * plan.copies.max()
   return int(np.clip(_BATCH_BYTES / most_bytes, 1, _LARGEST_BATCH))
-
-
-def image_and_label(element: Any) -> list[Any]:
-  """Returns the two parts of a checked element, or batch, or `element_spec`."""
-  # Flattening sorts the keys of a mapping; in both pairs of `_KEYS` the image
-  # is then first, as in a tuple.
-  return tf.nest.flatten(element)
 
 
 def augment_batch_fn(
@@ -166,7 +179,10 @@ def augment_batch_fn(
         f'{transform!r}.'
     )
   # Batches of many sizes come from the clients; one trace is for all of them.
-  @tf.function(reduce_retracing=True)
+  # Inlined, it would be rewritten as a part of the pipeline that calls it.
+  @tf.function(
+      reduce_retracing=True, experimental_attributes={'_noinline': True}
+  )
   def augment_batch(pair, key, images, labels):
     classes = tf.cast(labels, tf.int64)
     draw_seed, transform_seed = tf.unstack(
@@ -226,41 +242,3 @@ def seed_pair(seed: tuple[int, ...]) -> np.ndarray:
   """
   digest = hashlib.sha256(repr(seed).encode()).digest()
   return np.frombuffer(digest[:16], '<i8').astype(np.int64)
-
-
-def check_elements(structure: Any) -> None:
-  """Raises unless elements are single examples as `augment` takes them."""
-  if isinstance(structure, Mapping):
-    known = set(structure) in _KEYS
-  else:
-    known = isinstance(structure, tuple) and len(structure) == 2
-  specs = tf.nest.flatten(structure)
-  if (
-      not known
-      or len(specs) != 2
-      or not all(isinstance(spec, tf.TensorSpec) for spec in specs)
-  ):
-    raise ValueError(
-        'Elements of the dataset must be (image, label) or a mapping with the '
-        "keys 'x' and 'y', or 'image' and 'label', got "
-        f'{structure}; bring them to one of these with `map()`.'
-    )
-  image, label = specs
-  if label.shape.rank != 0 or image.shape.rank != 3:
-    raise ValueError(
-        'Elements of the dataset must be single examples with an image [H, W, '
-        f'C] and a label [], got an image {image.shape} and a label '
-        f'{label.shape}; `unbatch()` batches, and give images without channels '
-        'an axis for them.'
-    )
-  if not image.shape.is_fully_defined():
-    raise ValueError(
-        'Images must have a known size, got '
-        f'{image.shape}; resize them, or state it with `tf.ensure_shape`.'
-    )
-  if image.dtype != tf.uint8 and not image.dtype.is_floating:
-    raise TypeError(
-        f'Images must be uint8 or of a float dtype, got {image.dtype.name}.'
-    )
-  if not label.dtype.is_integer:
-    raise TypeError(f'Labels must be integers, got {label.dtype.name}.')

@@ -15,6 +15,7 @@ import tensorflow_federated as tff
 
 from astraea_tff import augmentation
 from astraea_tff import label_distribution
+from astraea_tff import labelled_images
 from astraea_tff import rebalancing
 
 
@@ -169,7 +170,7 @@ def augmented_examples(
 
 def _augment_client_data(clients, augment_dataset, pair):
   """Returns a `ClientData` whose datasets are augmented as they are read."""
-  augmentation.check_elements(clients.element_type_structure)
+  labelled_images.check_elements(clients.element_type_structure)
   key = [int(part) for part in pair]
 
   def augmented_dataset(client_id):
@@ -200,7 +201,7 @@ def _augment_now(
   augmented = [
       [
           np.empty([0, *spec.shape], spec.dtype.as_numpy_dtype)
-          for spec in augmentation.image_and_label(structure)
+          for spec in labelled_images.image_and_label(structure)
       ]
   ]
   batches = dataset.batch(augmentation.batch_size(plan, structure))
@@ -208,7 +209,7 @@ def _augment_now(
   # a label outside [0, N) pass.
   with tf.device('/CPU:0'):
     augmented += [
-        augment_batch(pair, key, *augmentation.image_and_label(batch))
+        augment_batch(pair, key, *labelled_images.image_and_label(batch))
         for key, batch in batches.enumerate()
     ]
   return [np.concatenate(column) for column in zip(*augmented)]
@@ -228,5 +229,5 @@ def _check_clients(clients: Any) -> Sequence[tf.data.Dataset]:
           f'`clients[{client}]` must be a tf.data.Dataset, got '
           f'{type(dataset).__name__}.'
       )
-    augmentation.check_elements(dataset.element_spec)
+    labelled_images.check_elements(dataset.element_spec)
   return clients
