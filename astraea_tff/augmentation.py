@@ -7,8 +7,7 @@ same for the same seed. Copies come out near their originals, so shuffle after
 augmenting (line 13); `astraea_tff.BatchedClients` does.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-import contextlib
+from collections.abc import Callable, Sequence
 import hashlib
 import numbers
 from typing import Any, Union
@@ -115,33 +114,15 @@ def augment_dataset_fn(
       keys = tf.data.Dataset.counter()
 
     def augment_element(key, batch):
-      with _graphs_left_as_they_are():
-        augmented = augment_batch(
-            pair, key, *labelled_images.image_and_label(batch)
-        )
+      augmented = augment_batch(
+          pair, key, *labelled_images.image_and_label(batch)
+      )
       return tf.nest.pack_sequence_as(structure, augmented)
 
     batches = dataset.batch(batch_size(plan, structure))
     return tf.data.Dataset.zip((keys, batches)).map(augment_element).unbatch()
 
   return augment_dataset
-
-
-@contextlib.contextmanager
-def _graphs_left_as_they_are() -> Iterator[None]:
-  """Has TensorFlow run the functions that are called inside as they are.
-
-  Rewriting a graph pays when it runs often. TFF's worker opens every client's
-  pipeline anew, and rewriting the augmentation took it as long as to augment a
-  client of some hundred images.
-  """
-  name = 'disable_meta_optimizer'
-  before = tf.config.optimizer.get_experimental_options().get(name, False)
-  tf.config.optimizer.set_experimental_options({name: True})
-  try:
-    yield
-  finally:
-    tf.config.optimizer.set_experimental_options({name: before})
 
 
 def batch_size(plan: rebalancing.AugmentationPlan, element_spec: Any) -> int:
@@ -179,10 +160,7 @@ def augment_batch_fn(
         f'{transform!r}.'
     )
   # Batches of many sizes come from the clients; one trace is for all of them.
-  # Inlined, it would be rewritten as a part of the pipeline that calls it.
-  @tf.function(
-      reduce_retracing=True, experimental_attributes={'_noinline': True}
-  )
+  @tf.function(reduce_retracing=True)
   def augment_batch(pair, key, images, labels):
     classes = tf.cast(labels, tf.int64)
     draw_seed, transform_seed = tf.unstack(
