@@ -124,6 +124,22 @@ def test_threads_reach_the_worker():
   assert environment['TF_NUM_INTRAOP_THREADS'] == '1'
 
 
+def test_what_the_environment_says_comes_before_our_defaults(monkeypatch):
+  monkeypatch.setenv('TF_ENABLE_ONEDNN_OPTS', '0')
+  monkeypatch.delenv('TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE', raising=False)
+  monkeypatch.delenv('MALLOC_ARENA_MAX', raising=False)
+  monkeypatch.setenv('TF_NUM_INTEROP_THREADS', '7')
+  worker = runtime.Worker(num_threads=2)
+  worker.stub()
+  environment = psutil.Process(worker.pid).environ()
+  worker.stop()
+  assert environment['TF_ENABLE_ONEDNN_OPTS'] == '0'
+  assert environment['TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE'] == '0'
+  assert environment['MALLOC_ARENA_MAX'] == '3'
+  # Threads are an argument.
+  assert environment['TF_NUM_INTEROP_THREADS'] == '2'
+
+
 def fake_binary(path, script):
   path.write_text(f'#!{sys.executable}\n{script}\n')
   path.chmod(0o755)
