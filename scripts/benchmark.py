@@ -49,7 +49,7 @@ _FULL = flags.DEFINE_bool(
     'full', False, 'The full form: 50 clients, and 50,000 clients on disk.'
 )
 _REPEATS = flags.DEFINE_integer(
-    'repeats', 7, 'Measured rounds of every subject.', lower_bound=1
+    'repeats', 5, 'Measured rounds of every subject.', lower_bound=1
 )
 
 _NUM_EXAMPLES = 460
