@@ -5,12 +5,9 @@ from typing import Any
 
 import numpy as np
 
-
 # The subject whose clients have one batch each.
 ONE_BATCH = 'astraea, one batch a client'
 BATCH_SIZE = 20
-
-
 # Those that start with nothing beside them, as their start is reported.
 STARTED_ALONE = ('tff', 'astraea')
 
@@ -47,7 +44,6 @@ def compute_ratios(results: Mapping[str, Any]) -> dict[str, np.ndarray]:
   gammas = [cpu for name, cpu in cpus.items() if 'gamma' in name]
   few, many = (sum(peak.values()) for peak in memory.values())
   speed, cpu = speeds['astraea'], cpus['astraea']
-  starts = [rounds[name]['start'] for name in STARTED_ALONE]
   return {
       'speed / limit': speed / max(limits, key=np.median),
       'speed / tff': speed / speeds['tff'],
@@ -66,7 +62,9 @@ def compute_ratios(results: Mapping[str, Any]) -> dict[str, np.ndarray]:
       'CPU per example, fresh augmentation / none': cpus[
           'astraea, fresh augmentation'
       ] / cpu,
-      'start / tff': np.array([starts[1] / starts[0]]),
+      'start / tff': np.array(
+          [rounds['astraea']['start'] / rounds['tff']['start']]
+      ),
       'CPU, all clients in one mediator / one client a mediator': gammas[1]
       / gammas[0],
       'peak memory, many clients on disk / few': np.array([many / few]),

@@ -138,15 +138,14 @@ def _time_evaluation(population: population_lib.Population) -> float:
   data = population.data
   num = min(_EVALUATED_AT_THE_MOST, len(data.test_labels))
   model = population_lib.build_keras_model(population)
-  seconds = []
   # The first time TensorFlow sets itself up.
   for _ in range(2):
     start = time.monotonic()
     evaluation.evaluate(
         model, data.test_images[:num], data.test_labels[:num], data.num_classes
     )
-    seconds.append(time.monotonic() - start)
-  return seconds[-1] / num
+    seconds = time.monotonic() - start
+  return seconds / num
 
 
 @dataclasses.dataclass(frozen=True)
