@@ -1,11 +1,10 @@
-"""A mediator's chain of clients in TensorFlow (Algorithm 1, lines 9 to 13).
+"""What trains a mediator's chain of clients (Algorithm 1, lines 9 to 13).
 
 Starting a training loop in TFF's worker costs tens of milliseconds, a step
-about one, so how the chain is run decides what a round costs. Here a mediator's
-clients are joined to one dataset in the graph and trained by one loop; each
-client's batches carry their index, so that the loop sees where a visit begins.
-There, and once after the loop, the visit before is ended: what it left is
-handed on, or undone if it is not finite (`astraea_tff.visit`).
+about one, so how the chain is run decides what a round costs. A mediator's
+clients are joined to one dataset in the graph (`astraea_tff.chain_batches`) and
+trained by one loop (`astraea_tff.chain_loop`); here are the steps of that loop
+for TFF's two kinds of models.
 """
 
 import collections
@@ -16,69 +15,11 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import chain_batches
+from astraea_tff import chain_loop
 from astraea_tff import chain_options
 from astraea_tff import mediator_result
 from astraea_tff import optimizer_steps
 from astraea_tff import visit as visit_lib
-
-
-def _run_chain(
-    chain: tf.data.Dataset,
-    initial_state: Any,
-    read: Callable[[Any], visit_lib.Handed],
-    write: Callable[[visit_lib.Handed], Any],
-    train_on_batch: Callable[[Any, Any], tuple[Any, tf.Tensor]],
-    options: chain_options.ChainOptions,
-) -> tuple[visit_lib.Handed, tf.Tensor]:
-  """Trains on the chain's batches and ends each visit.
-
-  Args:
-    chain: The batches with their indices.
-    initial_state: What the loop passes from batch to batch.
-    read: From such a state to what would be handed on.
-    write: From what is handed on to the state in which the next visit begins.
-    train_on_batch: From a state and a batch to the state after it and the loss.
-    options: How the chain is trained.
-
-  Returns:
-    What the last client handed on, and bool [gamma], the clients of which a
-    visit was undone.
-  """
-
-  def step(loop_state, indexed_batch):
-    state, visit = loop_state
-    index, batch = indexed_batch
-
-    def begin_visit():
-      handed, non_finite_clients = visit_lib.end(
-          visit, read(state), options.client_clipping_norm
-      )
-      return write(handed), visit_lib.begin(
-          handed, index // chain_batches.PLACE_STRIDE, non_finite_clients
-      )
-
-    state, visit = tf.cond(
-        tf.equal(index % chain_batches.PLACE_STRIDE, 0),
-        begin_visit,
-        lambda: (state, visit),
-    )
-    state, loss = train_on_batch(state, batch)
-    return state, visit_lib.add_loss(visit, loss)
-
-  loop_state = (
-      initial_state,
-      visit_lib.before_the_first(read(initial_state), options.max_clients),
-  )
-  reduce_loop = tff.learning.LoopImplementation.DATASET_REDUCE
-  if options.loop_implementation is reduce_loop:
-    loop_state = chain.reduce(loop_state, step)
-  else:
-    # Over an iterator, as in TFF's loop of that name: over the dataset itself,
-    # AutoGraph would make a slower kind of reduction.
-    for indexed_batch in iter(chain):
-      loop_state = step(loop_state, indexed_batch)
-  state, visit = loop_state
-  return visit_lib.end(visit, read(state), options.client_clipping_norm)
 
 
 def _read(variables: Any) -> Any:
@@ -150,7 +91,7 @@ def build_variable_mediator_update(
         batch_size = tf.cast(output.num_examples, tf.int64)
       return (num_examples + batch_size, optimizer_state), output.loss
 
-    handed, non_finite_clients = _run_chain(
+    handed, non_finite_clients = chain_loop.run_chain(
         chain_batches.join_clients(datasets, order, options),
         (tf.constant(0, tf.int64), fresh_optimizer_state[0]),
         read,
@@ -245,7 +186,7 @@ def build_functional_mediator_update(
         optimizer_state=fresh_optimizer_state,
         metrics=model.initialize_metrics_state(),
     )
-    handed, non_finite_clients = _run_chain(
+    handed, non_finite_clients = chain_loop.run_chain(
         chain_batches.join_clients(datasets, order, options),
         initial_state,
         read,

@@ -49,28 +49,11 @@ class Visit(NamedTuple):
 
 
 @tf.autograph.experimental.do_not_convert
-def before_the_first(initial: Handed, max_clients: int) -> Visit:
-  """Returns the state of a chain that no client has visited yet."""
-  return begin(
-      initial, tf.constant(-1, tf.int64), tf.zeros([max_clients], tf.bool)
+def add_loss(has_finite_losses: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
+  """Returns bool []: whether all losses of a visit, and this one, are finite."""
+  return tf.logical_and(
+      has_finite_losses, tf.reduce_all(tf.math.is_finite(loss))
   )
-
-
-@tf.autograph.experimental.do_not_convert
-def begin(
-    before: Handed, client: tf.Tensor, non_finite_clients: tf.Tensor
-) -> Visit:
-  """Returns the visit of `client` before its first batch."""
-  return Visit(before, client, tf.constant(True), non_finite_clients)
-
-
-@tf.autograph.experimental.do_not_convert
-def add_loss(visit: Visit, loss: tf.Tensor) -> Visit:
-  """Returns the visit after a batch with this loss."""
-  has_finite_losses = tf.logical_and(
-      visit.has_finite_losses, tf.reduce_all(tf.math.is_finite(loss))
-  )
-  return visit._replace(has_finite_losses=has_finite_losses)
 
 
 @tf.autograph.experimental.do_not_convert
