@@ -18,6 +18,7 @@ import tensorflow as tf
 from astraea_tff import image_transform
 from astraea_tff import labelled_images
 from astraea_tff import rebalancing
+from astraea_tff import stateless_draws
 
 # Images of a batch uint8 or float [B, H, W, C] and a stateless seed int64 [2],
 # to as many images of the same dtype.
@@ -113,14 +114,18 @@ def augment_dataset_fn(
     else:
       keys = tf.data.Dataset.counter()
 
+    draw = seed_draw(pair)
+
     def augment_element(key, batch):
       augmented = augment_batch(
-          pair, key, *labelled_images.image_and_label(batch)
+          draw, key, *labelled_images.image_and_label(batch)
       )
-      return tf.nest.pack_sequence_as(structure, augmented)
+      return tf.data.Dataset.from_tensor_slices(
+          tf.nest.pack_sequence_as(structure, augmented)
+      )
 
     batches = dataset.batch(batch_size(plan, structure))
-    return tf.data.Dataset.zip((keys, batches)).map(augment_element).unbatch()
+    return tf.data.Dataset.zip((keys, batches)).flat_map(augment_element)
 
   return augment_dataset
 
@@ -130,6 +135,14 @@ def batch_size(plan: rebalancing.AugmentationPlan, element_spec: Any) -> int:
   image, _ = labelled_images.image_and_label(element_spec)
   most_bytes = 4 * image.shape.num_elements() * plan.copies.max()
   return int(np.clip(_BATCH_BYTES / most_bytes, 1, _LARGEST_BATCH))
+
+
+def seed_draw(pair: Any) -> tf.Tensor:
+  """Returns what stands for a dataset's seed, int64 `[2]`, in its batches' seeds.
+
+  An int64 `[]`, drawn once and not for every batch.
+  """
+  return tf.random.stateless_uniform([], pair, None, None, tf.int64)
 
 
 def augment_batch_fn(
@@ -142,9 +155,9 @@ def augment_batch_fn(
     transform: As for `augment`.
 
   Returns:
-    A `tf.function`, so that many clients share one trace, of a dataset's seed
-    int64 `[2]`, the batch's key int64 `[]`, images `[B, H, W, C]` and labels
-    `[B]`. It returns the images and labels followed by those of the copies.
+    A function of a dataset's `seed_draw` int64 `[]`, the batch's key int64
+    `[]`, images `[B, H, W, C]` and labels `[B]`. It returns the images and
+    labels followed by those of the copies.
 
   Raises:
     TypeError: `plan` is no plan, or `transform` is not callable.
@@ -159,28 +172,35 @@ def augment_batch_fn(
         '`transform` must be a function of images and a seed, got '
         f'{transform!r}.'
     )
-  # Batches of many sizes come from the clients; one trace is for all of them.
-  @tf.function(reduce_retracing=True)
-  def augment_batch(pair, key, images, labels):
-    classes = tf.cast(labels, tf.int64)
+  if not isinstance(transform, image_transform.AffineTransform):
+    # One that has conditions on tensors is for AutoGraph, which stays out else.
+    transform = tf.function(transform)
+  further_copies = plan.copies[:, np.newaxis] - 1
+  # Of a row that is to have k + p further copies, 0 <= p < 1, less a draw from
+  # [0, 1): k of these are below it, and one more with probability p.
+  nth_copies = np.arange(np.ceil(further_copies.max()))
+
+  def augment_batch(draw, key, images, labels):
+    rows_axis = tf.constant(0)
+    classes = labels
+    if labels.dtype not in (tf.int32, tf.int64):
+      classes = tf.cast(labels, tf.int64)
     draw_seed, transform_seed = tf.unstack(
-        tf.random.split(tf.random.fold_in(pair, key))
-    )
-    draws = tf.random.stateless_uniform(
-        tf.shape(classes), draw_seed, dtype=tf.float64
+        tf.random.split(tf.stack([draw, key]))
     )
     # On a CPU this checks the labels too. An assertion would be an operation
     # with state, and a dataset with one is not sent without complaint.
     wanted = tf.gather(
-        plan.copies, classes, name='labels_must_be_classes_of_the_plan'
+        further_copies,
+        classes,
+        axis=rows_axis,
+        name='labels_must_be_classes_of_the_plan',
     )
-    whole = tf.floor(wanted)
-    one_more = tf.cast(draws < wanted - whole, tf.float64)
+    draws = stateless_draws.uniform(tf.shape(wanted), draw_seed, wanted.dtype)
     # A row's number, as often as it has copies besides itself.
-    rows = tf.where(tf.sequence_mask(tf.cast(whole + one_more - 1, tf.int64)))
-    rows = rows[:, 0]
+    rows, _ = tf.unstack(tf.where(nth_copies < wanted - draws), axis=1)
     copies = tf.convert_to_tensor(
-        transform(tf.gather(images, rows), transform_seed)
+        transform(tf.gather(images, rows, axis=rows_axis), transform_seed)
     )
     if copies.dtype != images.dtype or not copies.shape.is_compatible_with(
         [None, *images.shape[1:]]
@@ -190,10 +210,13 @@ def augment_batch_fn(
           f'{images.dtype.name} {images.shape[1:]}, got {copies.dtype.name} '
           f'{copies.shape[1:]}.'
       )
-    copies = tf.ensure_shape(copies, [None, *images.shape[1:]])
+    if not copies.shape[1:].is_fully_defined():
+      copies = tf.ensure_shape(copies, [None, *images.shape[1:]])
     return [
-        tf.concat([images, copies], axis=0),
-        tf.concat([labels, tf.gather(labels, rows)], axis=0),
+        tf.concat([images, copies], axis=rows_axis),
+        tf.concat(
+            [labels, tf.gather(labels, rows, axis=rows_axis)], axis=rows_axis
+        ),
     ]
 
   return augment_batch

@@ -162,7 +162,12 @@ def augmented_examples(
     A client's images `[n, H, W, C]` and labels `[n]`, copies included.
   """
   seed = augmentation.check_seed(seed)
-  augment_batch = augmentation.augment_batch_fn(plan, transform)
+  # Batches of many sizes come from the clients; one trace is for all of them.
+  augment_batch = tf.function(
+      augmentation.augment_batch_fn(plan, transform),
+      autograph=False,
+      reduce_retracing=True,
+  )
   for client, dataset in enumerate(clients):
     pair = augmentation.seed_pair((*seed, client))
     yield _augment_now(dataset, plan, augment_batch, pair)
@@ -208,8 +213,9 @@ def _augment_now(
   # Where tf.data computes: another device may round otherwise, and would let
   # a label outside [0, N) pass.
   with tf.device('/CPU:0'):
+    draw = augmentation.seed_draw(pair)
     augmented += [
-        augment_batch(pair, key, *labelled_images.image_and_label(batch))
+        augment_batch(draw, key, *labelled_images.image_and_label(batch))
         for key, batch in batches.enumerate()
     ]
   return [np.concatenate(column) for column in zip(*augmented)]

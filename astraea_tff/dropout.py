@@ -11,6 +11,8 @@ from typing import Any, Optional
 
 import tensorflow as tf
 
+from astraea_tff import stateless_draws
+
 # Fine enough to tell images in [0, 1] apart, and a sum of them still fits.
 _STEPS_PER_UNIT = 2**16
 
@@ -51,7 +53,7 @@ class BatchSeededDropout(tf.keras.layers.Layer):
     seed = tf.stack(
         [tf.constant(self.seed, tf.int64), tf.reduce_sum(sums * places)]
     )
-    draws = tf.random.stateless_uniform(tf.shape(values), seed)
+    draws = stateless_draws.uniform(tf.shape(values), seed, tf.float32)
     return tf.where(draws < self.rate, 0.0, values / (1 - self.rate))
 
   def get_config(self) -> dict[str, Any]:

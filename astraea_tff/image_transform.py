@@ -17,6 +17,8 @@ import numbers
 import numpy as np
 import tensorflow as tf
 
+from astraea_tff import stateless_draws
+
 _FILL_MODES = ('nearest', 'constant', 'reflect')
 
 
@@ -120,21 +122,25 @@ class AffineTransform:
     images = tf.convert_to_tensor(images)
     _check_images(images)
     height, width = images.shape[1:3]
-    maps = self.output_to_input(tf.shape(images)[0], height, width, seed)
-    # The last two of the kernel's eight numbers are the perspective terms.
+    num_images = tf.unstack(tf.shape(images))[0]
+    a, b, c, d, e, f = self._map_columns(num_images, height, width, seed)
+    perspective = tf.zeros_like(a)
     transformed = tf.raw_ops.ImageProjectiveTransformV3(
         images=tf.cast(images, tf.float32),
-        transforms=tf.pad(tf.reshape(maps, [-1, 6]), [[0, 0], [0, 2]]),
+        transforms=tf.stack(
+            [a, b, c, d, e, f, perspective, perspective], axis=1
+        ),
         output_shape=tf.constant([height, width]),
         fill_value=0.0,
         interpolation='BILINEAR',
         fill_mode=self.fill_mode.upper(),
     )
     if images.dtype == tf.uint8:
+      # Between the values of pixels, so that nothing is to be saturated.
       transformed = tf.round(transformed)
-    return tf.ensure_shape(
-        tf.saturate_cast(transformed, images.dtype), images.shape
-    )
+    transformed = tf.cast(transformed, images.dtype)
+    transformed.set_shape(images.shape)
+    return transformed
 
   def output_to_input(
       self, num_images: tf.Tensor, height: int, width: int, seed: tf.Tensor
@@ -154,6 +160,17 @@ class AffineTransform:
     Raises:
       ValueError: `seed` is not int32 or int64 `[2]`.
     """
+    columns = self._map_columns(num_images, height, width, seed)
+    return tf.reshape(tf.stack(columns, axis=1), [-1, 2, 3])
+
+  def _map_columns(
+      self, num_images: tf.Tensor, height: int, width: int, seed: tf.Tensor
+  ) -> tuple[tf.Tensor, ...]:
+    """As `output_to_input`, the numbers a to f for themselves.
+
+    A pipeline opens this for every client, which takes longer than computing
+    it and the longer the more operations there are; hence vectors, no slices.
+    """
     seed = tf.convert_to_tensor(seed)
     _check_seed(seed)
     largest = np.array(
@@ -167,21 +184,25 @@ class AffineTransform:
         ],
         np.float32,
     )
-    draws = tf.random.stateless_uniform(
-        [num_images, len(largest)], seed, -largest, largest
+    draws = stateless_draws.uniform(
+        tf.stack([num_images, len(largest)]), seed, tf.float32
     )
-    shift, zoom = draws[:, :2], 1 + draws[:, 4:]
-    rotation, shear = draws[:, 2], draws[:, 3]
+    draws = draws * (2 * largest) - largest
+    shift_x, shift_y, rotation, shear, zoom_x, zoom_y = tf.unstack(
+        draws, num=len(largest), axis=1
+    )
     sine, cosine, slide = tf.sin(rotation), tf.cos(rotation), tf.tan(shear)
+    one = tf.constant(1.0)
+    width_factor, height_factor = one + zoom_x, one + zoom_y
     # The inverse of R S Z: S^-1 R^-1, whose rows Z^-1 then divides.
-    inverse = tf.reshape(
-        tf.stack(
-            [cosine + slide * sine, sine - slide * cosine, -sine, cosine],
-            axis=1,
-        ),
-        [-1, 2, 2],
-    )
-    inverse /= zoom[:, :, tf.newaxis]
-    centre = np.array([(width - 1) / 2, (height - 1) / 2], np.float32)
-    offset = centre - tf.linalg.matvec(inverse, centre + shift)
-    return tf.concat([inverse, offset[:, :, tf.newaxis]], axis=2)
+    a = (cosine + slide * sine) / width_factor
+    b = (sine - slide * cosine) / width_factor
+    d = -sine / height_factor
+    e = cosine / height_factor
+    centre_x = tf.constant((width - 1) / 2)
+    centre_y = tf.constant((height - 1) / 2)
+    from_x, from_y = centre_x + shift_x, centre_y + shift_y
+    # Not `+`, which constant folding, where it is on, would round otherwise.
+    c = centre_x - tf.add_n([a * from_x, b * from_y])
+    f = centre_y - tf.add_n([d * from_x, e * from_y])
+    return a, b, c, d, e, f

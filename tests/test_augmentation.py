@@ -45,6 +45,24 @@ def test_fractional_copies_are_unbiased_over_seeds(alpha):
   assert len({tuple(counts) for counts in actual}) > 10
 
 
+def test_a_transform_may_have_conditions_on_tensors():
+  def invert_bright(images, seed):
+    del seed
+    if tf.reduce_mean(tf.cast(images, tf.float32)) > 100.0:
+      return 255 - images
+    else:
+      return images
+
+  plan = AugmentationPlan(
+      0.67, np.array([2.0, 1.0]), np.array([1, 0]), (0,), ()
+  )
+  dataset = tf.data.Dataset.from_tensors((np.full([1, 1, 1], 200, np.uint8), 0))
+  pipeline = augment(dataset, plan, seed=1, transform=invert_bright)
+  (stored,) = augment_clients([dataset], plan, seed=1, transform=invert_bright)
+  for augmented in (pipeline, stored):
+    assert [int(image) for image, _ in augmented] == [200, 55]
+
+
 def test_every_sample_gets_its_whole_number_of_copies_or_one_more():
   plan = augmentation_plan(support.COUNTS, 0.67)  # 3.68 and 1.45 copies.
   labels = support.all_labels()

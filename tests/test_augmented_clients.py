@@ -106,8 +106,7 @@ def test_all_clients_and_rounds_share_a_trace():
   assert len(traces) == 1
   traces.clear()
   augment_clients(clients, plan, seed=1, transform=traced)
-  # One for the first batch, one for batches of any size.
-  assert len(traces) == 2
+  assert len(traces) == 1
 
 
 def test_fresh_clients_are_a_sequence_of_round_0():

@@ -47,9 +47,11 @@ def with_map(monkeypatch, output_to_input):
   """A transform that applies one given map to every image."""
   monkeypatch.setattr(
       AffineTransform,
-      'output_to_input',
-      lambda self, num_images, height, width, seed: tf.tile(
-          tf.constant([output_to_input], tf.float32), [num_images, 1, 1]
+      '_map_columns',
+      lambda self, num_images, height, width, seed: tuple(
+          tf.fill([num_images], float(number))
+          for row in output_to_input
+          for number in row
       ),
   )
   return AffineTransform(fill_mode='constant')
