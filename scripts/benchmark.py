@@ -18,13 +18,10 @@ examples a round, the full one 50. Needs an idle machine to mean anything.
 """
 
 from collections.abc import Sequence
-import contextlib
 import json
 import os
 import pathlib
 import shutil
-import subprocess
-import sys
 import tempfile
 from typing import Any
 
@@ -33,9 +30,9 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 from absl import app
 from absl import flags
-import tqdm
 
 from astraea_tff.experiment import benchmark_report
+from astraea_tff.experiment import benchmark_rounds
 from astraea_tff.experiment import benchmark_subjects
 from astraea_tff.experiment import command
 from astraea_tff.experiment import folder as folder_lib
@@ -54,42 +51,6 @@ _REPEATS = flags.DEFINE_integer(
 
 _NUM_EXAMPLES = 460
 _MAX_CLIENTS = 10
-_EXAMPLES_OF_MANY = 8
-
-
-class _Subject:
-  """A subject's process."""
-
-  def __init__(self, name: str, arguments: dict[str, Any]):
-    self._process = subprocess.Popen(
-        [
-            sys.executable,
-            benchmark_subjects.__file__,
-            name,
-            json.dumps(arguments),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-
-  def start_round(self) -> None:
-    self._process.stdin.write('\n')
-    self._process.stdin.flush()
-
-  def end_round(self) -> dict[str, Any]:
-    line = self._process.stdout.readline()
-    if not line:
-      raise RuntimeError(
-          f'The benchmark process {self._process.args[2:]} ended with'
-          f' {self._process.wait()}; run it by itself to see why.'
-      )
-    return json.loads(line)
-
-  def close(self) -> None:
-    self._process.stdin.close()
-    self._process.wait()
 
 
 def _subjects(
@@ -146,93 +107,6 @@ def _subjects(
   return subjects
 
 
-def _measure_round(processes: Sequence[_Subject]) -> dict[str, Any]:
-  """Runs a round of processes side by side, and adds up what they took."""
-  for process in processes:
-    process.start_round()
-  return _end_round(processes)
-
-
-def _end_round(processes: Sequence[_Subject]) -> dict[str, Any]:
-  rounds = [process.end_round() for process in processes]
-  return {
-      'examples': sum(each['examples'] for each in rounds),
-      'wall': max(each['wall'] for each in rounds),
-      'cpu': sum(each['cpu'] for each in rounds),
-      'since_start': max(each['since_start'] for each in rounds),
-      'peak': rounds[0]['peak'],
-  }
-
-
-def _measure_rounds(subjects: dict[str, list[Any]]) -> dict[str, Any]:
-  """Lets the rounds of all subjects take turns; the first of each is its start.
-
-  Args:
-    subjects: As `_subjects` has them.
-
-  Returns:
-    By subject the examples of a round, the lists of its rounds' `wall` and
-    `cpu` seconds, its `peak` memory, and, of those that start alone, the
-    seconds to the end of the first round, `start`.
-  """
-  measured = {name: [] for name in subjects}
-  alone = benchmark_report.STARTED_ALONE
-  others = [name for name in subjects if name not in alone]
-  num_cores = machine.num_cores()
-  # The others' start is not reported, so as many as cores start at once.
-  groups = [[name] for name in alone] + [
-      others[first : first + num_cores]
-      for first in range(0, len(others), num_cores)
-  ]
-  with contextlib.ExitStack() as stack:
-    processes = {}
-    progress = stack.enter_context(
-        tqdm.tqdm(
-            total=len(subjects) * (1 + _REPEATS.value), desc='benchmark',
-            unit='round',
-        )
-    )
-    starts = {}
-    for group in groups:
-      for name in group:
-        processes[name] = [_Subject(*part) for part in subjects[name]]
-        for process in processes[name]:
-          stack.callback(process.close)
-          process.start_round()
-      for name in group:
-        starts[name] = _end_round(processes[name])['since_start']
-        progress.update()
-    for _ in range(_REPEATS.value):
-      for name in subjects:
-        measured[name].append(_measure_round(processes[name]))
-        progress.update()
-  return {
-      name: {
-          'start': starts[name] if name in alone else None,
-          'peak': rounds[-1]['peak'],
-          'examples': rounds[-1]['examples'],
-          'wall': [each['wall'] for each in rounds],
-          'cpu': [each['cpu'] for each in rounds],
-      }
-      for name, rounds in measured.items()
-  }
-
-
-def _measure_memory(folder: pathlib.Path, num_clients: int) -> dict[str, float]:
-  """Peak memory of a few rounds when so many clients are on disk."""
-  benchmark_subjects.write_clients(folder, num_clients, _EXAMPLES_OF_MANY)
-  process = _Subject(
-      'astraea',
-      dict(
-          folder=str(folder), num_clients=num_clients, max_clients=_MAX_CLIENTS
-      ),
-  )
-  try:
-    return [_measure_round([process]) for _ in range(3)][-1]['peak']
-  finally:
-    process.close()
-
-
 def _benchmark() -> None:
   output = pathlib.Path(_OUTPUT_DIR.value)
   output.mkdir(parents=True, exist_ok=True)
@@ -248,13 +122,12 @@ def _benchmark() -> None:
     benchmark_subjects.write_clients(
         one_batch, num_clients, benchmark_report.BATCH_SIZE
     )
-    rounds = _measure_rounds(
-        _subjects(str(clients), str(one_batch), num_clients)
+    rounds = benchmark_rounds.measure_rounds(
+        _subjects(str(clients), str(one_batch), num_clients), _REPEATS.value
     )
-    memory = {
-        population: _measure_memory(scratch / str(population), population)
-        for population in populations
-    }
+    memory = benchmark_rounds.measure_memory(
+        scratch, populations, _MAX_CLIENTS
+    )
   finally:
     shutil.rmtree(scratch, ignore_errors=True)
   results = {
