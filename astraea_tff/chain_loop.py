@@ -6,9 +6,10 @@ a visit left is handed on, or undone if it is not finite (`astraea_tff.visit`).
 
 TensorFlow passes every tensor that a loop or a condition in it knows through
 some operations of its own in every step. The networks are small, and what a
-client was handed is as much as a network, so that took a fifth of a step's
+client was handed is as much as a network, so that took a sixth of a step's
 time. Over an iterator, the steps of a visit are therefore a loop within the
-loop over visits, which passes on what a step changes and has no condition.
+loop over visits: it passes on what a step changes, and its one condition, on
+the next batch, knows nothing else.
 """
 
 from collections.abc import Callable
