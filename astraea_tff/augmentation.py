@@ -173,8 +173,7 @@ def augment_batch_fn(
         f'{transform!r}.'
     )
   if not isinstance(transform, image_transform.AffineTransform):
-    # One that has conditions on tensors is for AutoGraph, which stays out else.
-    transform = tf.function(transform)
+    transform = _convert(transform)
   further_copies = plan.copies[:, np.newaxis] - 1
   # Of a row that is to have k + p further copies, 0 <= p < 1, less a draw from
   # [0, 1): k of these are below it, and one more with probability p.
@@ -220,6 +219,20 @@ def augment_batch_fn(
     ]
 
   return augment_batch
+
+
+def _convert(transform: Transform) -> Transform:
+  """Returns a user's transform with its conditions on tensors in the graph.
+
+  AutoGraph, which does that, stays out of the rest of an augmentation.
+  """
+
+  # With names of its own: TensorFlow complains of an argument called `_`.
+  @tf.function
+  def transform_images(images, seed):
+    return transform(images, seed)
+
+  return transform_images
 
 
 def check_seed(seed: Any) -> tuple[int, ...]:
