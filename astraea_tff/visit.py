@@ -50,7 +50,7 @@ class Visit(NamedTuple):
 
 @tf.autograph.experimental.do_not_convert
 def add_loss(has_finite_losses: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
-  """Returns bool []: whether all losses of a visit, and this one, are finite."""
+  """Returns bool []: whether a visit's losses, and this one, are finite."""
   return tf.logical_and(
       has_finite_losses, tf.reduce_all(tf.math.is_finite(loss))
   )

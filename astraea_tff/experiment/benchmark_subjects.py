@@ -100,7 +100,7 @@ def plain_loop(
 
   @tf.function
   def train():
-    # Over the dataset itself, AutoGraph would make a reduction, which is slower.
+    # AutoGraph makes a loop over the dataset itself a reduction: slower.
     for batch_images, batch_labels in iter(batches):
       with tf.GradientTape() as tape:
         loss = loss_fn(batch_labels, model(batch_images, training=True))
