@@ -31,12 +31,12 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 from absl import app
 from absl import flags
 
-from astraea_tff.experiment import benchmark_report
-from astraea_tff.experiment import benchmark_rounds
-from astraea_tff.experiment import benchmark_subjects
-from astraea_tff.experiment import command
-from astraea_tff.experiment import folder as folder_lib
-from astraea_tff.experiment import machine
+from experiment.benchmark import report as benchmark_report
+from experiment.benchmark import rounds as benchmark_rounds
+from experiment.benchmark import subjects as benchmark_subjects
+from experiment.runs import command
+from experiment.runs import folder as folder_lib
+from experiment.runs import machine
 
 _OUTPUT_DIR = flags.DEFINE_string(
     'output_dir', None, 'Where benchmark.json and benchmark.md go.',

@@ -17,11 +17,11 @@ from absl import app
 from absl import flags
 import numpy as np
 
-from astraea_tff import communication
-from astraea_tff.experiment import folder as folder_lib
-from astraea_tff.experiment import log
-from astraea_tff.experiment import plots
-from astraea_tff.experiment import study_table
+from astraea_tff.metrics import traffic
+from experiment.runs import folder as folder_lib
+from experiment.runs import metrics_log
+from experiment.runs import plots
+from experiment.studies import table as study_table
 
 _OUTPUT_DIR = flags.DEFINE_string(
     'output_dir', None, 'Where the table and the picture go.', required=True
@@ -56,10 +56,10 @@ def read_run(path: pathlib.Path) -> list[list[dict[str, float]]]:
   if folder_lib.read_flags(path) is None:
     raise ValueError(f'{path} is not the folder of a run of train.py.')
   runs = [
-      log.read_rows(file)
-      for file in sorted(path.glob(f'seed_*/{log.METRICS_FILE}'))
+      metrics_log.read_rows(file)
+      for file in sorted(path.glob(f'seed_*/{metrics_log.METRICS_FILE}'))
   ]
-  if not runs or not all(log.evaluated_rows(rows) for rows in runs):
+  if not runs or not all(metrics_log.evaluated_rows(rows) for rows in runs):
     raise ValueError(f'{path} holds no evaluated round yet; train it first.')
   return runs
 
@@ -68,8 +68,8 @@ def _costs_to_target(runs, column: str, target: float) -> str:
   """Mean cost over the seeds that reached the target, and how many did."""
   costs = []
   for rows in runs:
-    evaluated = log.evaluated_rows(rows)
-    cost = communication.cost_to_accuracy(
+    evaluated = metrics_log.evaluated_rows(rows)
+    cost = traffic.cost_to_accuracy(
         [row['top_1'] for row in evaluated],
         [row[column] for row in evaluated],
         target,
@@ -85,7 +85,7 @@ def _costs_to_target(runs, column: str, target: float) -> str:
 def table_row(name: str, runs, target: float) -> list[str]:
   """Returns the table's row of one run."""
   accuracies = [
-      [100 * row['top_1'] for row in log.evaluated_rows(rows)] for rows in runs
+      [100 * row['top_1'] for row in metrics_log.evaluated_rows(rows)] for rows in runs
   ]
   divergences = [
       row['mean_kl_divergence']
@@ -133,7 +133,7 @@ def _compare(paths: Sequence[pathlib.Path]) -> None:
   output.mkdir(parents=True, exist_ok=True)
   folder_lib.write_atomically(output / 'comparison.md', table + '\n')
   curves = {
-      name: [log.accuracy_curve(rows) for rows in run]
+      name: [metrics_log.accuracy_curve(rows) for rows in run]
       for name, run in runs.items()
   }
   plots.plot_accuracy(output / 'accuracy.png', curves)

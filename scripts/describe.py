@@ -28,14 +28,14 @@ from absl import app
 from absl import flags
 import numpy as np
 
-from astraea_tff.experiment import command
-from astraea_tff.experiment import contact_sheet
-from astraea_tff.experiment import description
-from astraea_tff.experiment import folder as folder_lib
-from astraea_tff.experiment import plots
-from astraea_tff.experiment import population as population_lib
-from astraea_tff.experiment import settings as settings_lib
-from astraea_tff.experiment import settings_flags
+from experiment.runs import command
+from experiment.runs import contact_sheet
+from experiment.runs import description
+from experiment.runs import flags as flags_lib
+from experiment.runs import folder as folder_lib
+from experiment.runs import plots
+from experiment.runs import population as population_lib
+from experiment.runs import settings as settings_lib
 
 _OUTPUT_DIR = flags.DEFINE_string(
     'output_dir',
@@ -46,7 +46,7 @@ _OUTPUT_DIR = flags.DEFINE_string(
 _SEED = flags.DEFINE_integer(
     'seed', 0, 'Seed of the partition and of the augmentation.'
 )
-_DATA_DIR, _CACHE_DIR = settings_flags.define_folder_flags()
+_DATA_DIR, _CACHE_DIR = flags_lib.define_folder_flags()
 _MAX_CLIENTS = flags.DEFINE_multi_integer(
     'max_clients',
     [5],
@@ -59,7 +59,7 @@ _SETTINGS = (
     'alpha',
     'target',
 )
-settings_flags.define_flags(_SETTINGS)
+flags_lib.define_flags(_SETTINGS)
 
 _SAMPLES_PER_CLASS = 8
 
@@ -107,7 +107,7 @@ def _describe() -> None:
     raise ValueError(f'--max_clients must be different values, got {gammas}.')
   # The smallest stands for all where their range is checked. Nothing trains, so
   # any number of clients in a round will do.
-  settings = settings_flags.read_settings(
+  settings = flags_lib.read_settings(
       _SETTINGS, max_clients=min(gammas), clients_per_round=1
   )
   folder = pathlib.Path(_OUTPUT_DIR.value)

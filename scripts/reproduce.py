@@ -26,19 +26,19 @@ from absl import app
 from absl import flags
 
 from astraea_tff import runtime
-from astraea_tff.experiment import command
-from astraea_tff.experiment import estimation
-from astraea_tff.experiment import experiment_tables
-from astraea_tff.experiment import experiments
-from astraea_tff.experiment import folder as folder_lib
-from astraea_tff.experiment import report
-from astraea_tff.experiment import reproduction as reproduction_lib
-from astraea_tff.experiment import settings_flags
+from experiment.paper import estimation
+from experiment.paper import experiment_page
+from experiment.paper import experiments
+from experiment.paper import paper_experiments
+from experiment.paper import runner as reproduction_lib
+from experiment.runs import command
+from experiment.runs import flags as flags_lib
+from experiment.runs import folder as folder_lib
 
 _EXPERIMENT = flags.DEFINE_enum(
     'experiment',
     None,
-    list(experiment_tables.EXPERIMENTS),
+    list(paper_experiments.EXPERIMENTS),
     'What to run.',
     required=True,
 )
@@ -51,7 +51,7 @@ _OUTPUT_DIR = flags.DEFINE_string(
 _RUNS_DIR = flags.DEFINE_string(
     'runs_dir', None, 'Where the runs go; <output_dir>/runs by default.'
 )
-_DATA_DIR, _CACHE_DIR = settings_flags.define_folder_flags()
+_DATA_DIR, _CACHE_DIR = flags_lib.define_folder_flags()
 _ESTIMATE = flags.DEFINE_bool(
     'estimate',
     False,
@@ -68,7 +68,7 @@ _NUM_THREADS = flags.DEFINE_integer(
 def _reproduce() -> None:
   name, scale = _EXPERIMENT.value, _SCALE.value
   output = pathlib.Path(_OUTPUT_DIR.value)
-  experiment = experiment_tables.EXPERIMENTS[name](scale)
+  experiment = paper_experiments.EXPERIMENTS[name](scale)
   reproduction = reproduction_lib.Reproduction(
       name,
       experiment,
@@ -97,16 +97,16 @@ def _reproduce() -> None:
     results, divergences = reproduction.measure_divergences()
   folder = output / f'{name}_{scale}'
   folder.mkdir(parents=True, exist_ok=True)
-  report.write_csv(folder / report.CSV_FILE, results)
-  report.draw(folder, reproduction, results, divergences)
-  page = report.format_page(
+  experiment_page.write_csv(folder / experiment_page.CSV_FILE, results)
+  experiment_page.draw(folder, reproduction, results, divergences)
+  page = experiment_page.format_page(
       experiment,
       results,
       f'python scripts/reproduce.py --experiment={name} --scale={scale}',
   )
-  folder_lib.write_atomically(folder / report.PAGE_FILE, page)
-  print(report.format_table(experiment, results))
-  print(folder / report.PAGE_FILE)
+  folder_lib.write_atomically(folder / experiment_page.PAGE_FILE, page)
+  print(experiment_page.format_table(experiment, results))
+  print(folder / experiment_page.PAGE_FILE)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -18,11 +18,11 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 from absl import app
 from absl import flags
 
-from astraea_tff.experiment import command
-from astraea_tff.experiment import estimation
-from astraea_tff.experiment import folder as folder_lib
-from astraea_tff.experiment import machine
-from astraea_tff.experiment import results_page
+from experiment.paper import estimation
+from experiment.paper import results_page
+from experiment.runs import command
+from experiment.runs import folder as folder_lib
+from experiment.runs import machine
 
 _RESULTS_DIR = flags.DEFINE_string(
     'results_dir',

@@ -32,9 +32,9 @@ import psutil
 import tensorflow_federated as tff
 
 from astraea_tff import runtime
-from astraea_tff.experiment import command
-from astraea_tff.experiment import settings_flags
-from astraea_tff.experiment import training
+from experiment.runs import command
+from experiment.runs import flags as flags_lib
+from experiment.runs import run as run_lib
 
 _OUTPUT_DIR = flags.DEFINE_string(
     'output_dir', None, 'Where table and picture go.', required=True
@@ -52,8 +52,8 @@ _REFERENCE_ROUND = flags.DEFINE_integer(
 _TOLERANCE = flags.DEFINE_float(
     'tolerance', 0.05, 'The growth that is allowed, a share.', lower_bound=0
 )
-_DATA_DIR, _CACHE_DIR = settings_flags.define_folder_flags()
-settings_flags.define_flags()
+_DATA_DIR, _CACHE_DIR = flags_lib.define_folder_flags()
+flags_lib.define_flags()
 for _name, _value in (
     ('rounds', 300), ('num_clients', 50), ('schedule', 'per_round')
 ):
@@ -150,7 +150,7 @@ def compare(megabytes: Mapping[str, Mapping[int, float]], last: int) -> None:
 
 
 def _soak() -> None:
-  settings = settings_flags.read_settings()
+  settings = flags_lib.read_settings()
   reference, last = _REFERENCE_ROUND.value, settings.rounds
   if not reference < last:
     raise ValueError(
@@ -162,7 +162,7 @@ def _soak() -> None:
       output / 'soak.csv', runtime.set_local_execution_context()
   )
   with tempfile.TemporaryDirectory() as folder:
-    training.train(
+    run_lib.train(
         settings,
         _SEED.value,
         pathlib.Path(folder),

@@ -34,10 +34,10 @@ import numpy as np
 import tensorflow as tf
 
 import astraea_tff
-from astraea_tff.experiment import command
-from astraea_tff.experiment import folder as folder_lib
-from astraea_tff.experiment import study_table
-from astraea_tff.experiment import study_task
+from experiment.runs import command
+from experiment.runs import folder as folder_lib
+from experiment.studies import table as study_table
+from experiment.studies import task as study_task
 
 _OUTPUT_DIR = flags.DEFINE_string(
     'output_dir', None, 'Where table and picture go.', required=True

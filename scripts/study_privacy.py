@@ -29,12 +29,12 @@ from matplotlib import figure
 import numpy as np
 
 import astraea_tff
-from astraea_tff import label_distribution
-from astraea_tff import private_counts
-from astraea_tff.experiment import command
-from astraea_tff.experiment import folder as folder_lib
-from astraea_tff.experiment import study_table
-from astraea_tff.experiment import study_task
+from astraea_tff import arguments
+from astraea_tff.labels import privacy
+from experiment.runs import command
+from experiment.runs import folder as folder_lib
+from experiment.studies import table as study_table
+from experiment.studies import task as study_task
 
 _OUTPUT_DIR = flags.DEFINE_string(
     'output_dir', None, 'Where table and picture go.', required=True
@@ -76,15 +76,15 @@ def _reports() -> dict[str, Optional[_Report]]:
   """The settings by name, worst informed first; None is random groups."""
 
   def private(epsilon):
-    private_counts.check_epsilon(epsilon)
-    return lambda counts, seed: private_counts.privatize_counts(
+    privacy.check_epsilon(epsilon)
+    return lambda counts, seed: privacy.privatize_counts(
         counts, epsilon, seed=seed
     )
 
   def coarse(granularity):
-    check_integer = label_distribution.check_integer
+    check_integer = arguments.check_integer
     check_integer(granularity, 'granularity', 1)
-    return lambda counts, _: private_counts.coarsen_counts(counts, granularity)
+    return lambda counts, _: privacy.coarsen_counts(counts, granularity)
 
   return {
       'random groups': None,

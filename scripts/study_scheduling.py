@@ -36,11 +36,11 @@ from absl import app
 from absl import flags
 import tqdm
 
-from astraea_tff.experiment import command
-from astraea_tff.experiment import folder as folder_lib
-from astraea_tff.experiment import scheduling_measures
-from astraea_tff.experiment import scheduling_report
-from astraea_tff.experiment import study_table
+from experiment.runs import command
+from experiment.runs import folder as folder_lib
+from experiment.studies import scheduling_measures
+from experiment.studies import scheduling_report
+from experiment.studies import table as study_table
 
 _METHODS = scheduling_measures.METHODS
 

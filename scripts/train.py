@@ -24,12 +24,12 @@ from absl import app
 from absl import flags
 
 from astraea_tff import runtime
-from astraea_tff.experiment import command
-from astraea_tff.experiment import folder as folder_lib
-from astraea_tff.experiment import machine
-from astraea_tff.experiment import settings as settings_lib
-from astraea_tff.experiment import settings_flags
-from astraea_tff.experiment import training
+from experiment.runs import command
+from experiment.runs import flags as flags_lib
+from experiment.runs import folder as folder_lib
+from experiment.runs import machine
+from experiment.runs import run as run_lib
+from experiment.runs import settings as settings_lib
 
 _OUTPUT_DIR = flags.DEFINE_string(
     'output_dir', None, 'The folder of the run, new or to be resumed.'
@@ -40,7 +40,7 @@ _SEEDS = flags.DEFINE_multi_integer(
     'Seed of the partition, the augmentation, the sampling, the order of the'
     ' examples and the initial weights; repeat the flag for several runs.',
 )
-_DATA_DIR, _CACHE_DIR = settings_flags.define_folder_flags()
+_DATA_DIR, _CACHE_DIR = flags_lib.define_folder_flags()
 _ROUNDS_PER_CHECKPOINT = flags.DEFINE_integer(
     'rounds_per_checkpoint',
     1,
@@ -68,7 +68,7 @@ _WORKERS = flags.DEFINE_list(
     'Workers to train on, host:port,...; one of its own by default.',
 )
 flags.mark_flag_as_required('output_dir')
-settings_flags.define_flags()
+flags_lib.define_flags()
 
 
 def _set_execution_context(settings: settings_lib.Settings) -> None:
@@ -90,7 +90,7 @@ def _set_execution_context(settings: settings_lib.Settings) -> None:
 
 
 def _train_all_seeds() -> None:
-  settings, seeds = settings_flags.read_settings(), _SEEDS.value
+  settings, seeds = flags_lib.read_settings(), _SEEDS.value
   if len(set(seeds)) < len(seeds):
     raise ValueError(f'--seed must be given different values, got {seeds}.')
   folder = folder_lib.open_run_folder(
@@ -99,10 +99,10 @@ def _train_all_seeds() -> None:
   _set_execution_context(settings)
   for seed in seeds:
     seed_folder = folder / f'seed_{seed}'
-    if training.is_finished(seed_folder):
+    if run_lib.is_finished(seed_folder):
       print(f'{seed_folder} is finished already.')
       continue
-    training.train(
+    run_lib.train(
         settings,
         seed,
         seed_folder,

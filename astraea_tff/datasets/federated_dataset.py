@@ -6,8 +6,8 @@ from typing import Optional
 import numpy as np
 import tensorflow as tf
 
-from astraea_tff import label_distribution
-from astraea_tff.datasets import partitions
+from astraea_tff import arguments
+from astraea_tff.datasets.partitioning import partitions
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -128,7 +128,7 @@ def batch_client(
     TypeError: `dataset` has other elements, or a number is no int.
     ValueError: A number is out of range.
   """
-  batch_size = label_distribution.check_integer(batch_size, 'batch_size', 1)
+  batch_size = arguments.check_integer(batch_size, 'batch_size', 1)
   spec = dataset.element_spec
   if not (isinstance(spec, tuple) and len(spec) == 2
           and spec[0].dtype == tf.uint8 and spec[0].shape.rank == 3
@@ -138,7 +138,7 @@ def batch_client(
         f'got {spec}.'
     )
   if shuffle_seed is not None:
-    shuffle_seed = label_distribution.check_integer(
+    shuffle_seed = arguments.check_integer(
         shuffle_seed, 'shuffle_seed', 0
     )
     size = int(dataset.cardinality())

@@ -14,9 +14,9 @@ from PIL import Image
 import pytest
 import tensorflow_datasets as tfds
 
-from astraea_tff import datasets
 from astraea_tff.data.cinic10 import cinic10_dataset_builder
-from astraea_tff.datasets import tfds_images
+from astraea_tff import datasets
+from astraea_tff.datasets.sources import tfds_images
 
 _CLASSES = ('airplane', 'automobile', 'bird', 'cat', 'deer',
             'dog', 'frog', 'horse', 'ship', 'truck')

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from astraea_tff import datasets
-from astraea_tff import label_distribution
+from astraea_tff.labels import counts as counts_lib
 
 _RNG = np.random.default_rng(8)
 _IMAGES = _RNG.integers(0, 256, (60, 4, 5, 3), np.uint8)
@@ -35,7 +35,7 @@ def test_label_counts_are_those_of_the_clients():
   assert data.num_classes == 3
   np.testing.assert_array_equal(
       data.label_counts,
-      label_distribution.label_counts(data.client_datasets(), 3))
+      counts_lib.label_counts(data.client_datasets(), 3))
 
 
 @pytest.mark.parametrize('changes, message', [

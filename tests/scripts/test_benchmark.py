@@ -2,7 +2,7 @@
 
 import script_runner
 
-from astraea_tff.experiment import benchmark_subjects
+from experiment.benchmark import subjects as benchmark_subjects
 
 
 def test_subjects_cover_what_the_report_compares():

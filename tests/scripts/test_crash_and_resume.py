@@ -10,7 +10,7 @@ import textwrap
 import pytest
 import script_runner
 
-from astraea_tff.experiment import log
+from experiment.runs import metrics_log
 
 _ARGUMENTS = (
     '--algorithm=astraea',
@@ -23,12 +23,12 @@ _ARGUMENTS = (
     '--rounds=4',
     '--rounds_per_evaluation=2',
 )
-_TESTS = pathlib.Path(__file__).parent
+_SUPPORT = pathlib.Path(script_runner.__file__).parent
 
 # Runs train.py with a signal to itself at one moment.
 _PROGRAM = """
 import os, pathlib, signal, sys, threading, time
-sys.path.insert(0, {tests!r})
+sys.path[:0] = [{support!r}, {scripts!r}]
 import script_runner
 from absl import flags
 import tensorflow as tf
@@ -37,7 +37,7 @@ def end():
   os.kill(os.getpid(), {signal_number})
 
 with script_runner.loaded('train') as train:
-  from astraea_tff.experiment import algorithms, checkpoints, log
+  from experiment.runs import algorithms, checkpoints, metrics_log as log
 {moment}
   script_runner.run(train, {arguments!r})
 """
@@ -93,7 +93,8 @@ _MOMENTS = {
 
 def _run_and_end(folder, moment, signal_number):
   program = _PROGRAM.format(
-      tests=str(_TESTS),
+      support=str(_SUPPORT),
+      scripts=str(script_runner.SCRIPTS),
       signal_number=int(signal_number),
       moment=textwrap.indent(textwrap.dedent(_MOMENTS[moment]), '  '),
       arguments=[*_ARGUMENTS, f'--output_dir={folder}'],
@@ -120,7 +121,7 @@ def fixture_run_train():
 
 
 def _read(folder):
-  rows = log.read_rows(folder / 'seed_0' / log.METRICS_FILE)
+  rows = metrics_log.read_rows(folder / 'seed_0' / metrics_log.METRICS_FILE)
   return [
       {name: cell for name, cell in row.items() if name != 'seconds'}
       for row in rows
@@ -188,7 +189,7 @@ def test_full_disk_loses_no_finished_round(
   def fail(*args, **kwargs):
     raise OSError(28, 'No space left on device')
 
-  release = log.TrainingLog.release
+  release = metrics_log.TrainingLog.release
 
   async def release_and_fill_the_disk(self, value, key):
     if key == 3:
@@ -199,7 +200,7 @@ def test_full_disk_loses_no_finished_round(
       monkeypatch.setattr('tensorflow.saved_model.save', fail)
     await release(self, value, key)
 
-  monkeypatch.setattr(log.TrainingLog, 'release', release_and_fill_the_disk)
+  monkeypatch.setattr(metrics_log.TrainingLog, 'release', release_and_fill_the_disk)
   with pytest.raises(SystemExit) as end:
     run_train(folder)
   assert 'No space left on device' in end.value.code
@@ -215,14 +216,14 @@ def test_checkpoint_that_is_due_later_is_written_on_the_way_out(
     run_train, tmp_path, monkeypatch
 ):
   """Checkpoints every ten rounds, and an error in round 4."""
-  release = log.TrainingLog.release
+  release = metrics_log.TrainingLog.release
 
   async def release_until_round_4(self, value, key):
     if key == 4:
       raise ValueError('made up')
     await release(self, value, key)
 
-  monkeypatch.setattr(log.TrainingLog, 'release', release_until_round_4)
+  monkeypatch.setattr(metrics_log.TrainingLog, 'release', release_until_round_4)
   folder = tmp_path / 'run'
   with pytest.raises(SystemExit, match='made up'):
     run_train(folder, '--rounds_per_checkpoint=10')

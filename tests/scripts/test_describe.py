@@ -10,8 +10,8 @@ import pytest
 import script_runner
 
 from astraea_tff import datasets
-from astraea_tff.experiment import population as population_lib
-from astraea_tff.experiment import settings as settings_lib
+from experiment.runs import population as population_lib
+from experiment.runs import settings as settings_lib
 
 NUM_CLIENTS, NUM_CLASSES = 6, 10
 DATA = (

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import script_runner
 
-from astraea_tff.experiment import experiment_tables
-from astraea_tff.experiment import experiments
-from astraea_tff.experiment import log
-from astraea_tff.experiment import reproduction
-from astraea_tff.experiment import training
+from experiment.paper import experiments
+from experiment.paper import paper_experiments
+from experiment.paper import runner
+from experiment.runs import metrics_log
+from experiment.runs import run as run_lib
 
 _BASE = dict(
     dataset='digits',
@@ -48,10 +48,10 @@ def _tiny(scale):
 
 @pytest.fixture(name='reproduce', scope='module')
 def fixture_reproduce():
-  tables = dict(experiment_tables.EXPERIMENTS) | {'tiny': _tiny}
+  tables = dict(paper_experiments.EXPERIMENTS) | {'tiny': _tiny}
   with pytest.MonkeyPatch.context() as patched:
     patched.setattr(
-        experiment_tables, 'EXPERIMENTS', types.MappingProxyType(tables)
+        paper_experiments, 'EXPERIMENTS', types.MappingProxyType(tables)
     )
     with script_runner.loaded('reproduce') as script:
 
@@ -76,7 +76,7 @@ def test_interrupted_experiment_goes_on_and_finished_runs_are_kept(
     reproduce, tmp_path, monkeypatch, capsys
 ):
   trained = []
-  train = training.train
+  train = run_lib.train
 
   def train_until_the_third(settings, seed, folder, **arguments):
     if len(trained) == 2:
@@ -84,7 +84,7 @@ def test_interrupted_experiment_goes_on_and_finished_runs_are_kept(
     trained.append((settings.algorithm, seed))
     train(settings, seed, folder, **arguments)
 
-  monkeypatch.setattr(training, 'train', train_until_the_third)
+  monkeypatch.setattr(run_lib, 'train', train_until_the_third)
   with pytest.raises(SystemExit, match='made up'):
     reproduce(tmp_path, '--experiment=tiny')
   assert trained == [('fedavg', 0), ('astraea', 0)]
@@ -112,10 +112,10 @@ def test_interrupted_experiment_goes_on_and_finished_runs_are_kept(
   ]
   for row in rows:
     settings = _tiny('small').rows[row['row']].settings
-    path = reproduction.run_folder(
+    path = runner.run_folder(
         tmp_path / 'runs', settings, int(row['seed'])
     )
-    accuracies = [r['top_1'] for r in log.read_rows(path / log.METRICS_FILE)]
+    accuracies = [r['top_1'] for r in metrics_log.read_rows(path / metrics_log.METRICS_FILE)]
     assert float(row['best_top_1']) == pytest.approx(100 * max(accuracies))
     # FedAvg augments nothing, Astraea with alpha 0.67.
     assert (float(row['extra_storage']) > 0) == (row['row'] == 'Astraea')
@@ -126,7 +126,7 @@ def test_interrupted_experiment_goes_on_and_finished_runs_are_kept(
 
 
 def test_divergences_need_no_training(reproduce, tmp_path, monkeypatch):
-  monkeypatch.delattr(training, 'train')
+  monkeypatch.delattr(run_lib, 'train')
   reproduce(tmp_path, '--experiment=fig7')
   rows = _read_csv(tmp_path / 'fig7_small' / 'results.csv')
   means = {
@@ -163,7 +163,7 @@ def test_data_that_are_not_there_are_one_line(reproduce, tmp_path):
 
 
 @pytest.mark.parametrize('scale', experiments.SCALES)
-@pytest.mark.parametrize('name', experiment_tables.EXPERIMENTS)
+@pytest.mark.parametrize('name', paper_experiments.EXPERIMENTS)
 def test_every_experiment_has_a_flagfile(reproduce, name, scale):
   del reproduce  # Its flags are those of the script.
   path = script_runner.SCRIPTS / f'flags/experiments/{name}_{scale}.flags'

@@ -3,9 +3,9 @@
 import pytest
 import script_runner
 
-from astraea_tff.experiment import experiment_tables
-from astraea_tff.experiment import paper_claims
-from astraea_tff.experiment import report
+from experiment.paper import experiment_page
+from experiment.paper import paper_claims
+from experiment.paper import paper_experiments
 
 
 @pytest.fixture(name='write_page', scope='module')
@@ -19,7 +19,7 @@ def fixture_write_page():
 
 
 def _write_table1(folder, values):
-  experiment = experiment_tables.EXPERIMENTS['table1']('small')
+  experiment = paper_experiments.EXPERIMENTS['table1']('small')
   results = {
       (row, seed): dict(
           best_top_1=value + seed, last_top_1=value, macro_f1=0.5,
@@ -29,7 +29,7 @@ def _write_table1(folder, values):
       for seed in experiment.seeds
   }
   (folder / 'table1_small').mkdir(parents=True, exist_ok=True)
-  report.write_csv(folder / 'table1_small' / 'results.csv', results)
+  experiment_page.write_csv(folder / 'table1_small' / 'results.csv', results)
 
 
 _VALUES = {'BAL1': 80, 'BAL2': 81, 'INS': 79, 'LTRF1': 70, 'LTRF2': 79}

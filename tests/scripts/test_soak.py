@@ -13,7 +13,7 @@ import psutil
 import pytest
 import script_runner
 
-from astraea_tff.experiment import training
+from experiment.runs import run as run_lib
 
 # Takes 200 MB when it is told to, and says so.
 _GROWING_PROGRAM = """
@@ -102,7 +102,7 @@ def test_growth_of_either_process_fails_with_one_line(
       for manager in metrics_managers:
         asyncio.run(manager.release({}, round_num))
 
-  monkeypatch.setattr(training, 'train', train)
+  monkeypatch.setattr(run_lib, 'train', train)
   monkeypatch.setattr(
       soak.runtime,
       'set_local_execution_context',

@@ -8,8 +8,8 @@ import scipy.stats
 import script_runner
 
 import astraea_tff
-from astraea_tff import private_counts
-from astraea_tff.experiment import study_task
+from astraea_tff.labels import privacy
+from experiment.studies import task as study_task
 
 ARGUMENTS = (
     '--seed=1',
@@ -67,7 +67,7 @@ def test_divergences_are_of_true_counts_over_all_draws(folder, task, name):
   draws = range(3, 6)
   reports = {
       'epsilon 0.5': [
-          private_counts.privatize_counts(counts, 0.5, seed=draw)
+          privacy.privatize_counts(counts, 0.5, seed=draw)
           for draw in draws
       ],
       'coarse 6': [6 * ((counts + 3) // 6)],

@@ -7,9 +7,9 @@ import pytest
 import scipy.stats
 import script_runner
 
-from astraea_tff import refinement
-from astraea_tff import rescheduling
-from astraea_tff.experiment import scheduling_measures
+from astraea_tff.scheduling import greedy
+from astraea_tff.scheduling import refinement
+from experiment.studies import scheduling_measures
 
 
 @pytest.fixture(scope='module')
@@ -45,7 +45,7 @@ def test_every_method_is_measured_on_every_population(folder):
       counts = scheduling_measures.draw_counts(
           5, 'long_tail', 0.5, int(row['num_clients']), int(row['seed'])
       )
-      schedule = rescheduling.reschedule(counts, 4)
+      schedule = greedy.reschedule(counts, 4)
       assert float(row['mean_kl']) == pytest.approx(
           schedule.mean_kl_divergence, rel=1e-5
       )
@@ -110,7 +110,7 @@ def test_a_large_population_is_measured_in_its_own_process(
   ])
   (row,) = read(tmp_path / 'scheduling_large.csv')
   counts = scheduling_measures.draw_counts(5, 'balanced', 0.5, 2100, 0)
-  random = rescheduling.random_schedule(counts, 10, seed=0)
+  random = greedy.random_schedule(counts, 10, seed=0)
   assert 0 < float(row['mean_kl']) < random.mean_kl_divergence
   assert float(row['peak_megabytes']) > 10
   assert f'mean_kl: {row["mean_kl"]}' in capsys.readouterr().out
@@ -127,7 +127,7 @@ def test_size_weights_trade_divergence_for_even_sizes(study, tmp_path):
   counts = scheduling_measures.draw_counts(
       5, 'balanced', 0.3, 40, 3, size_sigma=1.0
   )
-  exact = rescheduling.reschedule(counts, 4)
+  exact = greedy.reschedule(counts, 4)
   schedules = [
       exact,
       refinement.refine(exact, counts),

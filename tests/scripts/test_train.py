@@ -15,10 +15,10 @@ import psutil
 import pytest
 import script_runner
 
-from astraea_tff import runtime
-from astraea_tff import schedule as schedule_lib
-from astraea_tff import worker_process
-from astraea_tff.experiment import log
+from astraea_tff.runtime import contexts
+from astraea_tff.runtime import local_worker
+from astraea_tff.scheduling import schedule as schedule_lib
+from experiment.runs import metrics_log
 
 SMALL = (
     '--dataset=digits',
@@ -73,7 +73,7 @@ def refuse_train(run_train):
 
 
 def read_reported(folder, seed=0):
-  rows = log.read_rows(folder / f'seed_{seed}' / log.METRICS_FILE)
+  rows = metrics_log.read_rows(folder / f'seed_{seed}' / metrics_log.METRICS_FILE)
   return [{name: row[name] for name in REPORTED} for row in rows]
 
 
@@ -316,7 +316,7 @@ def test_options_of_the_chain_and_the_server_reach_the_process(
 
 def test_validation_examples_are_not_tested(run_train, tmp_path):
   run_train(tmp_path, *FED_AVG, '--rounds=2', '--validation_fraction=0.5')
-  row = log.read_rows(tmp_path / 'seed_0' / log.METRICS_FILE)[-1]
+  row = metrics_log.read_rows(tmp_path / 'seed_0' / metrics_log.METRICS_FILE)[-1]
   # Of 150 examples each.
   for name in ('top_1', 'validation_top_1'):
     assert 150 * row[name] == pytest.approx(round(150 * row[name]))
@@ -325,7 +325,7 @@ def test_validation_examples_are_not_tested(run_train, tmp_path):
 def test_threads_are_no_more_than_the_mediators(run_train, tmp_path):
   def threads(folder, *arguments):
     run_train(tmp_path / folder, *arguments, '--rounds=1')
-    environment = psutil.Process(runtime._current.pid).environ()
+    environment = psutil.Process(contexts._current.pid).environ()
     return int(environment['TF_NUM_INTEROP_THREADS'])
 
   cores = len(os.sched_getaffinity(0))
@@ -338,7 +338,7 @@ def test_another_worker_trains_the_same(run_train, refuse_train, tmp_path):
   arguments = (*ASTRAEA, '--mediator_epochs=2', '--carry_optimizer_state')
   run_train(tmp_path / 'local', *arguments, '--max_concurrent_calls=1')
   with socket.create_server(('127.0.0.1', 0)) as listener:
-    worker = worker_process.Worker(num_threads=1, listener=listener)
+    worker = local_worker.Worker(num_threads=1, listener=listener)
     workers = f'--workers=127.0.0.1:{listener.getsockname()[1]}'
     try:
       worker.stub()
@@ -349,7 +349,7 @@ def test_another_worker_trains_the_same(run_train, refuse_train, tmp_path):
     finally:
       worker.stop()
       # What runs after this has no worker otherwise.
-      runtime.set_local_execution_context()
+      contexts.set_local_execution_context()
   rows, expected = (read_reported(tmp_path / n) for n in ('remote', 'local'))
   assert len(rows) == len(expected) == 5
   for row, wanted in zip(rows, expected):

@@ -1,0 +1,1 @@
+"""Augmentation of minority classes: Algorithm 2 of the paper."""

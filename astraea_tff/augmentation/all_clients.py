@@ -1,0 +1,240 @@
+"""Augmentation of all clients: Algorithm 2, line 8.
+
+The paper augments once, at initialisation, and stores the result. So does
+`augment_clients` by default; with `fresh_every_epoch` the copies are drawn anew
+in every epoch and nothing is stored.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+import copy
+from typing import Any, Union
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from astraea_tff import arguments
+from astraea_tff.augmentation import elements
+from astraea_tff.augmentation import one_client
+from astraea_tff.augmentation import plan as plan_lib
+from astraea_tff import randomness
+
+
+class FreshlyAugmentedClients(Sequence):
+  """Clients augmented anew in every round, and in every epoch of it.
+
+  A dataset sent to a TFF worker starts anew there, so a client's seed has to
+  change with the round: it is `(seed, client index, round)`. Nothing is stored,
+  and datasets are made when they are asked for. `clients[k]` is client k in
+  round 0.
+  """
+
+  def __init__(
+      self,
+      clients: Sequence[tf.data.Dataset],
+      plan: plan_lib.AugmentationPlan,
+      *,
+      seed: one_client.Seed,
+      transform: one_client.Transform = one_client.DEFAULT_TRANSFORM,
+  ):
+    """Initializes the clients; see `augment` for what is raised.
+
+    Args:
+      clients: The clients' datasets, as for `augment`.
+      plan: The server's plan.
+      seed: The run's seed.
+      transform: As for `augment`.
+    """
+    self._clients = _check_clients(clients)
+    self._augment_dataset = one_client.augment_dataset_fn(
+        plan, transform, True
+    )
+    self._seed = randomness.check_seed(seed)
+    self._round_num = 0
+
+  def __len__(self) -> int:
+    return len(self._clients)
+
+  def __getitem__(self, index: int) -> tf.data.Dataset:
+    # Counted from the front, so that client -1 has the draws of the last one.
+    client = range(len(self))[index]
+    pair = randomness.seed_pair((*self._seed, client, self._round_num))
+    return self._augment_dataset(self._clients[client], pair)
+
+  def for_round(self, round_num: int) -> 'FreshlyAugmentedClients':
+    """Returns the clients as they are in a round.
+
+    Args:
+      round_num: The number of the round, at least 0.
+
+    Returns:
+      A sequence like this one, with the draws of that round.
+
+    Raises:
+      TypeError: `round_num` is not an int.
+      ValueError: `round_num` is negative.
+    """
+    clients = copy.copy(self)
+    clients._round_num = arguments.check_integer(
+        round_num, 'round_num', 0
+    )
+    return clients
+
+
+def augment_clients(
+    clients: Union[
+        Sequence[tf.data.Dataset], tff.simulation.datasets.ClientData
+    ],
+    plan: plan_lib.AugmentationPlan,
+    *,
+    seed: one_client.Seed,
+    transform: one_client.Transform = one_client.DEFAULT_TRANSFORM,
+    fresh_every_epoch: bool = False,
+) -> Union[
+    list[tf.data.Dataset],
+    FreshlyAugmentedClients,
+    tff.simulation.datasets.ClientData,
+]:
+  """Augments every client: Algorithm 2, lines 8 to 12.
+
+  The form follows that of `clients`:
+
+  * A sequence becomes a list of datasets that were computed once and are kept
+    in memory, which is the paper's form; client k's seed is `(seed, k)`. With
+    `fresh_every_epoch` it becomes a `FreshlyAugmentedClients`.
+  * A `ClientData` becomes a `ClientData` of the same ids; a client's seed comes
+    from `seed` and a strong hash of its id. The same examples are computed
+    again at each reading rather than stored. With `fresh_every_epoch` the
+    draws differ between readings and epochs, but a round that is computed from
+    client ids in a TFF worker starts the sequence again.
+
+  Args:
+    clients: The clients' data, with elements as for `augment`.
+    plan: The server's plan.
+    seed: The run's seed.
+    transform: As for `augment`.
+    fresh_every_epoch: As for `augment`.
+
+  Returns:
+    The augmented clients, with the elements' structure unchanged.
+
+  Raises:
+    TypeError: `clients` is neither form, or as for `augment`.
+    ValueError: As for `augment`.
+  """
+  if isinstance(clients, tff.simulation.datasets.ClientData):
+    return _augment_client_data(
+        clients,
+        one_client.augment_dataset_fn(plan, transform, fresh_every_epoch),
+        randomness.seed_pair(randomness.check_seed(seed)),
+    )
+  if fresh_every_epoch:
+    return FreshlyAugmentedClients(
+        clients, plan, seed=seed, transform=transform
+    )
+  clients = _check_clients(clients)
+  examples = augmented_examples(clients, plan, seed=seed, transform=transform)
+  return [
+      tf.data.Dataset.from_tensor_slices(
+          tf.nest.pack_sequence_as(dataset.element_spec, columns)
+      )
+      for dataset, columns in zip(clients, examples)
+  ]
+
+
+def augmented_examples(
+    clients: Iterable[tf.data.Dataset],
+    plan: plan_lib.AugmentationPlan,
+    *,
+    seed: one_client.Seed,
+    transform: one_client.Transform = one_client.DEFAULT_TRANSFORM,
+) -> Iterator[list[np.ndarray]]:
+  """Augments one client after another, to be stored: Algorithm 2, lines 8-12.
+
+  Client k, by its place in `clients`, has the seed `(seed, k)`.
+
+  Args:
+    clients: The clients' datasets, with elements as for `augment`.
+    plan: The server's plan.
+    seed: The run's seed.
+    transform: As for `augment`.
+
+  Yields:
+    A client's images `[n, H, W, C]` and labels `[n]`, copies included.
+  """
+  seed = randomness.check_seed(seed)
+  # Batches of many sizes come from the clients; one trace is for all of them.
+  augment_batch = tf.function(
+      one_client.augment_batch_fn(plan, transform),
+      autograph=False,
+      reduce_retracing=True,
+  )
+  for client, dataset in enumerate(clients):
+    pair = randomness.seed_pair((*seed, client))
+    yield _augment_now(dataset, plan, augment_batch, pair)
+
+
+def _augment_client_data(clients, augment_dataset, pair):
+  """Returns a `ClientData` whose datasets are augmented as they are read."""
+  elements.check_elements(clients.element_type_structure)
+  key = [int(part) for part in pair]
+
+  def augmented_dataset(client_id):
+    client = tf.strings.to_hash_bucket_strong(client_id, 2**63 - 1, key)
+    return augment_dataset(
+        clients.serializable_dataset_fn(client_id),
+        tf.random.fold_in(pair, client),
+    )
+
+  return tff.simulation.datasets.ClientData.from_clients_and_tf_fn(
+      clients.client_ids, augmented_dataset
+  )
+
+
+def _augment_now(
+    dataset: tf.data.Dataset,
+    plan: plan_lib.AugmentationPlan,
+    augment_batch: Callable[..., Any],
+    pair: np.ndarray,
+) -> list[np.ndarray]:
+  """Returns the images and labels that `augment` gives, computed now.
+
+  Not by reading what `augment` returns, as starting that pipeline takes several
+  times as long as augmenting one client.
+  """
+  structure = dataset.element_spec
+  # An empty batch goes first, for a client that has no other.
+  augmented = [
+      [
+          np.empty([0, *spec.shape], spec.dtype.as_numpy_dtype)
+          for spec in elements.image_and_label(structure)
+      ]
+  ]
+  batches = dataset.batch(one_client.batch_size(plan, structure))
+  # Where tf.data computes: another device may round otherwise, and would let
+  # a label outside [0, N) pass.
+  with tf.device('/CPU:0'):
+    draw = one_client.seed_draw(pair)
+    augmented += [
+        augment_batch(draw, key, *elements.image_and_label(batch))
+        for key, batch in batches.enumerate()
+    ]
+  return [np.concatenate(column) for column in zip(*augmented)]
+
+
+def _check_clients(clients: Any) -> Sequence[tf.data.Dataset]:
+  """Returns `clients` if it is a sequence of datasets, or raises."""
+  if not isinstance(clients, Sequence):
+    raise TypeError(
+        '`clients` must be a sequence of tf.data.Datasets or a '
+        'tff.simulation.datasets.ClientData, got '
+        f'{type(clients).__name__}.'
+    )
+  for client, dataset in enumerate(clients):
+    if not isinstance(dataset, tf.data.Dataset):
+      raise TypeError(
+          f'`clients[{client}]` must be a tf.data.Dataset, got '
+          f'{type(dataset).__name__}.'
+      )
+    elements.check_elements(dataset.element_spec)
+  return clients

@@ -1,0 +1,218 @@
+"""The server's plan of the augmentation: Algorithm 2, lines 2 to 5.
+
+From the label counts over all clients the server decides which classes are
+augmented and how often. Our readings of the paper (Duan et al. 2019):
+
+* `(C_bar / C_y) ** alpha`, "the number of augmentations", is the TOTAL number
+  of copies of a sample, itself included: alpha = 0 then costs no storage, as in
+  section IV-C, and alpha = 1 lifts a class to the mean. `rule='extra'` is the
+  literal reading, that many on top of the sample.
+* The number of copies is capped: the paper's alpha = 2 "fails the training due
+  to timeout".
+
+What the clients do with the plan is in `astraea_tff.augmentation.one_client`.
+"""
+
+import dataclasses
+import json
+import math
+import numbers
+from typing import Any
+
+from absl import logging
+import numpy as np
+
+from astraea_tff.labels import counts as counts_lib
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class AugmentationPlan:
+  """How many copies of a sample of each class there shall be.
+
+  Attributes:
+    alpha: The augmentation factor it was made with.
+    copies: float64 `[N]`, read-only; copies of a sample, itself included, >= 1.
+    counts: int64 `[N]`, read-only; examples of each class before augmentation.
+    augmented_classes: The paper's set `Y_aug`: the classes that have examples,
+      but fewer than the mean.
+    capped_classes: Those of them that would have had more copies but for the
+      cap.
+
+  Raises:
+    TypeError: `counts` does not hold integers.
+    ValueError: `counts` is not `[N]`, or `copies` is not a finite number of at
+      least 1 for each class.
+  """
+
+  alpha: float
+  copies: np.ndarray
+  counts: np.ndarray
+  augmented_classes: tuple[int, ...]
+  capped_classes: tuple[int, ...]
+
+  def __post_init__(self):
+    counts = counts_lib.check_counts([self.counts])[0]
+    copies = np.array(self.copies, np.float64)
+    if copies.shape != counts.shape or not (
+        np.isfinite(copies).all() and (copies >= 1).all()
+    ):
+      raise ValueError(
+          '`copies` must be a finite number of at least 1 for each of the '
+          f'{len(counts)} classes of `counts`, got {self.copies!r}.'
+      )
+    for name, array in (('counts', counts), ('copies', copies)):
+      array.setflags(write=False)
+      object.__setattr__(self, name, array)
+    for name in ('augmented_classes', 'capped_classes'):
+      object.__setattr__(self, name, tuple(getattr(self, name)))
+
+  @property
+  def expected_counts(self) -> np.ndarray:
+    """float64 `[N]`: the expected examples of each class after augmentation."""
+    return self.counts * self.copies
+
+  @property
+  def expected_extra_examples(self) -> float:
+    """The expected number of examples that augmentation adds."""
+    return float((self.counts * (self.copies - 1)).sum())
+
+  @property
+  def storage_overhead(self) -> float:
+    """`expected_extra_examples` as a fraction of the examples there were.
+
+    The storage overhead of the paper's section IV-C (0.255 is its "25.5 %
+    additional storage space"); 0 without examples.
+    """
+    return self.expected_extra_examples / max(int(self.counts.sum()), 1)
+
+  def extra_bytes(self, bytes_per_example: float) -> float:
+    """The expected bytes that storing the added examples takes.
+
+    Args:
+      bytes_per_example: Bytes of one example as stored, image and label.
+
+    Returns:
+      Bytes over all clients.
+
+    Raises:
+      TypeError: `bytes_per_example` is not a number.
+      ValueError: `bytes_per_example` is negative or NaN.
+    """
+    _check_number('bytes_per_example', bytes_per_example, 0, math.inf)
+    return self.expected_extra_examples * bytes_per_example
+
+  def to_json(self) -> str:
+    """Returns the plan as JSON, from which `from_json` makes an equal one."""
+    fields = dataclasses.asdict(self)
+    fields.update(copies=self.copies.tolist(), counts=self.counts.tolist())
+    return json.dumps(fields)
+
+  @classmethod
+  def from_json(cls, text: str) -> 'AugmentationPlan':
+    """Returns the plan of which `to_json` made `text`.
+
+    Args:
+      text: A plan in JSON.
+
+    Returns:
+      The plan.
+
+    Raises:
+      ValueError: `text` is not such a plan.
+    """
+    try:
+      return cls(**json.loads(text))
+    except (TypeError, ValueError) as error:
+      raise ValueError(
+          '`text` must be an augmentation plan as written by `to_json`, got '
+          f'{text!r:.80}: {error}'
+      ) from error
+
+
+def augmentation_plan(
+    counts: Any, alpha: float, *, rule: str = 'total', max_copies: float = 100.0
+) -> AugmentationPlan:
+  """Makes the server's plan: Algorithm 2, lines 2 to 5, and its copy numbers.
+
+  With `C_y` the examples of class y over all clients and `C_bar` their mean
+  over the N classes, absent ones included, a class with `0 < C_y < C_bar` gets
+  `(C_bar / C_y) ** alpha` copies of each sample, others keep theirs.
+
+  Args:
+    counts: Integers `[N]`, examples of each class over all clients, or `[K, N]`
+      of each client, which are added up.
+    alpha: The augmentation factor, in [0, 2]. 0 adds nothing (under 'total'); 1
+      brings every augmented class to the mean; above 1 they overshoot it, which
+      the paper advises against and which is warned of.
+    rule: Whether the number of copies is the 'total', the sample included, or
+      counts only the 'extra' ones on top of it, for the same classes.
+    max_copies: The largest total number of copies, at least 1; `math.inf` for
+      no cap. A warning names the classes it holds back.
+
+  Returns:
+    The plan.
+
+  Raises:
+    TypeError: `counts` does not hold integers, or `alpha` or `max_copies` is
+      not a number.
+    ValueError: `counts` has a wrong shape or a negative entry, or `alpha`,
+      `rule` or `max_copies` is not as above.
+  """
+  counts = _check_global_counts(counts)
+  _check_number('alpha', alpha, 0, 2)
+  _check_number('max_copies', max_copies, 1, math.inf)
+  if rule not in ('total', 'extra'):
+    raise ValueError(f"`rule` must be 'total' or 'extra', got {rule!r}.")
+  mean = counts.mean()
+  augmented = (counts > 0) & (counts < mean)
+  wanted = np.ones(len(counts))
+  wanted[augmented] = (mean / counts[augmented]) ** alpha
+  if rule == 'extra':
+    wanted[augmented] += 1
+  capped = wanted > max_copies
+  if alpha > 1:
+    logging.warning(
+        'alpha = %g is above 1: minority classes overshoot the mean, a new '
+        'imbalance. The paper recommends 0 to 1.',
+        alpha,
+    )
+  if capped.any():
+    classes = ', '.join(
+        f'class {label} (of {wanted[label]:.1f})'
+        for label in np.flatnonzero(capped)
+    )
+    logging.warning(
+        'max_copies = %g limits the copies of a sample of %s at alpha = %g.',
+        max_copies,
+        classes,
+        alpha,
+    )
+  return AugmentationPlan(
+      alpha=float(alpha),
+      copies=np.minimum(wanted, max_copies),
+      counts=counts,
+      augmented_classes=tuple(np.flatnonzero(augmented).tolist()),
+      capped_classes=tuple(np.flatnonzero(capped).tolist()),
+  )
+
+
+def _check_number(name: str, value: Any, low: float, high: float) -> None:
+  """Raises unless `value` is a real number in `[low, high]`."""
+  if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    raise TypeError(
+        f'`{name}` must be a number, got {value!r} of type '
+        f'{type(value).__name__}.'
+    )
+  if not low <= value <= high:
+    raise ValueError(f'`{name}` must be in [{low:g}, {high:g}], got {value!r}.')
+
+
+def _check_global_counts(counts: Any) -> np.ndarray:
+  """Returns `[N]` or `[K, N]` counts as int64 `[N]`, over all clients."""
+  try:
+    rank = np.ndim(counts)
+  except ValueError:  # Rows of several lengths, which `check_counts` refuses.
+    rank = 2
+  return counts_lib.check_counts(
+      [counts] if rank == 1 else counts
+  ).sum(axis=0)

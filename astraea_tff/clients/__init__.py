@@ -1,0 +1,1 @@
+"""Clients' data in batches, by dataset or by id, and the data of mediators."""

@@ -1,0 +1,1 @@
+"""Division of labelled examples among clients, along the paper's three axes."""

@@ -1,0 +1,139 @@
+"""A division of a pool among clients, as a value that can be kept.
+
+"Note that there is no identical sample between any clients" (Duan et al. 2019,
+section II-B): a `Partition` in which two clients share an example is refused.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import pathlib
+from typing import Any, Union
+
+import numpy as np
+
+from astraea_tff.datasets.storage import atomic_file
+from astraea_tff.labels import counts as counts_lib
+
+_FORMAT = 'astraea_tff partition 1'
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Partition:
+  """Which examples of a pool each client has.
+
+  Attributes:
+    client_indices: K read-only `int64` arrays, client k's pool indices in the
+      order of its data set. No index occurs twice, in a client or in two.
+    counts: Read-only `int64 [K, N]`, client k's examples of each class.
+    parameters: How the partition was made, values as JSON has them; empty if it
+      was made otherwise. No part of the hash.
+  """
+
+  client_indices: tuple[np.ndarray, ...]
+  counts: np.ndarray
+  parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+  def __post_init__(self):
+    counts = counts_lib.check_counts(self.counts).copy()
+    sizes = np.array([np.size(row) for row in self.client_indices], np.int64)
+    if not np.array_equal(counts.sum(axis=1), sizes):
+      raise ValueError(
+          'counts must have a row for each client that sums to its number of '
+          f'indices: got sums {counts.sum(axis=1).tolist()!r:.60} and sizes '
+          f'{sizes.tolist()!r:.60}.'
+      )
+    for client, row in enumerate(self.client_indices):
+      row = np.asarray(row)
+      if row.ndim != 1 or (row.size and row.dtype.kind not in 'iu'):
+        raise TypeError(
+            f'client_indices[{client}] must be a vector of integers, got dtype '
+            f'{row.dtype} and shape {list(row.shape)}.'
+        )
+    flat = np.concatenate(self.client_indices).astype(np.int64)
+    ordered = np.sort(flat)
+    if ordered.size and ordered[0] < 0:
+      raise ValueError(
+          f'client_indices must not be negative, got {ordered[0]}.'
+      )
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    if repeated.size:
+      raise ValueError(
+          f'client_indices must not repeat an index, but {repeated[0]} occurs '
+          'more than once.'
+      )
+    flat.flags.writeable = False
+    counts.flags.writeable = False
+    ends = np.cumsum(sizes)
+    object.__setattr__(
+        self,
+        'client_indices',
+        tuple(flat[end - size : end] for end, size in zip(ends, sizes)),
+    )
+    object.__setattr__(self, 'counts', counts)
+    object.__setattr__(self, 'parameters', dict(self.parameters))
+
+  @functools.cached_property
+  def hash(self) -> str:
+    """SHA-256 of who has what: 64 hexadecimal digits, the same everywhere."""
+    digest = hashlib.sha256(_FORMAT.encode())
+    for array in (np.array(self.counts.shape), self.counts,
+                  *self.client_indices):
+      digest.update(np.ascontiguousarray(array, '<i8'))
+    return digest.hexdigest()
+
+  def save(self, path: Union[str, os.PathLike]) -> None:
+    """Writes the partition to an `.npz` file, all of it or nothing.
+
+    Args:
+      path: The file; replaced if it exists. Its folder must exist.
+
+    Raises:
+      OSError: The file cannot be written; what was there before is still there.
+    """
+    with atomic_file.replace_atomically(pathlib.Path(path)) as file:
+      np.savez(
+          file,
+          format=_FORMAT,
+          hash=self.hash,
+          indices=np.concatenate(self.client_indices),
+          counts=self.counts,
+          parameters=json.dumps(self.parameters),
+      )
+
+  @classmethod
+  def load(cls, path: Union[str, os.PathLike]) -> 'Partition':
+    """Reads what `save` wrote.
+
+    Args:
+      path: The file.
+
+    Returns:
+      The partition, with the hash it had.
+
+    Raises:
+      OSError: The file cannot be opened.
+      ValueError: The file is damaged, or no partition.
+    """
+    with open(path, 'rb') as file:
+      try:
+        with np.load(file, allow_pickle=False) as content:
+          if str(content['format']) != _FORMAT:
+            raise ValueError(f'its format is {str(content["format"])!r}')
+          ends = np.cumsum(content['counts'].sum(axis=1))
+          loaded = cls(
+              tuple(np.split(content['indices'], ends)[:-1]),
+              content['counts'],
+              json.loads(str(content['parameters'])),
+          )
+          if loaded.hash != str(content['hash']):
+            raise ValueError('its hash does not match its content')
+      except Exception as error:  # A damaged archive raises many kinds.
+        raise ValueError(
+            f'{path} is no partition file, or a damaged one ({error}); delete '
+            'it and make the partition again.'
+        ) from error
+    return loaded

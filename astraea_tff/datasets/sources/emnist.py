@@ -1,0 +1,152 @@
+"""EMNIST, and the five distributed EMNIST sets of the paper's Table I.
+
+EMNIST (Cohen et al. 2017, arXiv:1702.05373) holds handwritten digits and
+letters of 28x28 pixels. Duan et al. (2019) resample 47 classes of it to 117,500
+or 230,752 training examples on 500 clients, and 18,800 balanced ones for
+testing. We take TFDS's `emnist/bymerge`, because `emnist/balanced` has 2,400
+training examples of a class and BAL1 alone needs 2,500.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+import os
+import types
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from astraea_tff.datasets import federated_dataset
+from astraea_tff.datasets.sources import tfds_images
+
+# Fifteen letters have one class for both cases, the others one for each.
+CLASS_NAMES = tuple('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt')
+NUM_CLIENTS = 500
+
+# Table I as arguments of `partition`. Its local axis "Balanced" is
+# 'proportional', which gives each client of BAL1 five examples of each class.
+TABLE_I: Mapping[str, Mapping[str, Any]] = types.MappingProxyType({
+    'emnist_bal1': dict(
+        num_examples=117_500,
+        size_distribution='even',
+        global_distribution='balanced',
+        local_distribution='proportional',
+    ),
+    'emnist_bal2': dict(
+        num_examples=117_500,
+        size_distribution='even',
+        global_distribution='balanced',
+        local_distribution='random',
+    ),
+    'emnist_ins': dict(
+        num_examples=117_500,
+        size_distribution='instagram',
+        global_distribution='balanced',
+        local_distribution='random',
+    ),
+    'emnist_ltrf1': dict(
+        num_examples=117_500,
+        size_distribution='instagram',
+        global_distribution='letter_frequency_any_case',
+        local_distribution='random',
+    ),
+    'emnist_ltrf2': dict(
+        num_examples=230_752,
+        size_distribution='instagram',
+        global_distribution='letter_frequency_any_case',
+        local_distribution='random',
+    ),
+})
+
+_TEST_EXAMPLES_PER_CLASS = 400
+# Which images are for testing is a property of the data set and not of a run.
+_TEST_SEED = 20190901
+
+
+def load_emnist(
+    name: str = 'emnist/bymerge',
+    data_dir: Optional[Union[str, os.PathLike]] = None,
+) -> federated_dataset.ImageData:
+  """Loads a set of EMNIST with its images upright.
+
+  NIST stores the images transposed, and TFDS hands them on as they are.
+
+  Args:
+    name: 'emnist/bymerge', 'emnist/balanced' or another name that TFDS has.
+    data_dir: See `load_tfds_images`.
+
+  Returns:
+    Images of 28x28x1, upright; the split 'train' is the pool and 'test' the
+    test set. Sets of 47 classes have `CLASS_NAMES`, the others TFDS's numbers.
+
+  Raises:
+    ValueError: TFDS has no such data set.
+    RuntimeError: The data are not there and cannot be had, or are damaged.
+  """
+  data = tfds_images.load_tfds_images(name, data_dir)
+  is_named = data.num_classes == len(CLASS_NAMES)
+  return dataclasses.replace(
+      data,
+      class_names=CLASS_NAMES if is_named else data.class_names,
+      images=data.images.swapaxes(1, 2),
+      test_images=data.test_images.swapaxes(1, 2),
+  )
+
+
+def load_table_i(
+    data_dir: Optional[Union[str, os.PathLike]] = None,
+) -> federated_dataset.ImageData:
+  """Loads the pool and the test set of Table I: `emnist/bymerge`.
+
+  Args:
+    data_dir: See `load_tfds_images`.
+
+  Returns:
+    The pool is the whole split 'train', 697,932 images; the test set has 400
+    images of each class, 18,800 that are the same every time.
+
+  Raises:
+    ValueError: The test split has fewer than 400 of a class.
+    RuntimeError: The data are not there and cannot be had, or are damaged.
+  """
+  data = load_emnist('emnist/bymerge', data_dir)
+  chosen = balanced_test_indices(data.test_labels)
+  return dataclasses.replace(
+      data,
+      test_images=data.test_images[chosen],
+      test_labels=data.test_labels[chosen],
+  )
+
+
+def balanced_test_indices(
+    labels: np.ndarray, per_class: int = _TEST_EXAMPLES_PER_CLASS
+) -> np.ndarray:
+  """Draws the examples of Table I's test set, by a seed of its own.
+
+  Args:
+    labels: `int32 [m]`, in [0, 47), the labels of the test split.
+    per_class: How many are drawn of each class.
+
+  Returns:
+    `int64 [47 * per_class]`, ascending, without repetition.
+
+  Raises:
+    ValueError: There are too few of a class; the message names each and says
+      how many are missing.
+  """
+  counts = np.bincount(labels, minlength=len(CLASS_NAMES))
+  lacking = np.flatnonzero(counts < per_class)
+  if lacking.size:
+    lacks = '; '.join(
+        f'class {label} ({CLASS_NAMES[label]}) has {counts[label]} '
+        f'({per_class - counts[label]} missing)' for label in lacking
+    )
+    raise ValueError(
+        f'The test set of Table I takes {per_class} images of each class from '
+        f"EMNIST's test split, but {lacks}. Delete the folder emnist/bymerge of "
+        "TFDS's data to have it prepared again from the official files."
+    )
+  order = np.random.default_rng(_TEST_SEED).permutation(len(labels))
+  return np.sort(np.concatenate([
+      order[labels[order] == label][:per_class]
+      for label in range(len(CLASS_NAMES))
+  ]))

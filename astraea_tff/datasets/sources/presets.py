@@ -1,0 +1,128 @@
+"""Data sets by name, and what a name says about clients.
+
+A name stands for images and, for the paper's sets, for their division too:
+'emnist_ltrf2' is EMNIST on 500 clients with Table I's distributions. What the
+caller says always comes before what the name says.
+
+Of the imbalanced CINIC-10 the paper says K = 100 and a global distribution that
+follows the standard normal (section IV-A), and nothing of sizes and clients'
+mixes. We take even sizes and a random mix for each client, Table I's "Random".
+"""
+
+from collections.abc import Callable, Mapping
+import dataclasses
+import functools
+import importlib
+import os
+import types
+from typing import Any, Optional, Union
+
+from astraea_tff.datasets import federated_dataset
+from astraea_tff.datasets.sources import digits
+from astraea_tff.datasets.sources import emnist
+from astraea_tff.datasets.sources import tfds_images
+
+_Folder = Optional[Union[str, os.PathLike]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+  """What a name stands for.
+
+  Attributes:
+    load_images: Loads the pool and the test set, given the folder where TFDS
+      keeps its data.
+    num_clients: K, or None if the name does not say.
+    partition_arguments: Arguments of `partition` that the name says.
+  """
+
+  load_images: Callable[[_Folder], federated_dataset.ImageData]
+  num_clients: Optional[int] = None
+  partition_arguments: Mapping[str, Any] = dataclasses.field(
+      default_factory=dict
+  )
+
+
+def _load_cinic10(data_dir: _Folder) -> federated_dataset.ImageData:
+  # TFDS knows the builder once its module is imported.
+  importlib.import_module('astraea_tff.data.cinic10.cinic10_dataset_builder')
+  return tfds_images.load_tfds_images('cinic10', data_dir)
+
+
+_IMBALANCED = types.MappingProxyType(dict(
+    size_distribution='even',
+    global_distribution='standard_normal',
+    local_distribution='random',
+))
+_load_cifar10 = functools.partial(tfds_images.load_tfds_images, 'cifar10')
+
+# The built-in names; those of TFDS come on top.
+PRESETS: Mapping[str, Preset] = types.MappingProxyType({
+    'digits': Preset(lambda data_dir: digits.load_digits()),
+    'mnist': Preset(functools.partial(tfds_images.load_tfds_images, 'mnist')),
+    'cifar10': Preset(_load_cifar10),
+    'cifar10_imbalanced': Preset(_load_cifar10, 100, _IMBALANCED),
+    'cinic10': Preset(_load_cinic10),
+    'cinic10_imbalanced': Preset(_load_cinic10, 100, _IMBALANCED),
+    **{
+        name: Preset(emnist.load_table_i, emnist.NUM_CLIENTS, arguments)
+        for name, arguments in emnist.TABLE_I.items()
+    },
+})
+
+
+def find_preset(name: str) -> Preset:
+  """What a name stands for; any name that is not built in is TFDS's.
+
+  Args:
+    name: A key of `PRESETS`, or the name of an image-classification set of TFDS
+      with splits 'train' and 'test', such as 'fashion_mnist', 'cifar100',
+      'svhn_cropped' or 'emnist/balanced'.
+
+  Returns:
+    The preset. Whether TFDS has the data set shows when its images are loaded.
+
+  Raises:
+    TypeError: The name is no string.
+  """
+  if not isinstance(name, str):
+    raise TypeError(f'The name of a data set must be a string, got {name!r}.')
+  if name in PRESETS:
+    return PRESETS[name]
+  # EMNIST's images lie on their side in all its configurations.
+  is_emnist = name.split('/')[0].split(':')[0] == 'emnist'
+  load = emnist.load_emnist if is_emnist else tfds_images.load_tfds_images
+
+  def load_images(data_dir: _Folder) -> federated_dataset.ImageData:
+    try:
+      return load(name, data_dir)
+    except tfds_images.UnknownDatasetError as error:
+      raise ValueError(
+          f'Data set {name!r} is unknown; known are {", ".join(PRESETS)}, and '
+          'image-classification sets by the name that TFDS has for them. '
+          f'{error}'
+      ) from error
+
+  return Preset(load_images)
+
+
+def partition_arguments(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+  """Arguments of `partition`: the caller's, and the name's for the rest.
+
+  Args:
+    name: See `find_preset`.
+    given: What the caller says; None leaves it to the name. Sizes or class
+      counts themselves, in place of a distribution's name, say the number of
+      examples too, and the name's does not count then.
+
+  Returns:
+    The arguments, none of them None.
+  """
+  given = {key: value for key, value in given.items() if value is not None}
+  arguments = dict(find_preset(name).partition_arguments)
+  if any(
+      not isinstance(given.get(axis, ''), str)
+      for axis in ('size_distribution', 'global_distribution')
+  ):
+    arguments.pop('num_examples', None)
+  return arguments | given

@@ -1,0 +1,1 @@
+"""Clients on disk, and files that appear whole or not at all."""

@@ -1,0 +1,164 @@
+"""Clients on disk, a file each, which a TFF worker reads by client id.
+
+A store is a folder. Its examples are in TFF's form of a file per user: a
+worker that shares the file system (or has a copy under the same path) opens a
+client's file itself, so that a round sends client ids from Python and no
+examples, and a process holds no more of the clients than it trains at the
+moment, however many there are.
+"""
+
+from collections.abc import Iterable
+import dataclasses
+import functools
+import os
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_federated as tff
+import tqdm
+
+from astraea_tff.datasets.storage import client_files
+
+_FORMAT = 'astraea_tff client store 1'
+_INDEX_FILE = 'clients.npz'
+_CLIENTS_FOLDER = 'clients'
+
+
+class DamagedStoreError(ValueError):
+  """A folder does not hold what was written to it."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ClientStore:
+  """The clients in a folder.
+
+  Attributes:
+    folder: The folder.
+    image_shape: `(H, W, C)`.
+    label_counts: Read-only `int64 [K, N]`, examples of each client and class.
+  """
+
+  folder: pathlib.Path
+  image_shape: tuple[int, int, int]
+  label_counts: np.ndarray
+
+  def __len__(self) -> int:
+    return len(self.label_counts)
+
+  @functools.cached_property
+  def client_data(self) -> tff.simulation.datasets.ClientData:
+    """The clients as a `ClientData` of `(image uint8 [H, W, C], label int32)`.
+
+    The k-th of its `client_ids` is client k. Not a
+    `tff.simulation.datasets.FilePerUserClientData`, though its
+    `create_from_dir` can open the same folder: that one puts a table of all
+    clients' paths into every computation.
+    """
+    # Taken apart from `self`, which the computation should not hold on to.
+    folder, image_shape = str(self.folder / _CLIENTS_FOLDER), self.image_shape
+
+    def read_client(client_id):
+      path = tf.strings.join([folder, client_id], separator=os.sep)
+      return client_files.read_examples(path, image_shape)
+
+    return tff.simulation.datasets.ClientData.from_clients_and_tf_fn(
+        _client_ids(len(self)), read_client
+    )
+
+  def load(self, client: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns a client's images `uint8 [n, H, W, C]` and labels `int32 [n]`."""
+    name = _client_id(range(len(self))[client], len(self))
+    return client_files.load_examples(
+        self.folder / _CLIENTS_FOLDER / name, self.image_shape
+    )
+
+
+def write_store(
+    folder: pathlib.Path,
+    clients: Iterable[tuple[np.ndarray, np.ndarray]],
+    *,
+    num_clients: int,
+    num_classes: int,
+    image_shape: tuple[int, int, int],
+    description: str,
+) -> None:
+  """Writes clients to a folder, with a progress bar.
+
+  Args:
+    folder: An empty folder, best one of `atomic_file.make_folder_atomically`.
+    clients: Images `uint8 [n, H, W, C]` and labels `int32 [n]` of the clients,
+      one after another; taken when they are written.
+    num_clients: How many they are, K.
+    num_classes: N.
+    image_shape: `(H, W, C)`.
+    description: What the progress bar says.
+
+  Raises:
+    OSError: The folder cannot be written to, for want of space for example.
+  """
+  counts = np.zeros([num_clients, num_classes], np.int64)
+  sizes = np.zeros(num_clients, np.int64)
+  (folder / _CLIENTS_FOLDER).mkdir()
+  progress = tqdm.tqdm(
+      zip(_client_ids(num_clients), clients),
+      total=num_clients, desc=description, unit='client', leave=False,
+  )
+  for client, (name, (images, labels)) in enumerate(progress):
+    content = client_files.serialize_examples(images, labels)
+    (folder / _CLIENTS_FOLDER / name).write_bytes(content)
+    counts[client] = np.bincount(labels, minlength=num_classes)
+    sizes[client] = len(content)
+  with open(folder / _INDEX_FILE, 'wb') as file:
+    np.savez(
+        file, format=_FORMAT, image_shape=image_shape, counts=counts,
+        sizes=sizes,
+    )
+
+
+def open_store(folder: pathlib.Path) -> ClientStore:
+  """Opens what `write_store` wrote.
+
+  Args:
+    folder: The folder.
+
+  Returns:
+    The store.
+
+  Raises:
+    DamagedStoreError: The folder is no store, or a file is missing or has not
+      the size with which it was written.
+  """
+  try:
+    with np.load(folder / _INDEX_FILE, allow_pickle=False) as index:
+      if str(index['format']) != _FORMAT:
+        raise ValueError(f'its format is {str(index["format"])!r}')
+      counts, sizes = index['counts'], index['sizes']
+      image_shape = index['image_shape']
+  except Exception as error:  # A damaged archive raises many kinds.
+    raise DamagedStoreError(
+        f'{folder} is no store of clients, or a damaged one ({error}).'
+    ) from error
+  for client, size in enumerate(sizes):
+    path = os.path.join(
+        folder, _CLIENTS_FOLDER, _client_id(client, len(counts))
+    )
+    try:
+      found = os.stat(path).st_size
+    except OSError as error:
+      raise DamagedStoreError(f'{path} cannot be read ({error}).') from error
+    if found != size:
+      raise DamagedStoreError(
+          f'{path} should have {size} bytes, got {found}.'
+      )
+  counts.flags.writeable = False
+  return ClientStore(folder, tuple(image_shape.tolist()), counts)
+
+
+def _client_id(client: int, num_clients: int) -> str:
+  """A client's name; the names' alphabetical order is the clients' order."""
+  return f'{client:0{len(str(num_clients - 1))}d}'
+
+
+def _client_ids(num_clients: int) -> list[str]:
+  return [_client_id(client, num_clients) for client in range(num_clients)]

@@ -1,0 +1,167 @@
+"""Finding and reading the labels of a client's dataset.
+
+Knows tf.data only by its methods and imports no TensorFlow.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+import operator
+from typing import Any, Optional
+
+import numpy as np
+
+# Enough to make Python's share of reading negligible, 64 kB at most in memory.
+_LABELS_PER_READ = 8192
+
+# What tf.data's Dataset.cardinality() answers for one that never ends.
+_INFINITE_CARDINALITY = -1
+
+
+def named_datasets(clients: Any) -> Iterator[tuple[str, Any]]:
+  """Yields what messages call a client, and its dataset."""
+  if hasattr(clients, 'create_tf_dataset_for_client'):
+    for client_id in clients.client_ids:
+      yield (
+          f'client {client_id!r}',
+          clients.create_tf_dataset_for_client(client_id),
+      )
+    return
+  # A dataset is iterable too, and would read as one client for each example.
+  if hasattr(clients, 'element_spec') or not hasattr(clients, '__iter__'):
+    raise TypeError(
+        'clients must be a ClientData or a sequence of tf.data.Datasets, got '
+        f'{type(clients).__name__}.'
+    )
+  for index, dataset in enumerate(clients):
+    if not hasattr(dataset, 'element_spec'):
+      raise TypeError(
+          f'clients[{index}] must be a tf.data.Dataset, got '
+          f'{type(dataset).__name__}.'
+      )
+    yield f'clients[{index}]', dataset
+
+
+def count_labels(
+    client: str,
+    dataset: Any,
+    num_classes: int,
+    label_fn: Optional[Callable[[Any], Any]],
+) -> np.ndarray:
+  """Counts one client's labels, `int64 [N]`; see `label_counts`."""
+  row = np.zeros(num_classes, np.int64)
+  for labels in _label_batches(client, dataset, label_fn):
+    outside = labels[(labels < 0) | (labels >= num_classes)]
+    if outside.size:
+      raise ValueError(
+          f'{client} has label {outside[0]}, but labels must lie in '
+          f'[0, {num_classes}); correct num_classes, or map the labels with '
+          'label_fn.'
+      )
+    row += np.bincount(labels.astype(np.int64), minlength=num_classes)
+  return row
+
+
+def _label_batches(
+    client: str, dataset: Any, label_fn: Optional[Callable[[Any], Any]]
+) -> Iterator[np.ndarray]:
+  """Yields a client's labels as integer arrays `[n]`, as they are read."""
+  if int(dataset.cardinality()) == _INFINITE_CARDINALITY:
+    raise ValueError(
+        f'{client} has a dataset that never ends; count it before repeat().'
+    )
+  for batch in label_dataset(client, dataset, label_fn).as_numpy_iterator():
+    batch = np.asarray(batch)
+    if batch.ndim > 1 and batch.size != len(batch):
+      raise ValueError(_one_hot_message(client, batch.shape))
+    yield batch.ravel()
+
+
+def label_dataset(
+    client: str, dataset: Any, label_fn: Optional[Callable[[Any], Any]]
+) -> Any:
+  """Maps a dataset to its labels, some thousands at a time.
+
+  Args:
+    client: What messages call the dataset's owner.
+    dataset: A `tf.data.Dataset`, in a graph or not.
+    label_fn: See `labels.counts.label_counts`.
+
+  Returns:
+    A `tf.data.Dataset` of integer labels, `[n]`, `[n, 1]` or of unknown shape.
+
+  Raises:
+    TypeError: An element has no label that can be found without `label_fn`, or
+      labels are no integers.
+    ValueError: Labels are visibly one-hot.
+  """
+  elements = dataset.element_spec
+  if label_fn is None:
+    label_fn = operator.itemgetter(_label_key(client, elements))
+  # tf.data unpacks plain tuples into arguments, and nothing else.
+  if type(elements) is tuple:
+    labels = dataset.map(lambda *element: label_fn(element))
+  else:
+    labels = dataset.map(lambda element: label_fn(element))
+  _check_label_spec(client, labels.element_spec, elements)
+  if labels.element_spec.shape.num_elements() == 1:
+    labels = labels.batch(_LABELS_PER_READ)
+  return labels
+
+
+def _label_key(client: str, elements: Any) -> Any:
+  """Where the label stands in an element."""
+  if isinstance(elements, tuple) and len(elements) == 2:
+    return 1
+  if isinstance(elements, Mapping):
+    keys = [key for key in ('y', 'label') if key in elements]
+    if len(keys) == 1:
+      return keys[0]
+  raise TypeError(
+      f'{client} must have elements (x, y), or mappings with one of the keys '
+      f"'y' and 'label', got {elements}; pass label_fn to take the label out."
+  )
+
+
+def _check_label_spec(client: str, labels: Any, elements: Any) -> None:
+  """Refuses labels that are no integers, or visibly one-hot, before reading."""
+  # The only spec of dense tensors; ragged and sparse ones hold no label each.
+  if type(labels).__name__ != 'TensorSpec':
+    raise TypeError(
+        f'{client} must have one dense tensor as its labels, got {labels}.'
+    )
+  if not labels.dtype.is_integer:
+    raise TypeError(
+        f'{client} has labels of dtype {labels.dtype.name}; they must be '
+        'integers, so map or cast them with label_fn.'
+    )
+  if labels.shape.rank is None or labels.shape.num_elements() == 1:
+    return
+  trailing = labels.shape[1:].num_elements()
+  length = labels.shape[0]
+  # Parts of a batch have one first dimension; where it is unknown in one part
+  # only a scalar beside it shows that there is no batch.
+  is_vector = any(
+      dimension == 0
+      or (None not in (dimension, length) and dimension != length)
+      for dimension in _leading_dimensions(elements)
+  )
+  if is_vector or trailing not in (None, 1):
+    raise ValueError(_one_hot_message(client, labels.shape))
+
+
+def _one_hot_message(client: str, shape: Any) -> str:
+  return (
+      f'{client} has labels of shape {list(shape)}, which look one-hot; one '
+      'integer for each example is needed, such as argmax in label_fn gives.'
+  )
+
+
+def _leading_dimensions(elements: Any) -> Iterator[Optional[int]]:
+  """Yields the first dimension of each tensor in an element, 0 for scalars."""
+  if isinstance(elements, Mapping):
+    elements = tuple(elements.values())
+  if isinstance(elements, tuple):
+    for element in elements:
+      yield from _leading_dimensions(element)
+  elif getattr(elements, 'shape', None) is not None:
+    rank = elements.shape.rank
+    yield elements.shape[0] if rank else rank

@@ -1,0 +1,179 @@
+"""How well a model classifies a test set, over all and by class.
+
+The paper (Duan et al. 2019, section IV-B) reports top-1 accuracy alone, as its
+test sets are balanced. Global imbalance is paid for by the minority classes
+(Fig. 1), so what each class gets is measured here as well.
+"""
+
+from collections.abc import Callable
+import dataclasses
+import functools
+from typing import Any, Union
+
+import numpy as np
+from scipy import special
+from sklearn import metrics
+import tensorflow as tf
+
+from astraea_tff import arguments
+
+# The prediction of a model that answers with NaN; no class.
+_NO_CLASS = -1
+_NUM_CALIBRATION_BINS = 15
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evaluation:
+  """A model's results on labelled examples.
+
+  A measure that would divide by zero is 0: the precision of a class that is
+  never predicted, the recall of a class without examples.
+
+  Attributes:
+    accuracy: Top-1, share of the examples whose class has the largest logit, in
+      [0, 1].
+    loss: Mean cross-entropy in nats; NaN if a logit is.
+    confusion_matrix: `int64 [N, N]`, rows the true class, columns the predicted
+      one. Examples without a prediction are in no column.
+    precision: `float64 [N]`, share of the predictions of a class that is right.
+    recall: `float64 [N]`, share of a class that is predicted as such.
+    f1: `float64 [N]`, harmonic mean of the two.
+    macro_precision: Mean of `precision` over the classes that have examples.
+    macro_recall: Mean of `recall` over them; balanced accuracy by another name.
+    macro_f1: Mean of `f1` over them.
+    worst_class_recall: Smallest recall of a class that has examples.
+    calibration_error: Expected calibration error with 15 bins of equal width:
+      the mean over examples of how far the accuracy of their bin is from its
+      mean confidence, the probability of the predicted class, in [0, 1]; NaN if
+      a probability is.
+    num_unpredicted: Examples for which a logit was NaN. They count as wrong.
+  """
+
+  accuracy: float
+  loss: float
+  confusion_matrix: np.ndarray
+  precision: np.ndarray
+  recall: np.ndarray
+  f1: np.ndarray
+  macro_precision: float
+  macro_recall: float
+  macro_f1: float
+  worst_class_recall: float
+  calibration_error: float
+  num_unpredicted: int
+
+
+def evaluate(
+    model: Union[tf.keras.Model, Callable[[np.ndarray], Any]],
+    images: np.ndarray,
+    labels: np.ndarray,
+    num_classes: int,
+    *,
+    batch_size: int = 500,
+) -> Evaluation:
+  """Evaluates a model on examples.
+
+  A model that diverged answers with NaN, of which an argmax would make the
+  class 0; such an example has no prediction here and counts as wrong.
+
+  Args:
+    model: A Keras model that returns logits, called with `training=False`, or a
+      function from images `[B, ...]` to logits `[B, N]`.
+    images: `[n, ...]` in the form that the model takes, n at least 1.
+    labels: `int [n]` in [0, N).
+    num_classes: N, at least 2.
+    batch_size: How many images the model gets at once, at least 1.
+
+  Returns:
+    The evaluation.
+
+  Raises:
+    TypeError: `labels` are no integers, or a number is no int.
+    ValueError: Shapes do not fit, a label is outside [0, N), there are no
+      examples, or the model does not return N logits for each image.
+  """
+  num_classes = arguments.check_integer(num_classes, 'num_classes', 2)
+  batch_size = arguments.check_integer(batch_size, 'batch_size', 1)
+  labels = _check_labels(labels, len(images), num_classes)
+  if isinstance(model, tf.keras.Model):
+    model = functools.partial(model, training=False)
+  batches = []
+  for start in range(0, len(images), batch_size):
+    batch = images[start : start + batch_size]
+    logits = np.asarray(model(batch), np.float64)
+    if logits.shape != (len(batch), num_classes):
+      raise ValueError(
+          f'model must return logits of shape [{len(batch)}, {num_classes}] '
+          f'for {len(batch)} images, got {list(logits.shape)}.'
+      )
+    batches.append(logits)
+  return _evaluate_logits(np.concatenate(batches), labels)
+
+
+def _evaluate_logits(logits: np.ndarray, labels: np.ndarray) -> Evaluation:
+  num_classes = logits.shape[1]
+  unpredicted = np.isnan(logits).any(axis=1)
+  predictions = np.where(unpredicted, _NO_CLASS, logits.argmax(axis=1))
+  classes = np.arange(num_classes)
+  precision, recall, f1, support = metrics.precision_recall_fscore_support(
+      labels, predictions, labels=classes, zero_division=0
+  )
+  predicted = ~unpredicted
+  confusion_matrix = np.zeros((num_classes, num_classes), np.int64)
+  if predicted.any():
+    confusion_matrix += metrics.confusion_matrix(
+        labels[predicted], predictions[predicted], labels=classes
+    )
+  occurs = support > 0
+  return Evaluation(
+      accuracy=float(metrics.accuracy_score(labels, predictions)),
+      loss=_mean_cross_entropy(logits, labels),
+      confusion_matrix=confusion_matrix,
+      precision=precision,
+      recall=recall,
+      f1=f1,
+      macro_precision=float(precision[occurs].mean()),
+      macro_recall=float(recall[occurs].mean()),
+      macro_f1=float(f1[occurs].mean()),
+      worst_class_recall=float(recall[occurs].min()),
+      calibration_error=_calibration_error(logits, predictions == labels),
+      num_unpredicted=int(unpredicted.sum()),
+  )
+
+
+def _mean_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
+  # An infinite logit makes `inf - inf`, and NaN is then the honest answer.
+  with np.errstate(invalid='ignore'):
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    partition = np.log(np.exp(shifted).sum(axis=1))
+    return float((partition - shifted[np.arange(len(labels)), labels]).mean())
+
+
+def _calibration_error(logits: np.ndarray, is_right: np.ndarray) -> float:
+  """Guo et al., On calibration of modern neural networks, 2017, equation 3."""
+  # An infinite logit makes `inf - inf`, as in the loss.
+  with np.errstate(invalid='ignore'):
+    confidences = special.softmax(logits, axis=1).max(axis=1)
+  if np.isnan(confidences).any():
+    return float('nan')
+  # A bin has its upper edge.
+  bins = np.ceil(confidences * _NUM_CALIBRATION_BINS).astype(int) - 1
+  excess = np.bincount(bins, weights=is_right - confidences)
+  return float(np.abs(excess).sum() / len(logits))
+
+
+def _check_labels(labels: Any, length: int, num_classes: int) -> np.ndarray:
+  labels = np.asarray(labels)
+  if labels.dtype.kind not in 'iu':
+    raise TypeError(f'labels must be integers, got dtype {labels.dtype}.')
+  if not length or labels.shape != (length,):
+    raise ValueError(
+        'labels must have a label for each of at least one image, got shape '
+        f'{list(labels.shape)} for {length} images.'
+    )
+  outside = labels[(labels < 0) | (labels >= num_classes)]
+  if outside.size:
+    raise ValueError(
+        f'labels must lie in [0, {num_classes}), got {outside[0]}.'
+    )
+  return labels

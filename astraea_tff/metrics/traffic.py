@@ -1,0 +1,222 @@
+"""Traffic of a round, and what it costs to reach an accuracy.
+
+Section IV-C of Duan et al. (2019). With |w| the bytes of the model and c the
+clients of a round, a FedAvg round costs `2 c |w|`, and a synchronization round
+of Astraea, in the paper, `2 |w| (ceil(c / gamma) + c)`: server to mediators and
+back, mediators to clients and back.
+
+The paper's formula has no mediator epochs in it, although every one of them
+sends the model to each client again. We count them:
+`2 |w| (ceil(c / gamma) + c E_m)`; with E_m = 1 it is the paper's own figure.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from astraea_tff import arguments
+
+_BYTES_PER_FLOAT32 = 4
+
+
+def model_bytes(weights: Union[int, Iterable[Any]]) -> int:
+  """Bytes that the weights of a model take on the way, |w|.
+
+  Args:
+    weights: The weights, as arrays or tensors, for instance of
+      `keras_model.get_weights()`; non-trainable ones travel too. Or a number of
+      parameters, each a float32.
+
+  Returns:
+    Bytes, without any compression or framing.
+
+  Raises:
+    TypeError: `weights` is neither.
+    ValueError: There are no weights.
+  """
+  if isinstance(weights, (int, np.integer)):
+    count = arguments.check_integer(weights, 'weights', 1)
+    return _BYTES_PER_FLOAT32 * count
+  if isinstance(weights, str) or not isinstance(weights, Iterable):
+    raise TypeError(
+        'weights must be arrays or a number of parameters, got '
+        f'{type(weights).__name__}.'
+    )
+  num_bytes = sum(np.asarray(weight).nbytes for weight in weights)
+  if not num_bytes:
+    raise ValueError('weights must hold at least one number, got none.')
+  return num_bytes
+
+
+def fed_avg_round_bytes(bytes_per_model: int, num_clients: int) -> int:
+  """Traffic of a FedAvg round: the model to c clients and back, `2 |w| c`.
+
+  Args:
+    bytes_per_model: |w|, at least 1; see `model_bytes`.
+    num_clients: c, at least 1.
+
+  Returns:
+    Bytes.
+
+  Raises:
+    TypeError: An argument is no integer.
+    ValueError: An argument is out of range.
+  """
+  size = arguments.check_integer(bytes_per_model, 'bytes_per_model', 1)
+  return 2 * size * arguments.check_integer(
+      num_clients, 'num_clients', 1
+  )
+
+
+def astraea_round_bytes(
+    bytes_per_model: int,
+    num_clients: int,
+    max_clients: int,
+    mediator_epochs: int = 1,
+    *,
+    carry_optimizer_state_bytes: int = 0,
+    num_mediators: Optional[int] = None,
+) -> int:
+  """Traffic of a synchronization round, `2 |w| (ceil(c / gamma) + c E_m)`.
+
+  With `mediator_epochs=1` and no carried state this is the formula of section
+  IV-C.
+
+  An optimizer's state that is handed along the chain goes from a client to the
+  mediator and from there to the next client. It does so between any two
+  successive visits of a chain, but not before the first nor after the last,
+  since it is reset at the start of a round. The mediators' chains have c E_m
+  visits in all, which adds `2 |s| (c E_m - ceil(c / gamma))`.
+
+  Args:
+    bytes_per_model: |w|, at least 1; see `model_bytes`.
+    num_clients: c, clients of all mediators of the round, at least 1.
+    max_clients: gamma, at least 1. All mediators but one have so many clients.
+    mediator_epochs: E_m, at least 1.
+    carry_optimizer_state_bytes: |s|, at least 0; two models for Adam.
+    num_mediators: The mediators that have these clients, where they are not
+      ceil(c / gamma), as when clients dropped out; in [1, c].
+
+  Returns:
+    Bytes.
+
+  Raises:
+    TypeError: An argument is no integer.
+    ValueError: An argument is out of range.
+  """
+  check = arguments.check_integer
+  bytes_per_model = check(bytes_per_model, 'bytes_per_model', 1)
+  state_bytes = check(
+      carry_optimizer_state_bytes, 'carry_optimizer_state_bytes', 0
+  )
+  num_clients = check(num_clients, 'num_clients', 1)
+  visits = num_clients * check(mediator_epochs, 'mediator_epochs', 1)
+  fewest = -(-num_clients // check(max_clients, 'max_clients', 1))
+  if num_mediators is None:
+    num_mediators = fewest
+  elif not fewest <= check(num_mediators, 'num_mediators', 1) <= num_clients:
+    raise ValueError(
+        f'num_mediators must be in [{fewest}, {num_clients}] for'
+        f' {num_clients} clients of at most {max_clients} a mediator, got'
+        f' {num_mediators}.'
+    )
+  return 2 * (
+      bytes_per_model * (num_mediators + visits)
+      + state_bytes * (visits - num_mediators)
+  )
+
+
+def mime_lite_round_bytes(
+    bytes_per_model: int,
+    num_clients: int,
+    *,
+    gradient_bytes: int,
+    optimizer_state_bytes: int,
+) -> int:
+  """Traffic of a round of TFF's Mime Lite, `c (2 |w| + |g| + |s|)`.
+
+  Beside FedAvg's traffic every client gets the state of the server's optimizer
+  and returns the full gradient at the round's first model.
+
+  Args:
+    bytes_per_model: |w|, at least 1; see `model_bytes`.
+    num_clients: c, at least 1.
+    gradient_bytes: |g|, the trainable weights, at least 1.
+    optimizer_state_bytes: |s|, at least 0; two models for Adam.
+
+  Returns:
+    Bytes.
+
+  Raises:
+    TypeError: An argument is no integer.
+    ValueError: An argument is out of range.
+  """
+  check = arguments.check_integer
+  extra = check(gradient_bytes, 'gradient_bytes', 1) + check(
+      optimizer_state_bytes, 'optimizer_state_bytes', 0
+  )
+  return (
+      fed_avg_round_bytes(bytes_per_model, num_clients) + num_clients * extra
+  )
+
+
+def label_distribution_bytes(num_clients: int, num_classes: int) -> int:
+  """What Astraea sends once, before training, beyond FedAvg's traffic.
+
+  Every client sends the server its label counts (section III-C,
+  Initialization) and gets the number of copies of each class (Rebalancing): N
+  numbers of four bytes either way.
+
+  Args:
+    num_clients: K, at least 1.
+    num_classes: N, at least 2.
+
+  Returns:
+    Bytes.
+
+  Raises:
+    TypeError: An argument is no integer.
+    ValueError: An argument is out of range.
+  """
+  clients = arguments.check_integer(num_clients, 'num_clients', 1)
+  classes = arguments.check_integer(num_classes, 'num_classes', 2)
+  return 2 * 4 * clients * classes
+
+
+def cost_to_accuracy(
+    accuracies: Sequence[float], costs: Sequence[float], target: float
+) -> Optional[float]:
+  """The cost at which an accuracy is first reached, as in Table III.
+
+  Args:
+    accuracies: Top-1 at successive evaluations, in [0, 1]; one that is not a
+      number reaches nothing.
+    costs: What had been spent by each evaluation: rounds, bytes, seconds.
+      Nonnegative, never falling.
+    target: In (0, 1].
+
+  Returns:
+    The entry of `costs` at the first accuracy of at least `target`, or None if
+    there is none.
+
+  Raises:
+    ValueError: The sequences differ in length, or an argument is out of range.
+  """
+  accuracies = np.asarray(accuracies, np.float64)
+  if accuracies.ndim != 1 or np.shape(costs) != accuracies.shape:
+    raise ValueError(
+        'accuracies and costs must be sequences of one length, got shapes '
+        f'{list(accuracies.shape)} and {list(np.shape(costs))}.'
+    )
+  if not 0 < target <= 1:
+    raise ValueError(f'target must be in (0, 1], got {target}.')
+  if ((accuracies < 0) | (accuracies > 1)).any():
+    raise ValueError('accuracies must be in [0, 1]; give shares, not percent.')
+  amounts = np.asarray(costs, np.float64)
+  if not (amounts >= 0).all() or (np.diff(amounts) < 0).any():
+    raise ValueError(
+        'costs must be nonnegative and never fall: they are sums so far.'
+    )
+  reached = np.flatnonzero(accuracies >= target)
+  return costs[reached[0]] if reached.size else None

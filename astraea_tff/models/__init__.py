@@ -1,0 +1,6 @@
+"""The paper's networks, and Keras models for TFF."""
+
+from astraea_tff.models.batch_seeded_dropout import BatchSeededDropout
+from astraea_tff.models.networks import build_cifar10_cnn
+from astraea_tff.models.networks import build_emnist_cnn
+from astraea_tff.models.networks import tff_model_fn

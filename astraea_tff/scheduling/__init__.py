@@ -1,0 +1,1 @@
+"""Clients grouped under mediators: Algorithm 3 of the paper."""

@@ -1,0 +1,142 @@
+"""What a synchronization round trains: who is left, in which order, and the data.
+
+A round begins with scheduled mediators. Some of their clients may have dropped
+out, and the clients may be visited in a new order in each pass
+(`visits_of_round`). The clients' datasets then make the data that a learning
+process takes (`data_of_round`). What a round draws depends on the run's seed
+and the round's number alone, so that a resumed run continues as the unbroken
+one would.
+"""
+
+from collections.abc import Iterator, Sequence
+import itertools
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+from astraea_tff.clients import batches
+from astraea_tff.clients import mediator_data as mediator_data_lib
+from astraea_tff.scheduling import sampling
+
+
+class Visits(NamedTuple):
+  """Whom the mediators of a round visit.
+
+  Attributes:
+    mediators: The clients of each mediator in training order; none where all
+      of a mediator's clients dropped out.
+    orders: int32 [mediators, E_m, gamma], the order of the visits in each pass;
+      None if every pass goes through the clients as scheduled.
+  """
+
+  mediators: tuple[tuple[int, ...], ...]
+  orders: Optional[np.ndarray]
+
+
+def visits_of_round(
+    mediators: Sequence[Sequence[int]],
+    max_clients: int,
+    *,
+    seed: int,
+    round_num: int,
+    drop_probability: float = 0.0,
+    reshuffled_epochs: Optional[int] = None,
+) -> Visits:
+  """Draws which clients of a round's mediators train, and in which order.
+
+  Args:
+    mediators: The scheduled clients of each mediator of the round.
+    max_clients: The most clients a mediator may have, gamma.
+    seed: At least 0. Of the whole run.
+    round_num: At least 0.
+    drop_probability: See `Schedule.rounds`.
+    reshuffled_epochs: See `Schedule.rounds`.
+
+  Returns:
+    The visits.
+
+  Raises:
+    TypeError: An argument has a wrong type.
+    ValueError: An argument is out of its range.
+  """
+  available = tuple(
+      sampling.available_clients(
+          mediator, drop_probability, seed=seed, round_num=round_num
+      )
+      for mediator in mediators
+  )
+  orders = None
+  if reshuffled_epochs is not None:
+    orders = sampling.reshuffled_orders(
+        [len(mediator) for mediator in available],
+        max_clients,
+        reshuffled_epochs,
+        seed=seed,
+        round_num=round_num,
+    )
+  return Visits(available, orders)
+
+
+def data_of_round(
+    visits: Visits,
+    clients: batches.Clients,
+    max_clients: int,
+    *,
+    round_num: int,
+) -> list[mediator_data_lib.MediatorData]:
+  """Returns the data of a round, as a learning process takes it.
+
+  Args:
+    visits: Whom the round's mediators visit.
+    clients: The clients' datasets of batches; see `astraea_tff.clients.batches`.
+    max_clients: The number of datasets of a mediator, gamma.
+    round_num: The number of the round.
+
+  Returns:
+    See `astraea_tff.mediator_data`.
+  """
+  return mediator_data_lib.mediator_data(
+      visits.mediators,
+      batches.clients_for_round(clients, round_num),
+      max_clients,
+      orders=visits.orders,
+  )
+
+
+def rounds(
+    mediators: Sequence[Sequence[int]],
+    max_clients: int,
+    clients: batches.Clients,
+    mediators_per_round: int,
+    *,
+    seed: int,
+    first_round: int = 1,
+    drop_probability: float = 0.0,
+    reshuffled_epochs: Optional[int] = None,
+) -> Iterator[list[mediator_data_lib.MediatorData]]:
+  """Yields the data of one round after another under one schedule for all.
+
+  The static form of Algorithm 3: all K clients were scheduled once, and a round
+  draws some of the mediators uniformly without replacement.
+  `astraea_tff.Schedule.rounds` documents the arguments.
+  """
+  clients = batches.as_sequence(clients)
+  num_clients = sum(map(len, mediators))
+  if len(clients) < num_clients:
+    raise ValueError(
+        f'`clients` must hold the {num_clients} clients of the schedule, got'
+        f' {len(clients)}.'
+    )
+  for round_num in itertools.count(first_round):
+    sampled = sampling.sample_mediators(
+        len(mediators), mediators_per_round, seed=seed, round_num=round_num
+    )
+    visits = visits_of_round(
+        [mediators[mediator] for mediator in sampled],
+        max_clients,
+        seed=seed,
+        round_num=round_num,
+        drop_probability=drop_probability,
+        reshuffled_epochs=reshuffled_epochs,
+    )
+    yield data_of_round(visits, clients, max_clients, round_num=round_num)

@@ -1,0 +1,331 @@
+"""Astraea as a TFF learning process (Algorithm 1).
+
+Duan et al., "Astraea: Self-balancing federated learning for improving
+classification accuracy of mobile deep learning applications", ICCD 2019,
+https://arxiv.org/abs/1907.01132.
+
+One synchronization round, with TFF's part in brackets:
+
+  1. The server sends the model to the mediators [the distributor].
+  2. Every mediator trains it on its clients one after another, E_m times, and
+     undoes those that go non-finite (`astraea_tff.training.mediator`).
+  3. The server averages the mediators' updates with weights n_m / n
+     [the aggregator],
+  4. and adds the average to the model [the finalizer].
+
+Who is a mediator's client is decided before, by `astraea_tff.reschedule`.
+"""
+
+from collections.abc import Callable
+from typing import Any, Optional, Union
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from astraea_tff import arguments
+from astraea_tff.training import chain_options
+from astraea_tff.training import mediator
+
+_ModelFn = Union[
+    Callable[[], tff.learning.models.VariableModel],
+    tff.learning.models.FunctionalModel,
+]
+
+
+def build_weighted_astraea(
+    model_fn: _ModelFn,
+    client_optimizer_fn: tff.learning.optimizers.Optimizer,
+    server_optimizer_fn: Optional[tff.learning.optimizers.Optimizer] = None,
+    *,
+    client_weighting: tff.learning.ClientWeighting = tff.learning.ClientWeighting.NUM_EXAMPLES,
+    model_distributor: Optional[
+        tff.learning.templates.DistributionProcess
+    ] = None,
+    model_aggregator: Optional[
+        tff.aggregators.WeightedAggregationFactory
+    ] = None,
+    metrics_aggregator: Optional[Any] = None,
+    loop_implementation: tff.learning.LoopImplementation = tff.learning.LoopImplementation.DATASET_ITERATOR,
+    max_clients: int,
+    mediator_epochs: int = 1,
+    local_epochs: int = 1,
+    carry_optimizer_state: bool = False,
+    client_order: str = 'scheduled',
+    client_clipping_norm: Optional[float] = None,
+) -> tff.learning.templates.LearningProcess:
+  """Builds a learning process that performs Astraea (Algorithm 1).
+
+  Takes the arguments of `tff.learning.algorithms.build_weighted_fed_avg`, and
+  after them Astraea's own. State and metrics have the same structure as
+  FedAvg's, with `client_work/chain/num_non_finite_clients` (int64) added, and
+  with `max_clients=1` the process trains exactly what FedAvg trains. The type
+  signatures are
+
+  *   `initialize`: `( -> S@SERVER)`, `S` a
+      `tff.learning.templates.LearningAlgorithmState`;
+  *   `next`: `(<S@SERVER, {<B*, ..., B*>}@CLIENTS> -> <L@SERVER>)`. A mediator
+      is one element at `CLIENTS`: a tuple of `max_clients` datasets of batches,
+      in training order, empty ones where it has fewer clients
+      (`astraea_tff.Schedule.rounds` makes them); with
+      `client_order='reshuffled'` it is `<order=int32[gamma]*,clients=<B*, ...,
+      B*>>`, with an order for each mediator epoch;
+  *   `get_model_weights`, `set_model_weights`, `get_hparams`, `set_hparams`: as
+      FedAvg's.
+
+  A client whose training goes non-finite (a loss, a weight, or the state of the
+  optimizer that it would hand along) is undone: the chain goes on from what the
+  client was handed, and neither its examples nor its metrics count. A mediator
+  of which every client is undone counts as nothing.
+  `num_non_finite_clients` counts each such client of a mediator once a round.
+  If only some of its visits were undone, the others count.
+
+  Training one client after another usually wants a smaller client learning rate
+  than training them side by side, 3 to 30 times smaller in the grid searches of
+  the literature on sequential federated learning. And with an adaptive
+  optimizer, a state that is initialized afresh at every visit (the default, and
+  the paper's) can let a chain of small clients collapse after a good start;
+  `carry_optimizer_state` prevents that.
+
+  Args:
+    model_fn: A no-argument function that returns a new
+      `tff.learning.models.VariableModel` at each call, or a
+      `tff.learning.models.FunctionalModel`.
+    client_optimizer_fn: A `tff.learning.optimizers.Optimizer`, with which every
+      client of a chain trains.
+    server_optimizer_fn: A `tff.learning.optimizers.Optimizer`. SGD with a
+      learning rate of 1.0 by default: the average update is added (line 6).
+    client_weighting: `NUM_EXAMPLES` (default) weighs a mediator by the number
+      of examples its clients trained on, n_m (line 6); `UNIFORM` weighs all
+      alike.
+    model_distributor: A `tff.learning.templates.DistributionProcess`; by
+      default the model is broadcast.
+    model_aggregator: A `tff.aggregators.WeightedAggregationFactory` for the
+      mediators' updates; by default the weighted mean. A round in which no
+      mediator has an example leaves the model as it was.
+    metrics_aggregator: As in FedAvg; `tff.learning.metrics.sum_then_finalize`
+      by default.
+    loop_implementation: Which TensorFlow loop runs a chain. The iterator is the
+      quicker one here (`docs/performance.md`); `DATASET_REDUCE` is FedAvg's
+      default. With the latter, Keras layers that draw from a stream of their
+      own, such as `Dropout` with a seed, start it again at every mediator; with
+      the former they go on from call to call.
+    max_clients: How many clients a mediator has at the most, gamma; at least 1.
+    mediator_epochs: How often a mediator runs its chain in a round, E_m; at
+      least 1.
+    local_epochs: How many epochs a client trains at each visit, E; at least 1.
+    carry_optimizer_state: If True, a client takes over the optimizer's state
+      from its predecessor (and the first client of the second mediator epoch
+      from the last of the first); every round still starts afresh. It costs the
+      traffic of that state at every hop. If False, every client initializes its
+      optimizer at every visit.
+    client_order: 'scheduled' (default), the clients are visited in the order of
+      the mediator's data in every mediator epoch; or 'reshuffled', each epoch
+      has an order of its own, which is part of the data
+      (`astraea_tff.Schedule.rounds` with `reshuffled_epochs`), so that it is
+      the same on any number of workers.
+    client_clipping_norm: The largest L2 norm of what one visit of a client
+      changes in all trainable weights together; a longer update is scaled down
+      to it at the end of the visit. None (default) for no limit.
+
+  Returns:
+    A `tff.learning.templates.LearningProcess`.
+
+  Raises:
+    TypeError: If an argument is not of the documented type.
+    ValueError: If `max_clients`, `mediator_epochs` or `local_epochs` is less
+      than 1, `client_clipping_norm` is not positive, or `client_order` unknown.
+  """
+  _check_arguments(
+      model_fn,
+      client_optimizer_fn,
+      server_optimizer_fn,
+      client_weighting,
+      model_aggregator,
+  )
+  options = chain_options.ChainOptions(
+      max_clients=max_clients,
+      mediator_epochs=mediator_epochs,
+      local_epochs=local_epochs,
+      carry_optimizer_state=carry_optimizer_state,
+      client_order=client_order,
+      client_clipping_norm=client_clipping_norm,
+      loop_implementation=loop_implementation,
+  )
+
+  is_functional = isinstance(model_fn, tff.learning.models.FunctionalModel)
+  build_client_work = (
+      mediator.build_functional_mediator_client_work
+      if is_functional
+      else mediator.build_mediator_client_work
+  )
+  initial_model_weights_fn = _build_initial_model_weights_fn(model_fn)
+  model_weights_type = initial_model_weights_fn.type_signature.result
+  if server_optimizer_fn is None:
+    server_optimizer_fn = tff.learning.optimizers.build_sgdm(learning_rate=1.0)
+  if model_distributor is None:
+    model_distributor = tff.learning.templates.build_broadcast_process(
+        model_weights_type
+    )
+  if model_aggregator is None:
+    model_aggregator = tff.aggregators.MeanFactory(no_nan_division=True)
+  if metrics_aggregator is None:
+    metrics_aggregator = tff.learning.metrics.sum_then_finalize
+
+  return tff.learning.templates.compose_learning_process(
+      initial_model_weights_fn,
+      model_distributor,
+      build_client_work(
+          model_fn,
+          client_optimizer_fn,
+          client_weighting,
+          metrics_aggregator,
+          options,
+      ),
+      _create_aggregator(model_aggregator, model_weights_type.trainable),
+      tff.learning.templates.build_apply_optimizer_finalizer(
+          server_optimizer_fn, model_weights_type
+      ),
+  )
+
+
+def build_unweighted_astraea(
+    model_fn: _ModelFn,
+    client_optimizer_fn: tff.learning.optimizers.Optimizer,
+    server_optimizer_fn: Optional[tff.learning.optimizers.Optimizer] = None,
+    model_distributor: Optional[
+        tff.learning.templates.DistributionProcess
+    ] = None,
+    model_aggregator: Optional[
+        tff.aggregators.UnweightedAggregationFactory
+    ] = None,
+    metrics_aggregator: Optional[Any] = None,
+    loop_implementation: tff.learning.LoopImplementation = tff.learning.LoopImplementation.DATASET_ITERATOR,
+    *,
+    max_clients: int,
+    mediator_epochs: int = 1,
+    local_epochs: int = 1,
+    carry_optimizer_state: bool = False,
+    client_order: str = 'scheduled',
+    client_clipping_norm: Optional[float] = None,
+) -> tff.learning.templates.LearningProcess:
+  """Builds a learning process that performs Astraea with equal mediators.
+
+  The counterpart of `tff.learning.algorithms.build_unweighted_fed_avg`: every
+  mediator counts alike in the average, however many examples it has. For the
+  arguments see `build_weighted_astraea`.
+
+  Args:
+    model_fn: See `build_weighted_astraea`.
+    client_optimizer_fn: See `build_weighted_astraea`.
+    server_optimizer_fn: See `build_weighted_astraea`.
+    model_distributor: See `build_weighted_astraea`.
+    model_aggregator: A `tff.aggregators.UnweightedAggregationFactory`; by
+      default `tff.aggregators.UnweightedMeanFactory`.
+    metrics_aggregator: See `build_weighted_astraea`.
+    loop_implementation: See `build_weighted_astraea`.
+    max_clients: See `build_weighted_astraea`.
+    mediator_epochs: See `build_weighted_astraea`.
+    local_epochs: See `build_weighted_astraea`.
+    carry_optimizer_state: See `build_weighted_astraea`.
+    client_order: See `build_weighted_astraea`.
+    client_clipping_norm: See `build_weighted_astraea`.
+
+  Returns:
+    A `tff.learning.templates.LearningProcess`.
+
+  Raises:
+    TypeError: If an argument is not of the documented type.
+    ValueError: If `max_clients`, `mediator_epochs` or `local_epochs` is less
+      than 1, `client_clipping_norm` is not positive, or `client_order` unknown.
+  """
+  if model_aggregator is None:
+    model_aggregator = tff.aggregators.UnweightedMeanFactory()
+  arguments.check_type(
+      'model_aggregator',
+      model_aggregator,
+      tff.aggregators.UnweightedAggregationFactory,
+  )
+  return build_weighted_astraea(
+      model_fn,
+      client_optimizer_fn,
+      server_optimizer_fn,
+      client_weighting=tff.learning.ClientWeighting.UNIFORM,
+      model_distributor=model_distributor,
+      model_aggregator=tff.aggregators.as_weighted_aggregator(model_aggregator),
+      metrics_aggregator=metrics_aggregator,
+      loop_implementation=loop_implementation,
+      max_clients=max_clients,
+      mediator_epochs=mediator_epochs,
+      local_epochs=local_epochs,
+      carry_optimizer_state=carry_optimizer_state,
+      client_order=client_order,
+      client_clipping_norm=client_clipping_norm,
+  )
+
+
+def _build_initial_model_weights_fn(model_fn: _ModelFn):
+  """Returns a `tff.Computation` of the model's initial weights."""
+  if isinstance(model_fn, tff.learning.models.FunctionalModel):
+
+    @tff.tensorflow.computation
+    def initial_model_weights_fn():
+      trainable, non_trainable = model_fn.initial_weights
+      return tff.learning.models.ModelWeights(
+          tuple(tf.convert_to_tensor(weight) for weight in trainable),
+          tuple(tf.convert_to_tensor(weight) for weight in non_trainable),
+      )
+
+  else:
+
+    @tff.tensorflow.computation
+    def initial_model_weights_fn():
+      model = model_fn()
+      arguments.check_type(
+          'model_fn()', model, tff.learning.models.VariableModel
+      )
+      return tff.learning.models.ModelWeights.from_model(model)
+
+  return initial_model_weights_fn
+
+
+def _create_aggregator(
+    factory: tff.aggregators.WeightedAggregationFactory,
+    update_type: tff.types.Type,
+) -> tff.templates.AggregationProcess:
+  """Creates the aggregator and checks that it returns what it is given."""
+  aggregator = factory.create(update_type, tff.TensorType(np.float32))
+  given = aggregator.next.type_signature.parameter[1].member
+  returned = aggregator.next.type_signature.result[1].member
+  if given != returned:
+    raise TypeError(
+        '`model_aggregator` must return the structure it is given, got'
+        f' {given} != {returned}.'
+    )
+  return aggregator
+
+
+def _check_arguments(
+    model_fn,
+    client_optimizer_fn,
+    server_optimizer_fn,
+    client_weighting,
+    model_aggregator,
+):
+  """Raises a TypeError for an argument that is not of its documented type."""
+  check_type = arguments.check_type
+  if not callable(model_fn):
+    check_type('model_fn', model_fn, tff.learning.models.FunctionalModel)
+  optimizer_type = tff.learning.optimizers.Optimizer
+  check_type('client_optimizer_fn', client_optimizer_fn, optimizer_type)
+  if server_optimizer_fn is not None:
+    check_type('server_optimizer_fn', server_optimizer_fn, optimizer_type)
+  check_type(
+      'client_weighting', client_weighting, tff.learning.ClientWeighting
+  )
+  if model_aggregator is not None:
+    check_type(
+        'model_aggregator',
+        model_aggregator,
+        tff.aggregators.WeightedAggregationFactory,
+    )

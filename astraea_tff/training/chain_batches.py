@@ -1,0 +1,72 @@
+"""The batches of a mediator's chain: its clients' datasets as one.
+
+The visits of a round follow one another in one pipeline, and each batch carries
+a number that tells the client and the batch in the visit.
+"""
+
+from collections.abc import Sequence
+from typing import Optional
+
+import tensorflow as tf
+
+from astraea_tff.training import chain_options
+
+# The batches of the client at place p of a mediator count from p times this at
+# every visit, so that one number tells the client and the batch in the visit.
+PLACE_STRIDE = 2**32
+
+
+@tf.autograph.experimental.do_not_convert
+def join_clients(
+    datasets: Sequence[tf.data.Dataset],
+    order: Optional[tf.data.Dataset],
+    options: chain_options.ChainOptions,
+) -> tf.data.Dataset:
+  """Returns a round's batches `(index, batch)` in training order.
+
+  Args:
+    datasets: The clients' batches.
+    order: E_m times int32 [gamma]; the places of the clients in the order in
+      which each pass visits them. None for that of `datasets` in every pass.
+    options: How often all of it is repeated.
+  """
+  visits = [
+      _repeat(dataset, options.local_epochs).enumerate(place * PLACE_STRIDE)
+      for place, dataset in enumerate(datasets)
+  ]
+  if order is not None:
+    # Data made for another number of passes must fail, not train less or more.
+    check = tf.data.experimental.assert_cardinality(options.mediator_epochs)
+    return order.apply(check).unbatch().flat_map(
+        lambda place: tf.switch_case(
+            place, [lambda visit=visit: visit for visit in visits]
+        )
+    ).with_options(_quick_start())
+  chain = visits[0]
+  for visit in visits[1:]:
+    chain = chain.concatenate(visit)
+  chain = _repeat(chain, options.mediator_epochs)
+  return chain.with_options(_quick_start())
+
+
+def _repeat(dataset: tf.data.Dataset, num_epochs: int) -> tf.data.Dataset:
+  """Returns the dataset `num_epochs` times.
+
+  Repeating once is not nothing: it opens shuffled data a second time, and so
+  with another order.
+  """
+  return dataset if num_epochs == 1 else dataset.repeat(num_epochs)
+
+
+def _quick_start() -> tf.data.Options:
+  """Returns options that start a pipeline in half the time.
+
+  A mediator's pipeline is short and read once, so tuning it to the machine and
+  rewriting its graph cost more than they can give. It has threads of its own,
+  which come and go with it; as mediators run side by side, one is enough.
+  """
+  options = tf.data.Options()
+  options.autotune.enabled = False
+  options.threading.private_threadpool_size = 1
+  options.experimental_optimization.apply_default_optimizations = False
+  return options

@@ -1,0 +1,80 @@
+"""How a mediator trains its clients: a chain's options and their checks."""
+
+import dataclasses
+import math
+from typing import Any, Optional
+
+import tensorflow_federated as tff
+
+from astraea_tff import arguments
+
+_CLIENT_ORDERS = ('scheduled', 'reshuffled')
+
+
+@dataclasses.dataclass(frozen=True)
+class ChainOptions:
+  """How a mediator trains the clients it is given.
+
+  Attributes:
+    max_clients: The number of clients in a chain, gamma; at least 1.
+    mediator_epochs: How often the whole chain runs in a round, E_m; at least 1.
+    local_epochs: How many epochs a client trains at each visit, E; at least 1.
+    carry_optimizer_state: Whether the optimizer's state is handed along the
+      chain (it is reset at the start of a round) instead of initialized afresh
+      at every visit.
+    client_order: 'scheduled', the clients are visited in the order of the
+      mediator's data in every pass; or 'reshuffled', the data come with an
+      order for each pass.
+    client_clipping_norm: The largest L2 norm of what one visit changes in the
+      trainable weights, above 0; None for no limit.
+    loop_implementation: Which TensorFlow loop runs the chain.
+
+  Raises:
+    TypeError: A value of another type.
+    ValueError: A value out of its range.
+  """
+
+  max_clients: int
+  mediator_epochs: int
+  local_epochs: int
+  carry_optimizer_state: bool
+  client_order: str
+  client_clipping_norm: Optional[float]
+  loop_implementation: tff.learning.LoopImplementation
+
+  def __post_init__(self):
+    for name in ('max_clients', 'mediator_epochs', 'local_epochs'):
+      count = arguments.check_integer(
+          getattr(self, name), f'`{name}`', 1
+      )
+      object.__setattr__(self, name, count)
+    arguments.check_type('carry_optimizer_state', self.carry_optimizer_state, bool)
+    if self.client_order not in _CLIENT_ORDERS:
+      raise ValueError(
+          f'`client_order` must be one of {_CLIENT_ORDERS}, got'
+          f' {self.client_order!r}.'
+      )
+    if self.client_clipping_norm is not None:
+      _check_norm(self.client_clipping_norm)
+    arguments.check_type(
+        'loop_implementation',
+        self.loop_implementation,
+        tff.learning.LoopImplementation,
+    )
+
+  @property
+  def is_reshuffled(self) -> bool:
+    """Whether a mediator's data come with an order for each pass."""
+    return self.client_order == 'reshuffled'
+
+
+def _check_norm(value: Any) -> None:
+  if isinstance(value, bool) or not isinstance(value, (int, float)):
+    raise TypeError(
+        f'`client_clipping_norm` must be a float or None, got {value!r}.'
+    )
+  if not (value > 0 and math.isfinite(value)):
+    raise ValueError(
+        '`client_clipping_norm` must be finite and above 0, or None for no'
+        f' clipping, got {value}.'
+    )

@@ -1,0 +1,252 @@
+"""The mediator update: a chain of clients as a TFF client work (Algorithm 1).
+
+Algorithm 1, lines 8 to 15. In a synchronization round a mediator m receives the
+model w and runs
+
+    for each of E_m mediator epochs:                             (line 9)
+      for each of its own clients, in the schedule's order:      (line 10)
+        for each of E local epochs:                              (line 11)
+          for each batch of the client: w <- optimizer(w, batch) (lines 12, 13)
+
+A client starts from the weights its predecessor left, and the second mediator
+epoch from where the first ended. A client that goes non-finite leaves what it
+was handed (`astraea_tff.training.visit`). The mediator returns `initial - trained`,
+TFF's sign convention, so that the server's SGD(1.0) adds the progress (the
+paper's lines 6 and 15 disagree about the sign), with the weight n_m, the number
+of examples of its clients, augmented ones included, without those undone.
+
+To TFF one mediator is one element at `tff.CLIENTS`, and its data is a struct of
+`max_clients` sequences, one for each client; short mediators are padded with
+empty ones. Everything else about the learning process is TFF's.
+"""
+
+import collections
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from astraea_tff.training import chain_options
+from astraea_tff.training import flat_optimizer
+from astraea_tff.training import mediator_update as mediator_update_lib
+from astraea_tff.training import optimizer_steps
+
+
+def build_mediator_client_work(
+    model_fn: Callable[[], tff.learning.models.VariableModel],
+    optimizer: tff.learning.optimizers.Optimizer,
+    client_weighting: tff.learning.ClientWeighting,
+    metrics_aggregator: Any,
+    options: chain_options.ChainOptions,
+) -> tff.learning.templates.ClientWorkProcess:
+  """Builds the mediator update for a `tff.learning.models.VariableModel`.
+
+  The counterpart of `tff.learning.templates.build_model_delta_client_work`,
+  whose state (the optimizer's hyperparameters) and measurements (`train`) it
+  shares; beside `train` it measures `chain`, which has
+  `num_non_finite_clients`, int64. Its client data have the type
+  `<B*, ..., B*>@CLIENTS`, `max_clients` sequences, and with reshuffled clients
+  `<order=int32[max_clients]*,clients=<B*, ..., B*>>@CLIENTS`.
+
+  Args:
+    model_fn: A no-argument function that returns a new
+      `tff.learning.models.VariableModel`.
+    optimizer: The clients' optimizer.
+    client_weighting: `NUM_EXAMPLES` weighs a mediator by the examples of its
+      clients (n_m), `UNIFORM` by 1.
+    metrics_aggregator: As in `tff.learning.algorithms.build_weighted_fed_avg`.
+    options: How a chain is trained.
+
+  Returns:
+    A `tff.learning.templates.ClientWorkProcess`.
+  """
+  with tf.Graph().as_default():
+    # In a graph of its own, so that the model's variables do not stay behind.
+    model = model_fn()
+    finalizers = model.metric_finalizers()
+    specs = [
+        tf.TensorSpec(v.shape, v.dtype) for v in model.trainable_variables
+    ]
+  if not optimizer_steps.is_fusible(optimizer, specs):
+    optimizer = flat_optimizer.flatten_if_elementwise(optimizer, specs)
+  weights_type = tff.learning.models.weights_type_from_model(model)
+  data_type = _mediator_type(model.input_spec, options)
+  hparams = optimizer.get_hparams(
+      optimizer.initialize(tf.TensorSpec(shape=(), dtype=tf.float32))
+  )
+
+  @tff.federated_computation
+  def init_fn():
+    return tff.federated_value(hparams, tff.SERVER)
+
+  hparams_type = init_fn.type_signature.result.member
+
+  @tff.tensorflow.computation(hparams_type)
+  def get_hparams_fn(state):
+    return state
+
+  @tff.tensorflow.computation(hparams_type, hparams_type)
+  def set_hparams_fn(state, hparams):
+    del state
+    return hparams
+
+  @tff.tensorflow.computation(hparams_type, weights_type, data_type)
+  def mediator_update_computation(hparams, initial_weights, mediator_data):
+    mediator_update = mediator_update_lib.build_variable_mediator_update(
+        model_fn(),
+        optimizer,
+        client_weighting,
+        options,
+    )
+    return mediator_update(
+        hparams, initial_weights, *_clients_and_order(mediator_data, options)
+    )
+
+  @tff.federated_computation(
+      init_fn.type_signature.result,
+      tff.FederatedType(weights_type, tff.CLIENTS),
+      tff.FederatedType(data_type, tff.CLIENTS),
+  )
+  def next_fn(state, weights, mediator_data):
+    result, model_metrics, chain_metrics = tff.federated_map(
+        mediator_update_computation,
+        (tff.federated_broadcast(state), weights, mediator_data),
+    )
+    measurements = _aggregate(
+        metrics_aggregator,
+        finalizers,
+        model_metrics,
+        chain_metrics,
+    )
+    return tff.templates.MeasuredProcessOutput(state, result, measurements)
+
+  return tff.learning.templates.ClientWorkProcess(
+      init_fn,
+      next_fn,
+      get_hparams_fn=get_hparams_fn,
+      set_hparams_fn=set_hparams_fn,
+  )
+
+
+def build_functional_mediator_client_work(
+    model: tff.learning.models.FunctionalModel,
+    optimizer: tff.learning.optimizers.Optimizer,
+    client_weighting: tff.learning.ClientWeighting,
+    metrics_aggregator: Any,
+    options: chain_options.ChainOptions,
+) -> tff.learning.templates.ClientWorkProcess:
+  """Builds the mediator update for a `tff.learning.models.FunctionalModel`.
+
+  The counterpart of
+  `tff.learning.templates.build_functional_model_delta_client_work`, stateless
+  as that is: no `tf.Variable` enters the graph. For the arguments see
+  `build_mediator_client_work`.
+
+  Returns:
+    A `tff.learning.templates.ClientWorkProcess`.
+  """
+  weights_spec = tff.learning.models.ModelWeights(
+      *(
+          tuple(tf.TensorSpec(w.shape, w.dtype) for w in weights)
+          for weights in model.initial_weights
+      )
+  )
+  weights_type = tff.types.tensorflow_to_type(weights_spec)
+  optimizer = flat_optimizer.flatten_if_elementwise(
+      optimizer, weights_spec.trainable
+  )
+  data_type = _mediator_type(model.input_spec, options)
+
+  @tff.tensorflow.computation(weights_type, data_type)
+  def mediator_update_computation(initial_weights, mediator_data):
+    mediator_update = mediator_update_lib.build_functional_mediator_update(
+        model,
+        optimizer,
+        client_weighting,
+        options,
+    )
+    return mediator_update(
+        (initial_weights.trainable, initial_weights.non_trainable),
+        *_clients_and_order(mediator_data, options),
+    )
+
+  @tff.federated_computation
+  def init_fn():
+    return tff.federated_value((), tff.SERVER)
+
+  @tff.federated_computation(
+      init_fn.type_signature.result,
+      tff.FederatedType(weights_type, tff.CLIENTS),
+      tff.FederatedType(data_type, tff.CLIENTS),
+  )
+  def next_fn(state, weights, mediator_data):
+    result, model_metrics, chain_metrics = tff.federated_map(
+        mediator_update_computation, (weights, mediator_data)
+    )
+    measurements = _aggregate(
+        metrics_aggregator,
+        model.finalize_metrics,
+        model_metrics,
+        chain_metrics,
+    )
+    return tff.templates.MeasuredProcessOutput(state, result, measurements)
+
+  return tff.learning.templates.ClientWorkProcess(init_fn, next_fn)
+
+
+def _mediator_type(
+    input_spec: Any, options: chain_options.ChainOptions
+) -> tff.types.Type:
+  """Returns the type of a mediator's data.
+
+  `<B*, ..., B*>`, the batches of gamma clients; where the clients' order comes
+  with the data, `<order=int32[gamma]*,clients=<B*, ..., B*>>`, one order for
+  each of E_m passes. (A sequence: TFF takes nothing else as clients' data.)
+  """
+  sequence_type = tff.SequenceType(tff.types.tensorflow_to_type(input_spec))
+  clients_type = tff.types.to_type((sequence_type,) * options.max_clients)
+  if not options.is_reshuffled:
+    return clients_type
+  order_type = tff.TensorType(np.int32, [options.max_clients])
+  return tff.types.to_type(
+      collections.OrderedDict(
+          order=tff.SequenceType(order_type), clients=clients_type
+      )
+  )
+
+
+def _clients_and_order(mediator_data, options: chain_options.ChainOptions):
+  """Returns the clients' datasets and their order, None for as they stand."""
+  if options.is_reshuffled:
+    return mediator_data['clients'], mediator_data['order']
+  return mediator_data, None
+
+
+def _aggregate(
+    metrics_aggregator: Any,
+    finalizers: Any,
+    model_metrics: tff.Value,
+    chain_metrics: tff.Value,
+) -> tff.Value:
+  """Returns the measurements: FedAvg's `train`, and `chain`.
+
+  The metrics of the chains go through the same aggregator as the model's, so
+  that a secure one lets the server see no mediator's; in a call of their own,
+  so that `train` is what it is in FedAvg.
+  """
+  # The finalizers of a `FunctionalModel` are one function of all metrics, those
+  # of a `VariableModel` one for each.
+  if callable(finalizers):
+    chain_finalizers = lambda metrics: metrics
+  else:
+    chain_finalizers = collections.OrderedDict(
+        num_non_finite_clients=lambda count: count
+    )
+  return tff.federated_zip(
+      collections.OrderedDict(
+          train=metrics_aggregator(finalizers)(model_metrics),
+          chain=metrics_aggregator(chain_finalizers)(chain_metrics),
+      )
+  )

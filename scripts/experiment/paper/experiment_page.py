@@ -1,0 +1,205 @@
+"""The page of an experiment: results.csv, results.png and results.md."""
+
+import csv
+import io
+import pathlib
+import shutil
+from typing import Optional
+
+import numpy as np
+
+from experiment.paper import experiments
+from experiment.paper import measures
+from experiment.paper import runner as reproduction_lib
+from experiment.runs import folder as folder_lib
+from experiment.runs import plots
+from experiment.studies import table as study_table
+
+CSV_FILE, PICTURE_FILE, PAGE_FILE = 'results.csv', 'results.png', 'results.md'
+_DATA_OF_THE_PAPER = ('emnist', 'cinic10')
+
+
+def write_csv(path: pathlib.Path, results: reproduction_lib.Results) -> None:
+  """Writes a line for each row and seed; what a run does not have is empty."""
+  columns = [
+      name
+      for name in measures.COLUMNS
+      if any(name in values for values in results.values())
+  ]
+  text = io.StringIO()
+  writer = csv.writer(text, lineterminator='\n')
+  writer.writerow(['row', 'seed', *columns])
+  for (row, seed), values in results.items():
+    cells = (values.get(name, np.nan) for name in columns)
+    writer.writerow(
+        [row, seed, *('' if np.isnan(cell) else cell for cell in cells)]
+    )
+  folder_lib.write_atomically(path, text.getvalue())
+
+
+def read_csv(path: pathlib.Path) -> reproduction_lib.Results:
+  """Reads what `write_csv` wrote; an empty cell is NaN."""
+  results = {}
+  with path.open(newline='') as file:
+    for line in csv.DictReader(file):
+      key = line.pop('row'), int(line.pop('seed'))
+      results[key] = {
+          name: float(cell) if cell else np.nan for name, cell in line.items()
+      }
+  return results
+
+
+def values_of(
+    results: reproduction_lib.Results, row: str, column: str
+) -> np.ndarray:
+  """Returns a column of a row, float64, one value for each seed; or NaN."""
+  return np.array([
+      values.get(column, np.nan)
+      for (name, _), values in results.items()
+      if name == row
+  ])
+
+
+def format_cell(values: np.ndarray, digits: int) -> str:
+  """Mean and sample standard deviation over the seeds that have a value."""
+  there = values[~np.isnan(values)]
+  if not there.size:
+    return ''
+  cell = study_table.mean_and_spread(there, digits)
+  if there.size < values.size:
+    cell += f' ({there.size}/{values.size})'
+  return cell
+
+
+def format_table(
+    experiment: experiments.Experiment, results: reproduction_lib.Results
+) -> str:
+  """Returns a Markdown table, the paper's numbers beside ours."""
+  heads, lines = ['row'], {name: [name] for name in experiment.rows}
+  chosen = set(reproduction_lib.choose_rows(experiment, results).values())
+  for column in experiment.columns:
+    heading, digits = measures.COLUMNS[column]
+    heads.append(heading)
+    in_paper = any(column in row.paper for row in experiment.rows.values())
+    if in_paper:
+      heads.append('paper')
+    for name, row in experiment.rows.items():
+      lines[name].append(format_cell(values_of(results, name, column), digits))
+      if in_paper:
+        lines[name].append(f'{row.paper.get(column, "")}')
+  for name in chosen:
+    lines[name][0] = f'**{name}**'
+  return study_table.markdown_lines(heads, lines.values())
+
+
+def retrieved_share(
+    experiment: experiments.Experiment, results: reproduction_lib.Results
+) -> Optional[float]:
+  """Returns how much of what the imbalance costs Astraea gets back.
+
+  `(Astraea - FedAvg) / (FedAvg on balanced classes - FedAvg)`, of
+  `chosen_top_1` at each one's own learning rate, means over seeds. None where
+  there are no such rows, or the imbalance costs nothing.
+  """
+  chosen = reproduction_lib.choose_rows(experiment, results)
+  names = ('Astraea', 'FedAvg', 'FedAvg, balanced classes')
+  if not chosen.keys() >= set(names):
+    return None
+  astraea, fed_avg, balanced = (
+      float(np.mean(values_of(results, chosen[name], 'chosen_top_1')))
+      for name in names
+  )
+  if balanced <= fed_avg:
+    return None
+  return (astraea - fed_avg) / (balanced - fed_avg)
+
+
+def format_page(
+    experiment: experiments.Experiment,
+    results: reproduction_lib.Results,
+    command: str,
+) -> str:
+  """Returns the experiment's Markdown page."""
+  rows = experiment.rows.values()
+  data = sorted({row.settings.dataset for row in rows})
+  notes = [
+      f'Data: {", ".join(data)}. Seeds:'
+      f' {", ".join(map(str, experiment.seeds))}; mean ± sample standard'
+      ' deviation, and how many seeds have a value if not all do.'
+  ]
+  if not all(name.startswith(_DATA_OF_THE_PAPER) for name in data):
+    notes.append(
+        "These are not the paper's data, so its numbers only show directions."
+    )
+  if any('to_target' in column for column in experiment.columns):
+    notes.append(f'Target: {100 * experiment.target_accuracy:g} % top-1.')
+  if any('gain' == column for column in experiment.columns):
+    notes.append(f'Gains are over {experiment.baseline}, seed by seed.')
+  if any(row.tuned for row in rows):
+    notes.append(
+        'Bold: of its learning rates, the one best on the validation examples'
+        ' with the first seed; the other seeds are trained with that one alone.'
+    )
+  share = retrieved_share(experiment, results)
+  if share is not None:
+    notes.append(
+        'Of what the global imbalance costs FedAvg, Astraea got'
+        f' {100 * share:.1f} % back.'
+    )
+  seconds = [values.get('seconds', 0.0) for values in results.values()]
+  if experiment.trains:
+    notes.append(f'Training took {sum(seconds) / 60:.1f} minutes in all.')
+  pictures = {'The rows': PICTURE_FILE} | {
+      f'Confusion matrix of {row}': _confusion_file(row)
+      for row in experiment.confusion_rows
+  }
+  links = '\n'.join(f'![{name}]({file})' for name, file in pictures.items())
+  return (
+      f'# {experiment.title}\n\n    {command}\n\nThe paper: {experiment.claim}'
+      f'\n\n{" ".join(notes)}\n\n{format_table(experiment, results)}\n\n'
+      f'{links}\n'
+  )
+
+
+def _confusion_file(row: str) -> str:
+  return f'confusion_{row.replace(" ", "_")}.png'
+
+
+def draw(
+    folder: pathlib.Path,
+    reproduction: reproduction_lib.Reproduction,
+    results: reproduction_lib.Results,
+    divergences: Optional[dict[str, np.ndarray]] = None,
+) -> None:
+  """Draws results.png, and copies the confusion matrices of the runs."""
+  experiment, path = reproduction.experiment, folder / PICTURE_FILE
+  for row in experiment.confusion_rows:
+    run = reproduction.folder(row, experiment.seeds[0])
+    shutil.copyfile(
+        run / 'confusion_matrix.png', folder / _confusion_file(row)
+    )
+  if experiment.picture == 'boxes':
+    plots.plot_kl_divergence(path, divergences)
+  elif experiment.picture == 'curves':
+    plots.plot_accuracy(path, reproduction.curves())
+  elif experiment.picture == 'bars':
+    column = experiment.columns[0]
+    plots.plot_bars(
+        path, _by_row(experiment, results, column), measures.COLUMNS[column][0]
+    )
+  else:
+    y, x, *_ = experiment.columns
+    plots.plot_trade_off(
+        path,
+        _by_row(experiment, results, x),
+        _by_row(experiment, results, y),
+        (measures.COLUMNS[x][0], measures.COLUMNS[y][0]),
+    )
+
+
+def _by_row(
+    experiment: experiments.Experiment,
+    results: reproduction_lib.Results,
+    column: str,
+) -> dict[str, np.ndarray]:
+  return {name: values_of(results, name, column) for name in experiment.rows}

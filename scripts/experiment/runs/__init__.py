@@ -1,0 +1,1 @@
+"""One training run: its settings, population, algorithm, log and folder."""

@@ -1,0 +1,54 @@
+"""How a script runs: quietly, and with one line for an error one can mend."""
+
+from collections.abc import Callable, Sequence
+import ctypes
+import os
+import pathlib
+import sys
+
+from absl import app
+from absl import flags
+from absl import logging
+import tensorflow as tf
+
+from experiment.runs import interruption
+
+# Of glibc's mallopt.
+_M_ARENA_MAX = -8
+_ERRORS = (ValueError, TypeError, RuntimeError, OSError, tf.errors.OpError)
+
+
+def run(command: Callable[[], None], argv: Sequence[str]) -> None:
+  """Runs a script that takes flags and no other arguments.
+
+  Args:
+    command: What the script does.
+    argv: The command line without its flags, as `absl.app` gives it to `main`.
+
+  Raises:
+    app.UsageError: If there are arguments besides flags.
+    SystemExit: If the command fails, with one line to print (`--verbosity=1`
+      logs the whole error), or Ctrl-C or SIGTERM ends it.
+  """
+  if len(argv) > 1:
+    raise app.UsageError(f'Unexpected arguments: {argv[1:]}')
+  if not flags.FLAGS['verbosity'].present:
+    logging.set_verbosity(logging.WARNING)
+  if 'MALLOC_ARENA_MAX' not in os.environ:
+    # As in the worker (`runtime.local_worker`): threads that write checkpoints must
+    # not each keep an arena of what was freed.
+    ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+  script = pathlib.Path(argv[0]).name
+  try:
+    with interruption.handled_signals():
+      command()
+  except _ERRORS as error:
+    logging.debug('The whole error:', exc_info=True)
+    sys.exit(f'{script}: {" ".join(str(error).split())}')
+  except interruption.Interrupted as error:
+    print(
+        f'{script}: ended by {error}; what was finished is kept.',
+        file=sys.stderr,
+    )
+    # As a shell reports a process that a signal ended.
+    sys.exit(128 + error.signal_number)

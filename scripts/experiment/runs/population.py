@@ -1,0 +1,156 @@
+"""The clients of a run, their augmentation, and the model they train."""
+
+from collections.abc import Callable
+import dataclasses
+import math
+from typing import Optional
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from astraea_tff.augmentation import one_client
+from astraea_tff.augmentation import plan as plan_lib
+from astraea_tff.clients import by_id as clients_by_id
+from astraea_tff import datasets
+from astraea_tff import models
+from experiment.runs import settings as settings_lib
+
+
+@dataclasses.dataclass(frozen=True)
+class Population:
+  """The clients of a run.
+
+  Attributes:
+    seed: The seed of the run.
+    data: The dataset and its partition, before augmentation.
+    plan: The server's plan of the augmentation.
+    clients: The clients' batches, augmented, as ids that a worker reads.
+    counts: int64 [K, N]; the labels the clients train on, augmented examples
+      included. Those of the stored examples; if the augmentation is fresh in
+      every epoch, those that the plan makes a client expect.
+    model: The network's name, 'emnist_cnn' or 'cifar10_cnn'.
+  """
+
+  seed: int
+  data: datasets.PreparedDataset
+  plan: plan_lib.AugmentationPlan
+  clients: clients_by_id.ClientsById
+  counts: np.ndarray
+  model: str
+
+
+def make_population(
+    settings: settings_lib.Settings,
+    seed: int,
+    data_dir: Optional[str] = None,
+    cache_dir: Optional[str] = None,
+) -> Population:
+  """Prepares the data on disk, split and augmented (Algorithm 2).
+
+  Args:
+    settings: The settings.
+    seed: The seed of the run.
+    data_dir: Where TensorFlow Datasets keeps its data.
+    cache_dir: Where prepared data are kept.
+
+  Returns:
+    The population, opened.
+  """
+  data = datasets.prepare(
+      settings.dataset,
+      seed=seed,
+      data_dir=data_dir,
+      cache_dir=cache_dir,
+      **settings.division,
+  )
+  plan = plan_lib.augmentation_plan(
+      data.label_counts, settings.augmentation_factor
+  )
+  store, counts, preprocess = data.clients, data.label_counts, None
+  if plan.alpha > 0 and settings.fresh_augmentation:
+    counts = np.rint(counts * plan.copies).astype(np.int64)
+    preprocess = one_client.augment_dataset_fn(
+        plan, one_client.DEFAULT_TRANSFORM, fresh_every_epoch=True
+    )
+  elif plan.alpha > 0:
+    store = datasets.prepare_augmented(data, plan, seed=seed)
+    counts = store.label_counts
+  clients = clients_by_id.ClientsById(
+      store.client_data,
+      settings.batch_size,
+      seed=seed,
+      # Astraea's chain repeats its clients' batches itself.
+      local_epochs=(
+          1 if settings.algorithm == 'astraea' else settings.local_epochs
+      ),
+      preprocess=preprocess,
+  )
+  by_channels = 'emnist_cnn' if data.image_shape[-1] == 1 else 'cifar10_cnn'
+  return Population(
+      seed, data, plan, clients, counts, settings.model or by_channels
+  )
+
+
+def split_test(
+    labels: np.ndarray, validation_fraction: float
+) -> tuple[np.ndarray, np.ndarray]:
+  """Divides a test set into a validation and a test part.
+
+  The validation part is the first examples of each class, so it is the same in
+  every run and, of a balanced test set, balanced. Unused training examples
+  would not do: the imbalanced sets use all there are of their largest class.
+
+  Args:
+    labels: int32 [m].
+    validation_fraction: The share of each class, in [0, 1); its number of
+      examples is rounded down.
+
+  Returns:
+    The indices of both parts, int64, ascending.
+  """
+  counts = np.bincount(labels)
+  starts = np.cumsum(counts) - counts
+  by_class = np.argsort(labels, kind='stable')
+  rank = np.arange(len(labels)) - np.repeat(starts, counts)
+  num_held_out = np.floor(counts * validation_fraction)
+  is_held_out = np.empty(len(labels), bool)
+  is_held_out[by_class] = rank < np.repeat(num_held_out, counts)
+  return np.flatnonzero(is_held_out), np.flatnonzero(~is_held_out)
+
+
+def bytes_per_example(data: datasets.PreparedDataset) -> int:
+  """Returns the size of an image and its label."""
+  return math.prod(data.image_shape) + np.dtype(np.int32).itemsize
+
+
+def build_keras_model(population: Population) -> tf.keras.Model:
+  """Returns the population's network, on uint8 images.
+
+  Scaling to [0, 1] belongs to the model, so that clients keep bytes.
+  """
+  data = population.data
+  shape = data.image_shape
+  build = {
+      'emnist_cnn': models.build_emnist_cnn,
+      'cifar10_cnn': models.build_cifar10_cnn,
+  }[population.model]
+  return tf.keras.Sequential([
+      tf.keras.layers.Input(shape, dtype=tf.uint8),
+      tf.keras.layers.Rescaling(1 / 255),
+      build(data.num_classes, input_shape=shape, seed=population.seed),
+  ])
+
+
+def build_model_fn(
+    population: Population,
+) -> Callable[[], tff.learning.models.VariableModel]:
+  """Returns the `model_fn` of a learning process on the population."""
+  shape = population.data.image_shape
+  return models.tff_model_fn(
+      lambda: build_keras_model(population),
+      (
+          tf.TensorSpec([None, *shape], tf.uint8),
+          tf.TensorSpec([None], tf.int32),
+      ),
+  )

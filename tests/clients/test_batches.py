@@ -1,0 +1,165 @@
+"""A schedule over clients: which data a round's mediators get."""
+
+import collections
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from astraea_tff.clients import batches as batches_lib
+from astraea_tff.clients import mediator_data as mediator_data_lib
+from astraea_tff.scheduling import greedy
+from astraea_tff.scheduling import sampling
+from astraea_tff.scheduling import schedule as schedule_lib
+
+NUM_CLIENTS = 7
+
+
+def make_client(client, num_examples=5):
+  """A client whose every example is its own number, 100 k + i."""
+  examples = 100 * client + np.arange(num_examples)
+  return tf.data.Dataset.from_tensor_slices(examples)
+
+
+CLIENTS = [make_client(k) for k in range(NUM_CLIENTS)]
+SCHEDULE = schedule_lib.Schedule(((4, 0, 2), (5, 1, 3), (6,)), [0.1, 0.2, 0.3], 3)
+
+
+def read(dataset):
+  return [int(x) for x in dataset.as_numpy_iterator()]
+
+
+def client_of(dataset):
+  """The client a dataset of `make_client` belongs to; None if it is empty."""
+  examples = read(dataset)
+  return examples[0] // 100 if examples else None
+
+
+def test_mediators_get_their_clients_in_order_and_empty_ones_behind():
+  data = mediator_data_lib.mediator_data(SCHEDULE.mediators, CLIENTS, 3)
+  assert [tuple(map(client_of, mediator)) for mediator in data] == [
+      (4, 0, 2),
+      (5, 1, 3),
+      (6, None, None),
+  ]
+  specs = {d.element_spec for mediator in data for d in mediator}
+  assert specs == {CLIENTS[0].element_spec}
+
+
+def test_client_data_is_read_by_the_order_of_its_ids():
+  data = tff.simulation.datasets.TestClientData(
+      collections.OrderedDict(
+          (f'client_{k}', (100 * k + np.arange(5)).tolist()) for k in range(NUM_CLIENTS)
+      )
+  )
+  clients = batches_lib.clients_for_round(data, round_num=1)
+  assert len(clients) == NUM_CLIENTS
+  assert [client_of(clients[k]) for k in range(NUM_CLIENTS)] == list(range(7))
+  assert clients[3] is clients[3], 'made anew, which leaks memory'
+
+
+def test_rounds_draw_the_mediators_of_the_schedule():
+  rounds = itertools.islice(SCHEDULE.rounds(CLIENTS, 2, seed=3), 8)
+  for round_num, data in enumerate(rounds, start=1):
+    sampled = SCHEDULE.sample(2, seed=3, round_num=round_num)
+    expected = [SCHEDULE.mediators[mediator] for mediator in sampled]
+    actual = [
+        tuple(c for c in map(client_of, mediator) if c is not None)
+        for mediator in data
+    ]
+    assert actual == expected
+
+
+def test_resumed_rounds_go_on_as_the_unbroken_ones():
+  def clients_of(rounds):
+    return [[tuple(map(client_of, m)) for m in data] for data in rounds]
+
+  unbroken = itertools.islice(SCHEDULE.rounds(CLIENTS, 1, seed=5), 9)
+  resumed = SCHEDULE.rounds(CLIENTS, 1, seed=5, first_round=5)
+  assert clients_of(unbroken)[4:] == clients_of(itertools.islice(resumed, 5))
+
+
+def test_rounds_refuse_too_few_clients():
+  with pytest.raises(ValueError, match='`clients` must hold the 7 clients'):
+    next(SCHEDULE.rounds(CLIENTS[:6], 1, seed=0))
+
+
+def test_a_round_is_scheduled_as_its_sampled_clients_alone():
+  counts = np.random.default_rng(0).multinomial(30, [0.25] * 4, size=20)
+  schedule = greedy.reschedule_round(
+      counts, 8, 3, seed=1, round_num=4, target='pooled'
+  )
+  sampled = sampling.sample_clients(20, 8, seed=1, round_num=4)
+  assert sorted(itertools.chain(*schedule.mediators)) == sorted(sampled)
+  assert schedule == greedy.reschedule(
+      counts, 3, target='pooled', clients=sampled
+  )
+
+
+def test_sampled_clients_are_distinct_and_depend_on_seed_and_round_alone():
+  draws = [
+      tuple(sampling.sample_clients(20, 8, seed=s, round_num=r))
+      for s in range(3)
+      for r in range(5)
+  ]
+  assert all(len(set(draw)) == 8 for draw in draws)
+  assert len(set(draws)) == len(draws)
+  again = sampling.sample_clients(20, 8, seed=2, round_num=3)
+  assert tuple(again) == draws[2 * 5 + 3]
+
+
+@pytest.mark.parametrize('clients_per_round', [0, -1, 21])
+def test_sampling_refuses_more_clients_than_there_are(clients_per_round):
+  with pytest.raises(
+      ValueError,
+      match=f'`clients_per_round` must be between 1 .*20, got {clients_per_round}',
+  ):
+    sampling.sample_clients(20, clients_per_round, seed=0, round_num=1)
+
+
+def test_batches_hold_every_example_once_in_batches_of_the_size():
+  clients = batches_lib.BatchedClients(CLIENTS, 2, seed=0).for_round(1)
+  batches = [b.tolist() for b in clients[3].as_numpy_iterator()]
+  assert [len(batch) for batch in batches] == [2, 2, 1]
+  assert sorted(sum(batches, [])) == [300, 301, 302, 303, 304]
+
+
+def read_order(seed, round_num, client, epochs=1):
+  clients = batches_lib.BatchedClients(
+      [make_client(k, num_examples=30) for k in range(2)], 4, seed=seed
+  )
+  dataset = clients.for_round(round_num)[client].repeat(epochs).unbatch()
+  return [example % 100 for example in read(dataset)]
+
+
+def test_order_depends_on_seed_round_client_and_epoch():
+  order = read_order(seed=0, round_num=1, client=0)
+  assert order == read_order(seed=0, round_num=1, client=0)
+  assert order != sorted(order)
+  assert order != read_order(seed=1, round_num=1, client=0)
+  assert order != read_order(seed=0, round_num=2, client=0)
+  assert order != read_order(seed=0, round_num=1, client=1)
+  two_epochs = read_order(seed=0, round_num=1, client=0, epochs=2)
+  assert two_epochs[:30] == order
+  assert two_epochs[30:] != order
+  assert sorted(two_epochs[30:]) == sorted(order)
+
+
+def test_clients_that_change_with_the_round_are_asked_for_the_round():
+  class Changing:
+
+    def __len__(self):
+      return 1
+
+    def for_round(self, round_num):
+      return [tf.data.Dataset.from_tensors(np.int64(round_num))]
+
+  batched = batches_lib.BatchedClients(Changing(), 1, seed=0)
+  assert read(batched.for_round(6)[0].unbatch()) == [6]
+
+
+def test_batch_size_below_one_is_refused():
+  with pytest.raises(ValueError, match='`batch_size` must be at least 1, got 0'):
+    batches_lib.BatchedClients(CLIENTS, 0, seed=0)

@@ -1,0 +1,53 @@
+"""The benchmark's subjects train what they say, and end."""
+
+import psutil
+import pytest
+
+from experiment.benchmark import rounds as benchmark_rounds
+from experiment.benchmark import subjects as benchmark_subjects
+
+
+@pytest.fixture(name='folder', scope='module')
+def fixture_folder(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('clients') / 'store'
+  benchmark_subjects.write_clients(folder, num_clients=3, num_examples=20)
+  return str(folder)
+
+
+@pytest.mark.parametrize(
+    'name, arguments, num_examples',
+    [
+        ('plain_loop', dict(clients=[0, 2], num_threads=1, epochs=2), 80),
+        ('astraea', dict(num_clients=3, max_clients=2, mediator_epochs=2), 120),
+    ],
+)
+def test_a_subject_trains_its_rounds_and_leaves_no_process(
+    folder, name, arguments, num_examples
+):
+  subject = benchmark_rounds.SubjectProcess(name, arguments | dict(folder=folder))
+  try:
+    first, second = (benchmark_rounds.measure_round([subject]) for _ in range(2))
+    processes = psutil.Process(subject._process.pid).children(recursive=True)
+  finally:
+    subject.close()
+  assert first['examples'] == second['examples'] == num_examples
+  assert second['since_start'] > second['wall'] > 0 and second['cpu'] > 0
+  assert second['peak']['parent'] > 100
+  assert bool(processes) == (name == 'astraea')
+  psutil.wait_procs(processes, timeout=10)
+  assert not any(process.is_running() for process in processes)
+
+
+def test_a_subject_that_fails_is_one_clear_error():
+  subject = benchmark_rounds.SubjectProcess(
+      'plain_loop', dict(folder='/nowhere', clients=[0], num_threads=1)
+  )
+  with pytest.raises(RuntimeError, match='benchmark process .*plain_loop'):
+    benchmark_rounds.measure_round([subject])
+
+
+def test_memory_is_measured_for_every_population(tmp_path):
+  peaks = benchmark_rounds.measure_memory(tmp_path, (3, 4), max_clients=2)
+  assert list(peaks) == [3, 4]
+  for peak in peaks.values():
+    assert peak['parent'] > 100 and peak['worker'] > 10

@@ -1,0 +1,119 @@
+"""The page of an experiment, from results made by hand."""
+
+import csv
+import math
+
+import numpy as np
+import pytest
+
+from experiment.paper import experiment_page
+from experiment.paper import experiments
+from experiment.paper import runner
+
+
+def make_experiment(**changes):
+  rows = {
+      'FedAvg': experiments.make_row({}, algorithm='fedavg'),
+      'Astraea': experiments.make_row({}, {'gain': 5.89}),
+  }
+  arguments = dict(
+      title='A title',
+      claim='A claim.',
+      rows=rows,
+      columns=('best_top_1', 'gain', 'megabytes_to_target'),
+      baseline='FedAvg',
+      seeds=(0, 1),
+  )
+  return experiments.Experiment(**(arguments | changes))
+
+
+RESULTS = {
+    ('FedAvg', 0): dict(
+        best_top_1=50.0, gain=0.0, megabytes_to_target=math.nan, seconds=30.0
+    ),
+    ('FedAvg', 1): dict(
+        best_top_1=52.0, gain=0.0, megabytes_to_target=math.nan, seconds=30.0
+    ),
+    ('Astraea', 0): dict(
+        best_top_1=60.0, gain=10.0, megabytes_to_target=7.0, seconds=60.0
+    ),
+    ('Astraea', 1): dict(
+        best_top_1=56.0, gain=4.0, megabytes_to_target=math.nan, seconds=60.0
+    ),
+}
+
+
+def test_page_has_our_numbers_their_spread_and_the_papers():
+  page = experiment_page.format_page(make_experiment(), RESULTS, 'a command')
+  assert (
+      '| row | best top-1 (%) | gain in best top-1 (points) | paper | MB to'
+      ' target |\n'
+      '| --- | --- | --- | --- | --- |\n'
+      '| FedAvg | 51.00 ± 1.41 | 0.00 ± 0.00 |  |  |\n'
+      '| Astraea | 58.00 ± 2.83 | 7.00 ± 4.24 | 5.89 | 7.0 (1/2) |\n'
+  ) in page
+  for text in (
+      '# A title\n', '    a command\n', 'The paper: A claim.', 'Data: digits.',
+      'Target: 75 % top-1.', 'Gains are over FedAvg', 'took 3.0 minutes',
+      "These are not the paper's data",
+  ):
+    assert text in page
+
+
+def test_page_on_the_papers_data_does_not_disown_them():
+  rows = {'FedAvg': experiments.make_row(dict(dataset='emnist_ltrf2'))}
+  experiment = make_experiment(rows=rows)
+  page = experiment_page.format_page(experiment, RESULTS, 'a command')
+  assert "These are not the paper's data" not in page
+
+
+def test_csv_has_a_line_for_each_row_and_seed(tmp_path):
+  experiment_page.write_csv(tmp_path / 'results.csv', RESULTS)
+  with (tmp_path / 'results.csv').open(newline='') as file:
+    rows = list(csv.DictReader(file))
+  assert [(row['row'], row['seed']) for row in rows] == [
+      (name, str(seed)) for name, seed in RESULTS
+  ]
+  assert [row['best_top_1'] for row in rows] == ['50.0', '52.0', '60.0', '56.0']
+  assert [row['megabytes_to_target'] for row in rows] == ['', '', '7.0', '']
+  assert 'chosen_top_1' not in rows[0]
+
+
+def test_share_of_the_loss_that_is_retrieved_is_that_of_the_chosen_rows():
+  names = ('FedAvg', 'FedAvg, balanced classes', 'Astraea')
+  rows = {
+      f'{name}, {rate}': experiments.make_row(
+          {}, tuned=name, client_learning_rate=rate
+      )
+      for name in names
+      for rate in (0.1, 0.2)
+  }
+  experiment = make_experiment(
+      rows=rows, columns=('chosen_top_1',), baseline=None, seeds=(0,)
+  )
+  # FedAvg's first rate, the others' second.
+  validation = dict(zip(rows, (40, 30, 50, 60, 50, 60)))
+  test = dict(zip(rows, (42, 70, 0, 62, 0, 52)))
+  results = {
+      (name, 0): {
+          'best_validation_top_1': float(validation[name]),
+          'chosen_top_1': float(test[name]),
+      }
+      for name in rows
+  }
+  assert runner.choose_rows(experiment, results) == {
+      'FedAvg': 'FedAvg, 0.1',
+      'FedAvg, balanced classes': 'FedAvg, balanced classes, 0.2',
+      'Astraea': 'Astraea, 0.2',
+  }
+  assert experiment_page.retrieved_share(experiment, results) == pytest.approx(0.5)
+  page = experiment_page.format_page(experiment, results, 'a command')
+  assert 'Astraea got 50.0 % back' in page
+  assert '| **Astraea, 0.2** | 52.00 |' in page
+  assert '| Astraea, 0.1 | 0.00 |' in page
+  assert experiment_page.retrieved_share(make_experiment(), RESULTS) is None
+
+
+def test_a_cell_of_one_seed_has_no_spread():
+  assert experiment_page.format_cell(np.array([1.25]), 1) == '1.2'
+  assert experiment_page.format_cell(np.array([np.nan]), 1) == ''

@@ -1,0 +1,135 @@
+"""Descriptions: what they name, count and measure, on counts made by hand."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from astraea_tff.augmentation import plan as plan_lib
+from astraea_tff import datasets
+from experiment.runs import description
+from experiment.runs import population as population_lib
+
+BEFORE = np.array([[6, 0, 0], [0, 3, 0], [2, 0, 1], [0, 0, 0]])
+AFTER = np.array([[6, 0, 0], [0, 4, 0], [2, 0, 4], [0, 0, 0]])
+
+
+def make_plan(copies, capped_classes=()):
+  return plan_lib.AugmentationPlan(
+      alpha=0.5,
+      copies=copies,
+      counts=BEFORE.sum(axis=0),
+      augmented_classes=(1, 2),
+      capped_classes=capped_classes,
+  )
+
+
+@pytest.fixture
+def population(tmp_path):
+  labels = np.repeat(np.arange(3), BEFORE.sum(axis=0)).astype(np.int32)
+  labels = np.append(labels, [0, 0]).astype(np.int32)
+  images = np.zeros((len(labels), 4, 5, 3), np.uint8)
+  data = datasets.FederatedDataset(
+      class_names=('cat', 'dog', 'ox'),
+      images=images,
+      labels=labels,
+      test_images=images[:2],
+      test_labels=labels[:2],
+      name='animals',
+      partition=datasets.Partition(
+          (np.arange(6), np.arange(8, 11), np.array([6, 7, 11]), np.arange(0)),
+          BEFORE,
+      ),
+  )
+  plan = make_plan([1, 1.25, 3.5], capped_classes=[2])
+  return population_lib.Population(
+      7, datasets.store(data, tmp_path), plan, clients=None, counts=AFTER,
+          model='emnist_cnn',
+  )
+
+
+def cells(text, title):
+  (line,) = [l for l in text.splitlines() if re.match(f'{title} +[0-9]', l)]
+  return line[len(title):].split()
+
+
+def test_data_are_named_with_their_shape_and_sizes(population):
+  text = description.describe_data(population)
+  assert text.startswith(
+      'animals: uint8 images 4x5x3, 12 training examples in use of 14, 2 test'
+  )
+  assert f'partition of seed 7: {population.data.partition_hash}\n' in text
+  assert '4 clients, 3 classes, 12 examples' in text
+  assert 'empty clients 1' in text
+
+
+def test_plan_and_what_became_of_it(population):
+  text = description.describe_augmentation(population)
+  assert 'alpha = 0.5\n' in text
+  assert cells(text, 'cat') == ['8', '1.000', '8.0', '8']
+  assert cells(text, 'dog') == ['3', '1.250', '3.8', '4']
+  assert cells(text, 'ox') == ['1', '3.500', '3.5', '4']
+  assert 'augmented classes: dog, ox\n' in text
+  assert 'held back by the cap: ox\n' in text
+  # 0.75 and 2.5 examples beside 12, 60 pixels and an int32 label each.
+  assert 'expected extra storage: 3.2 examples, 27.1 %, 0.00 MB\n' in text
+  assert text.endswith('actual extra storage: 4 examples')
+
+
+def test_plan_without_copies_augments_no_class(population):
+  population = dataclasses.replace(population, plan=make_plan([1, 1, 1]))
+  text = description.describe_augmentation(population)
+  assert 'augmented classes: none\n' in text
+  assert 'held back by the cap: none\n' in text
+
+
+def test_divergences_of_clients_from_uniform(population):
+  measured = description.measure_divergences(population, [4], 'uniform')
+  two_to_one = np.log(3) + 2 / 3 * np.log(2 / 3) + 1 / 3 * np.log(1 / 3)
+  log_3 = np.log(3)
+  np.testing.assert_allclose(
+      measured['clients'], [log_3, log_3, two_to_one, log_3]
+  )
+  np.testing.assert_allclose(
+      measured['augmented clients'], [log_3, log_3, two_to_one, log_3]
+  )
+  # All clients in one mediator, however they are grouped.
+  shares = AFTER.sum(axis=0) / AFTER.sum()
+  pooled = np.log(3) + (shares * np.log(shares)).sum()
+  np.testing.assert_allclose(measured['greedy mediators of 4'], [pooled])
+  np.testing.assert_allclose(measured['random mediators of 4'], [pooled] * 10)
+
+
+def test_pooled_target_is_that_of_the_same_counts(population):
+  measured = description.measure_divergences(population, [4, 2], 'pooled')
+  assert list(measured) == [
+      'clients',
+      'augmented clients',
+      'greedy mediators of 4',
+      'random mediators of 4',
+      'greedy mediators of 2',
+      'random mediators of 2',
+  ]
+  np.testing.assert_allclose(measured['clients'][:2], np.log([12 / 8, 12 / 3]))
+  np.testing.assert_allclose(
+      measured['augmented clients'][:2], np.log([16 / 8, 16 / 4])
+  )
+  np.testing.assert_allclose(measured['greedy mediators of 4'], [0], atol=1e-12)
+  assert len(measured['greedy mediators of 2']) == 2
+  assert len(measured['random mediators of 2']) == 20
+
+
+def test_divergences_are_summed_up_in_columns():
+  text = description.describe_divergences(
+      {'clients': np.array([0, 0.5, 0.25, 1.25]), 'x': np.array([2.0])},
+      'pooled',
+  )
+  head, columns, clients, x, _ = text.splitlines()
+  assert head == 'KL divergence from the pooled distribution, nats'
+  assert columns.split() == ['number', 'min', 'mean', 'median', 'max']
+  assert clients.split() == [
+      'clients', '4', '0.0000', '0.5000', '0.3750', '1.2500'
+  ]
+  assert x.split() == ['x', '1', '2.0000', '2.0000', '2.0000', '2.0000']
+  assert len(columns) == len(clients) == len(x)

@@ -1,0 +1,133 @@
+"""metrics.csv: its columns, its sums, and what a resumed run makes of it."""
+
+import asyncio
+import csv
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from astraea_tff.metrics import classification
+from experiment.runs import metrics_log
+
+PARTITION = '0123456789ab'
+COST = metrics_log.RoundCost(2_000_000, 1_000_000, 0.25)
+
+
+def training_metrics(loss, seconds):
+  return {
+      'client_work': {'train': {'loss': loss}},
+      tff.simulation.TRAINING_TIME_KEY: seconds,
+  }
+
+
+def evaluation_metrics(result, validation=None):
+  prefix = tff.simulation.EVALUATION_METRICS_PREFIX
+  metrics = metrics_log.evaluation_metrics(result, validation)
+  return {prefix + name: value for name, value in metrics.items()}
+
+
+def evaluate(predictions):
+  """Evaluates predictions of the classes 0, 0, 1, 1."""
+  return classification.evaluate(
+      np.asarray, np.eye(2)[predictions], np.array([0, 0, 1, 1]), 2
+  )
+
+
+def open_log(folder):
+  return metrics_log.TrainingLog(
+      folder,
+      num_rounds=4,
+      description='run',
+      partition_hash=PARTITION * 4,
+      class_names=['cat', 'dog'],
+  )
+
+
+def release(training_log, round_num, value, cost=None):
+  if cost is not None:
+    training_log.add_cost(round_num, cost)
+  asyncio.run(training_log.release(value, round_num))
+
+
+def test_rows_hold_losses_accuracies_and_costs_so_far(tmp_path):
+  training_log = open_log(tmp_path)
+  first, second = evaluate([0, 1, 1, 1]), evaluate([0, 0, 1, 1])
+  release(training_log, 0, evaluation_metrics(first))
+  release(training_log, 1, training_metrics(2.0, 1.5), COST)
+  both = training_metrics(1.0, 0.5) | evaluation_metrics(
+      second, validation=first
+  )
+  release(training_log, 2, both, COST)
+  training_log.close()
+  header, *_ = (tmp_path / 'metrics.csv').read_text().splitlines()
+  assert header == (
+      'round,top_1,loss,macro_precision,macro_recall,macro_f1,'
+      'worst_class_recall,calibration_error,validation_top_1,train_loss,'
+      'mean_kl_divergence,megabytes,megabytes_in_paper,seconds,partition'
+  )
+  # One of two cats is taken for a dog.
+  sure = np.e / (np.e + 1)
+  evaluated = [0.75, first.loss, 5 / 6, 0.75, (2 / 3 + 0.8) / 2, 0.5]
+  expected = [
+      [*evaluated, 0.75 - sure, None, None, None, 0.0, 0.0, 0.0, PARTITION],
+      [*[None] * 8, 2.0, 0.25, 2.0, 1.0, 1.5, PARTITION],
+      [1, second.loss, 1, 1, 1, 1, 1 - sure, 0.75, 1, 0.25, 4, 2, 2, PARTITION],
+  ]
+  rows = metrics_log.read_rows(tmp_path / 'metrics.csv')
+  for round_num, row in enumerate(expected):
+    wanted = dict(zip(header.split(','), [round_num, *row]))
+    assert rows[round_num] == pytest.approx(wanted)
+
+
+def test_classes_are_in_a_table_and_in_tensorboard(tmp_path):
+  training_log = open_log(tmp_path)
+  release(training_log, 0, evaluation_metrics(evaluate([0, 1, 1, 1])))
+  training_log.close()
+  with (tmp_path / 'per_class.csv').open(newline='') as file:
+    rows = list(csv.DictReader(file))
+  assert [row['class'] for row in rows] == ['cat', 'dog']
+  assert [float(row['recall']) for row in rows] == [0.5, 1]
+  (events,) = (tmp_path / 'tensorboard').iterdir()
+  written = {
+      value.tag: float(tf.make_ndarray(value.tensor))
+      for event in tf.compat.v1.train.summary_iterator(str(events))
+      for value in event.summary.value
+  }
+  assert written['recall_of_class/cat'] == 0.5
+  assert written['precision_of_class/dog'] == pytest.approx(2 / 3)
+  assert written['f1_of_class/dog'] == pytest.approx(0.8)
+  assert written['worst_class_recall'] == 0.5
+
+
+def test_a_round_without_clients_has_no_divergence(tmp_path):
+  training_log = open_log(tmp_path)
+  cost = metrics_log.RoundCost(0, 0, None)
+  release(training_log, 1, training_metrics(0.0, 1.0), cost)
+  training_log.close()
+  (row,) = metrics_log.read_rows(tmp_path / 'metrics.csv')
+  assert row['mean_kl_divergence'] is None and row['megabytes'] == 0
+
+
+def test_resumed_log_goes_on_with_the_sums_and_replaces_later_rows(tmp_path):
+  first = open_log(tmp_path)
+  for round_num in (1, 2, 3):
+    release(first, round_num, training_metrics(1.0, 1.0), COST)
+  first.close()
+  # The checkpoint was that of round 1, so round 2 is trained again.
+  resumed = open_log(tmp_path)
+  release(resumed, 2, training_metrics(0.5, 4.0), COST)
+  resumed.close()
+  rows = metrics_log.read_rows(tmp_path / 'metrics.csv')
+  assert [row['round'] for row in rows] == [1, 2]
+  assert rows[1]['megabytes'] == pytest.approx(4.0)
+  assert rows[1]['seconds'] == pytest.approx(5.0)
+  assert rows[1]['train_loss'] == 0.5
+
+
+@pytest.mark.parametrize('text', ['round,top_1\n1,ab', 'round,top_1\n,0.5'])
+def test_damaged_table_is_an_error_that_says_what_to_do(tmp_path, text):
+  (tmp_path / 'metrics.csv').write_text(text)
+  with pytest.raises(ValueError, match='metrics.csv is damaged'):
+    metrics_log.read_rows(tmp_path / 'metrics.csv')

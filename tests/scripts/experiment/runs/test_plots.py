@@ -1,0 +1,107 @@
+"""Pictures are written, and the mean curve is over the rounds all runs have."""
+
+import numpy as np
+import pytest
+
+from experiment.runs import plots
+
+PNG = b'\x89PNG'
+
+
+@pytest.mark.parametrize('num_classes', [3, 47])
+def test_every_picture_is_a_png(tmp_path, num_classes):
+  rng = np.random.default_rng(0)
+  counts = rng.integers(100, size=num_classes)
+  confusion = rng.integers(9, size=(num_classes, num_classes))
+  confusion[0] = 0
+  curve = ([0, 5, 10], [0.1, 0.5, 0.7])
+  plots.plot_accuracy(tmp_path / 'a.png', {'x': [curve, curve], 'y': [curve]})
+  plots.plot_kl_divergence(
+      tmp_path / 'b.png', {'clients': rng.random(9), 'mediators': rng.random(2)}
+  )
+  plots.plot_label_histogram(
+      tmp_path / 'c.png', {'before': counts, 'after': 2 * counts}
+  )
+  plots.plot_confusion_matrix(tmp_path / 'd.png', confusion)
+  plots.plot_client_sizes(tmp_path / 'e.png', counts)
+  plots.plot_contact_sheet(
+      tmp_path / 'f.png',
+      rng.integers(256, size=(6 * num_classes, 60, 3), dtype=np.uint8),
+      [str(label) for label in range(num_classes)],
+      ('before', 'after'),
+  )
+  values = {'x': np.array([1.0, 2.0]), 'y': np.array([3.0, np.nan])}
+  plots.plot_bars(tmp_path / 'g.png', values, 'size')
+  plots.plot_trade_off(tmp_path / 'h.png', values, values, ('size', 'size'))
+  for name in 'abcdefgh':
+    assert (tmp_path / f'{name}.png').read_bytes().startswith(PNG)
+
+
+def test_mean_curve_is_over_the_rounds_that_all_runs_have(tmp_path, monkeypatch):
+  drawn = []
+  monkeypatch.setattr(plots, '_save', lambda f, path: drawn.append(f))
+  runs = {'x': [([0, 5, 10], [0.1, 0.5, 0.7]), ([0, 5], [0.3, 0.7])]}
+  plots.plot_accuracy(tmp_path / 'a.png', runs)
+  (mean,) = [
+      line for line in drawn[0].axes[0].lines if line.get_label() == 'x'
+  ]
+  np.testing.assert_allclose(mean.get_xdata(), [0, 5])
+  np.testing.assert_allclose(mean.get_ydata(), [0.2, 0.6])
+
+
+def test_bars_are_means_of_the_seeds_that_have_a_value(tmp_path, monkeypatch):
+  drawn = []
+  monkeypatch.setattr(plots, '_save', lambda f, path: drawn.append(f))
+  nan = np.nan
+  values = {'x': np.array([1.0, 2.0, nan]), 'y': np.array([nan, nan, nan])}
+  plots.plot_bars(tmp_path / 'a.png', values, 'megabytes')
+  (axes,) = drawn[0].axes
+  assert [bar.get_width() for bar in axes.patches] == [1.5]
+  (points,) = [line for line in axes.lines if len(line.get_xdata()) == 2]
+  assert list(points.get_xdata()) == [1, 2]
+  assert [tick.get_text() for tick in axes.get_yticklabels()] == ['x', 'y']
+  assert axes.get_xlabel() == 'megabytes'
+
+
+@pytest.mark.parametrize('sizes', [[5], [3, 3, 3], [0, 1, 1, 40, 40, 40, 40]])
+def test_size_histogram_holds_every_client_and_the_mean(
+    tmp_path, monkeypatch, sizes
+):
+  drawn = []
+  monkeypatch.setattr(plots, '_save', lambda f, path: drawn.append(f))
+  plots.plot_client_sizes(tmp_path / 'a.png', np.array(sizes))
+  (axes,) = drawn[0].axes
+  edges = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches]
+  heights = [bar.get_height() for bar in axes.patches]
+  assert sum(heights) == len(sizes)
+  low, high = edges[int(np.argmax(heights))]
+  most = max(set(sizes), key=sizes.count)
+  assert low - 1e-9 <= most <= high + 1e-9
+  assert axes.lines[0].get_xdata()[0] == pytest.approx(np.mean(sizes))
+
+
+def test_contact_sheet_names_stand_beside_the_middle_of_their_rows(
+    tmp_path, monkeypatch
+):
+  drawn = []
+  monkeypatch.setattr(plots, '_save', lambda f, path: drawn.append(f))
+  picture = np.zeros((30, 80, 3), np.uint8)
+  plots.plot_contact_sheet(
+      tmp_path / 'a.png', picture, ['x', 'y', 'z'], ('before', 'after')
+  )
+  (axes,) = drawn[0].axes
+  assert [label.get_text() for label in axes.get_yticklabels()] == list('xyz')
+  np.testing.assert_allclose(axes.get_yticks(), [4.5, 14.5, 24.5])
+  np.testing.assert_allclose(axes.get_xticks(), [20, 60])
+  np.testing.assert_array_equal(axes.images[0].get_array(), picture)
+
+
+def test_class_names_that_would_overlap_are_turned(tmp_path, monkeypatch):
+  drawn = []
+  monkeypatch.setattr(plots, '_save', lambda f, path: drawn.append(f))
+  for names in (['cat', 'dog'], ['a long name'] * 10):
+    plots.plot_label_histogram(
+        tmp_path / 'a.png', {'x': np.ones(len(names))}, names
+    )
+  rotations = [f.axes[0].get_xticklabels()[0].get_rotation() for f in drawn]
+  assert rotations == [0, 90]
