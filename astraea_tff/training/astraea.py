@@ -16,25 +16,17 @@ One synchronization round, with TFF's part in brackets:
 Who is a mediator's client is decided before, by `astraea_tff.reschedule`.
 """
 
-from collections.abc import Callable
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
-import numpy as np
-import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
-from astraea_tff.training import chain_options
 from astraea_tff.training import mediator
-
-_ModelFn = Union[
-    Callable[[], tff.learning.models.VariableModel],
-    tff.learning.models.FunctionalModel,
-]
+from astraea_tff.training import process
 
 
 def build_weighted_astraea(
-    model_fn: _ModelFn,
+    model_fn: mediator.ModelFn,
     client_optimizer_fn: tff.learning.optimizers.Optimizer,
     server_optimizer_fn: Optional[tff.learning.optimizers.Optimizer] = None,
     *,
@@ -136,61 +128,26 @@ def build_weighted_astraea(
     ValueError: If `max_clients`, `mediator_epochs` or `local_epochs` is less
       than 1, `client_clipping_norm` is not positive, or `client_order` unknown.
   """
-  _check_arguments(
+  return process.compose_astraea(
       model_fn,
       client_optimizer_fn,
       server_optimizer_fn,
-      client_weighting,
-      model_aggregator,
-  )
-  options = chain_options.ChainOptions(
+      client_weighting=client_weighting,
+      model_distributor=model_distributor,
+      model_aggregator=model_aggregator,
+      metrics_aggregator=metrics_aggregator,
+      loop_implementation=loop_implementation,
       max_clients=max_clients,
       mediator_epochs=mediator_epochs,
       local_epochs=local_epochs,
       carry_optimizer_state=carry_optimizer_state,
       client_order=client_order,
       client_clipping_norm=client_clipping_norm,
-      loop_implementation=loop_implementation,
-  )
-
-  is_functional = isinstance(model_fn, tff.learning.models.FunctionalModel)
-  build_client_work = (
-      mediator.build_functional_mediator_client_work
-      if is_functional
-      else mediator.build_mediator_client_work
-  )
-  initial_model_weights_fn = _build_initial_model_weights_fn(model_fn)
-  model_weights_type = initial_model_weights_fn.type_signature.result
-  if server_optimizer_fn is None:
-    server_optimizer_fn = tff.learning.optimizers.build_sgdm(learning_rate=1.0)
-  if model_distributor is None:
-    model_distributor = tff.learning.templates.build_broadcast_process(
-        model_weights_type
-    )
-  if model_aggregator is None:
-    model_aggregator = tff.aggregators.MeanFactory(no_nan_division=True)
-  if metrics_aggregator is None:
-    metrics_aggregator = tff.learning.metrics.sum_then_finalize
-
-  return tff.learning.templates.compose_learning_process(
-      initial_model_weights_fn,
-      model_distributor,
-      build_client_work(
-          model_fn,
-          client_optimizer_fn,
-          client_weighting,
-          metrics_aggregator,
-          options,
-      ),
-      _create_aggregator(model_aggregator, model_weights_type.trainable),
-      tff.learning.templates.build_apply_optimizer_finalizer(
-          server_optimizer_fn, model_weights_type
-      ),
   )
 
 
 def build_unweighted_astraea(
-    model_fn: _ModelFn,
+    model_fn: mediator.ModelFn,
     client_optimizer_fn: tff.learning.optimizers.Optimizer,
     server_optimizer_fn: Optional[tff.learning.optimizers.Optimizer] = None,
     model_distributor: Optional[
@@ -262,70 +219,3 @@ def build_unweighted_astraea(
       client_order=client_order,
       client_clipping_norm=client_clipping_norm,
   )
-
-
-def _build_initial_model_weights_fn(model_fn: _ModelFn):
-  """Returns a `tff.Computation` of the model's initial weights."""
-  if isinstance(model_fn, tff.learning.models.FunctionalModel):
-
-    @tff.tensorflow.computation
-    def initial_model_weights_fn():
-      trainable, non_trainable = model_fn.initial_weights
-      return tff.learning.models.ModelWeights(
-          tuple(tf.convert_to_tensor(weight) for weight in trainable),
-          tuple(tf.convert_to_tensor(weight) for weight in non_trainable),
-      )
-
-  else:
-
-    @tff.tensorflow.computation
-    def initial_model_weights_fn():
-      model = model_fn()
-      arguments.check_type(
-          'model_fn()', model, tff.learning.models.VariableModel
-      )
-      return tff.learning.models.ModelWeights.from_model(model)
-
-  return initial_model_weights_fn
-
-
-def _create_aggregator(
-    factory: tff.aggregators.WeightedAggregationFactory,
-    update_type: tff.types.Type,
-) -> tff.templates.AggregationProcess:
-  """Creates the aggregator and checks that it returns what it is given."""
-  aggregator = factory.create(update_type, tff.TensorType(np.float32))
-  given = aggregator.next.type_signature.parameter[1].member
-  returned = aggregator.next.type_signature.result[1].member
-  if given != returned:
-    raise TypeError(
-        '`model_aggregator` must return the structure it is given, got'
-        f' {given} != {returned}.'
-    )
-  return aggregator
-
-
-def _check_arguments(
-    model_fn,
-    client_optimizer_fn,
-    server_optimizer_fn,
-    client_weighting,
-    model_aggregator,
-):
-  """Raises a TypeError for an argument that is not of its documented type."""
-  check_type = arguments.check_type
-  if not callable(model_fn):
-    check_type('model_fn', model_fn, tff.learning.models.FunctionalModel)
-  optimizer_type = tff.learning.optimizers.Optimizer
-  check_type('client_optimizer_fn', client_optimizer_fn, optimizer_type)
-  if server_optimizer_fn is not None:
-    check_type('server_optimizer_fn', server_optimizer_fn, optimizer_type)
-  check_type(
-      'client_weighting', client_weighting, tff.learning.ClientWeighting
-  )
-  if model_aggregator is not None:
-    check_type(
-        'model_aggregator',
-        model_aggregator,
-        tff.aggregators.WeightedAggregationFactory,
-    )

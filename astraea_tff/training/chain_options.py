@@ -35,12 +35,14 @@ class ChainOptions:
   """
 
   max_clients: int
-  mediator_epochs: int
-  local_epochs: int
-  carry_optimizer_state: bool
-  client_order: str
-  client_clipping_norm: Optional[float]
-  loop_implementation: tff.learning.LoopImplementation
+  mediator_epochs: int = 1
+  local_epochs: int = 1
+  carry_optimizer_state: bool = False
+  client_order: str = 'scheduled'
+  client_clipping_norm: Optional[float] = None
+  loop_implementation: tff.learning.LoopImplementation = (
+      tff.learning.LoopImplementation.DATASET_ITERATOR
+  )
 
   def __post_init__(self):
     for name in ('max_clients', 'mediator_epochs', 'local_epochs'):

@@ -1,20 +1,56 @@
 """An optimizer that steps all weights of a model as one vector.
 
 TFF's optimizers take a step weight by weight, some ten small TensorFlow
-operations for each. In a small network these cost a quarter of a training step.
-Most optimizers (SGD, Adam, Adagrad, ...) treat every number alike, wherever it
-stands, and so may as well be given all of them in one vector.
+operations for each. In a small network these operations are a large part of a
+training step (`docs/performance.md`). Most of TFF's optimizers (SGD, Adam,
+Adagrad, ...) treat every number alike, wherever it stands, and so may as well
+be given all of them in one vector.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-_PROBE_SHAPES = ((2, 3), (4,))
-_NUM_PROBE_STEPS = 3
+_optimizers = tff.learning.optimizers
+
+# TFF exports the functions that build its optimizers, not their classes.
+_ELEMENTWISE = frozenset(
+    type(optimizer)
+    for optimizer in (
+        _optimizers.build_adagrad(0.1),
+        _optimizers.build_adam(0.1),
+        _optimizers.build_adamw(0.1),
+        _optimizers.build_rmsprop(0.1),
+        _optimizers.build_sgdm(0.1),
+        _optimizers.build_yogi(0.1),
+    )
+)
+
+
+def is_flattenable(
+    optimizer: tff.learning.optimizers.Optimizer,
+    weights: Sequence[tf.TensorSpec],
+) -> bool:
+  """Returns whether the weights may be stepped as one vector.
+
+  That is so for the optimizers of TFF that are known to treat every number
+  alike, and for several weights of one dtype and of known shapes. Any other
+  optimizer may look at a weight as a whole, at its norm or its shape.
+
+  Args:
+    optimizer: Any optimizer.
+    weights: What it will step.
+  """
+  # Not isinstance: what is derived from an elementwise optimizer may do
+  # anything.
+  return (
+      type(optimizer) in _ELEMENTWISE
+      and len(weights) > 1
+      and len({spec.dtype for spec in weights}) == 1
+      and all(spec.shape.is_fully_defined() for spec in weights)
+  )
 
 
 def flatten_if_elementwise(
@@ -23,25 +59,16 @@ def flatten_if_elementwise(
 ) -> tff.learning.optimizers.Optimizer:
   """Returns an optimizer that takes the same steps, quicker where that is safe.
 
-  Whether it is, is tried: three steps on small weights must be the same to the
-  bit, weight by weight and as one vector. An optimizer that looks at a weight
-  as a whole (a norm, a shape) fails that and is returned as it is. So does one
-  that needs AutoGraph: converting TFF's takes half a second of every start, and
-  none of them needs it.
-
   Args:
     optimizer: Any optimizer.
-    weights: What it will step; if their dtypes differ, nothing is flattened.
+    weights: What it will step.
 
   Returns:
     `optimizer`, or one with the same hyperparameters whose state holds vectors.
   """
-  dtypes = {spec.dtype for spec in weights}
-  is_static = all(spec.shape.is_fully_defined() for spec in weights)
-  if len(weights) < 2 or len(dtypes) > 1 or not is_static:
-    return optimizer
-  flat = _FlatOptimizer(optimizer)
-  return flat if _take_same_steps(optimizer, flat, *dtypes) else optimizer
+  if is_flattenable(optimizer, weights):
+    return _FlatOptimizer(optimizer)
+  return optimizer
 
 
 class _FlatOptimizer(tff.learning.optimizers.Optimizer):
@@ -50,6 +77,7 @@ class _FlatOptimizer(tff.learning.optimizers.Optimizer):
   def __init__(self, optimizer: tff.learning.optimizers.Optimizer):
     self._optimizer = optimizer
 
+  # TFF's optimizers do without AutoGraph, and converting them is slow.
   @tf.autograph.experimental.do_not_convert
   def initialize(self, specs: Any) -> Any:
     specs = tf.nest.flatten(specs)
@@ -59,13 +87,22 @@ class _FlatOptimizer(tff.learning.optimizers.Optimizer):
   @tf.autograph.experimental.do_not_convert
   def next(self, state: Any, weights: Any, gradients: Any) -> tuple[Any, Any]:
     flat_weights = tf.nest.flatten(weights)
+    flat_gradients = tf.nest.flatten(gradients)
     state, vector = self._optimizer.next(
-        state, _join(flat_weights), _join(tf.nest.flatten(gradients))
+        state,
+        join(flat_weights),
+        join([
+            tf.zeros_like(weight) if gradient is None else gradient
+            for weight, gradient in zip(flat_weights, flat_gradients)
+        ]),
     )
-    sizes = [weight.shape.num_elements() for weight in flat_weights]
+    # A weight that the loss does not reach stays as it is. A gradient of zero
+    # is not the same: some optimizers decay the weight.
     stepped = [
-        tf.reshape(part, weight.shape)
-        for part, weight in zip(tf.split(vector, sizes), flat_weights)
+        weight if gradient is None else part
+        for part, weight, gradient in zip(
+            split(vector, flat_weights), flat_weights, flat_gradients
+        )
     ]
     return state, tf.nest.pack_sequence_as(weights, stepped)
 
@@ -77,38 +114,15 @@ class _FlatOptimizer(tff.learning.optimizers.Optimizer):
     return self._optimizer.set_hparams(state, hparams)
 
 
-def _join(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
+def join(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
+  """Returns all numbers of tensors of one dtype in one vector."""
   return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)
 
 
-def _take_same_steps(
-    one: tff.learning.optimizers.Optimizer,
-    other: tff.learning.optimizers.Optimizer,
-    dtype: tf.DType,
-) -> bool:
-  """Returns whether two optimizers step small random weights to the same."""
-  rng = np.random.default_rng(0)
-  weights, *gradients = (
-      tuple(
-          tf.constant(rng.standard_normal(shape), dtype)
-          for shape in _PROBE_SHAPES
-      )
-      for _ in range(1 + _NUM_PROBE_STEPS)
-  )
-  specs = tuple(tf.TensorSpec(shape, dtype) for shape in _PROBE_SHAPES)
-
-  @tf.function(autograph=False)
-  def step_both(weights, gradients):
-    ends = []
-    for optimizer in (one, other):
-      state, stepped = optimizer.initialize(specs), weights
-      for gradient in gradients:
-        state, stepped = optimizer.next(state, stepped, gradient)
-      ends.append(tuple(stepped))
-    return ends
-
-  try:
-    ends = step_both(weights, tuple(gradients))
-  except (TypeError, ValueError, tf.errors.OpError):
-    return False  # It wants weights of a kind that these are not, or AutoGraph.
-  return all(np.array_equal(a, b) for a, b in zip(*ends))
+def split(vector: tf.Tensor, like: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+  """Returns what `join` joined; `like` has the tensors' static shapes."""
+  sizes = [tensor.shape.num_elements() for tensor in like]
+  return [
+      tf.reshape(part, tensor.shape)
+      for part, tensor in zip(tf.split(vector, sizes), like)
+  ]

@@ -10,10 +10,11 @@ model w and runs
 
 A client starts from the weights its predecessor left, and the second mediator
 epoch from where the first ended. A client that goes non-finite leaves what it
-was handed (`astraea_tff.training.visit`). The mediator returns `initial - trained`,
-TFF's sign convention, so that the server's SGD(1.0) adds the progress (the
-paper's lines 6 and 15 disagree about the sign), with the weight n_m, the number
-of examples of its clients, augmented ones included, without those undone.
+was handed (`astraea_tff.training.visit`). The mediator returns
+`initial - trained`, TFF's sign convention, so that the server's SGD(1.0) adds
+the progress (the paper's lines 6 and 15 disagree about the sign), with the
+weight n_m, the number of examples of its clients, augmented ones included,
+without those undone.
 
 To TFF one mediator is one element at `tff.CLIENTS`, and its data is a struct of
 `max_clients` sequences, one for each client; short mediators are padded with
@@ -22,38 +23,65 @@ empty ones. Everything else about the learning process is TFF's.
 
 import collections
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple, Union
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff.training import chain_options
+from astraea_tff.training import client_steps
 from astraea_tff.training import flat_optimizer
 from astraea_tff.training import mediator_update as mediator_update_lib
 from astraea_tff.training import optimizer_steps
+from astraea_tff.training import round_hparams
+
+ModelFn = Union[
+    Callable[[], tff.learning.models.VariableModel],
+    tff.learning.models.FunctionalModel,
+]
+
+
+class _Model(NamedTuple):
+  """What the client work takes from a model of either kind.
+
+  Attributes:
+    weights_type: The type of its weights.
+    input_spec: The structure of a batch.
+    metric_finalizers: As a metrics aggregator takes them.
+    start_chain: Builds what starts a mediator's chain.
+  """
+
+  weights_type: tff.types.Type
+  input_spec: Any
+  metric_finalizers: Any
+  start_chain: Callable[[], client_steps.StartChain]
 
 
 def build_mediator_client_work(
-    model_fn: Callable[[], tff.learning.models.VariableModel],
+    model_fn: ModelFn,
     optimizer: tff.learning.optimizers.Optimizer,
+    hparams: round_hparams.RoundHparams,
     client_weighting: tff.learning.ClientWeighting,
     metrics_aggregator: Any,
     options: chain_options.ChainOptions,
 ) -> tff.learning.templates.ClientWorkProcess:
-  """Builds the mediator update for a `tff.learning.models.VariableModel`.
+  """Builds the mediator update as a client work.
 
-  The counterpart of `tff.learning.templates.build_model_delta_client_work`,
-  whose state (the optimizer's hyperparameters) and measurements (`train`) it
-  shares; beside `train` it measures `chain`, which has
+  The counterpart of `tff.learning.templates.build_model_delta_client_work` and
+  `build_functional_model_delta_client_work`, whose state and measurements
+  (`train`) it shares; beside `train` it measures `chain`, which has
   `num_non_finite_clients`, int64. Its client data have the type
   `<B*, ..., B*>@CLIENTS`, `max_clients` sequences, and with reshuffled clients
   `<order=int32[max_clients]*,clients=<B*, ..., B*>>@CLIENTS`.
 
   Args:
     model_fn: A no-argument function that returns a new
-      `tff.learning.models.VariableModel`.
+      `tff.learning.models.VariableModel`, or a
+      `tff.learning.models.FunctionalModel`, of which no `tf.Variable` enters
+      the graph.
     optimizer: The clients' optimizer.
+    hparams: Its hyperparameters, round by round.
     client_weighting: `NUM_EXAMPLES` weighs a mediator by the examples of its
       clients (n_m), `UNIFORM` by 1.
     metrics_aggregator: As in `tff.learning.algorithms.build_weighted_fed_avg`.
@@ -62,6 +90,78 @@ def build_mediator_client_work(
   Returns:
     A `tff.learning.templates.ClientWorkProcess`.
   """
+  if isinstance(model_fn, tff.learning.models.FunctionalModel):
+    model = _functional_model(model_fn, optimizer, options)
+  else:
+    model = _variable_model(model_fn, optimizer, options)
+  data_type = _mediator_type(model.input_spec, options)
+
+  @tff.tensorflow.computation
+  def initial_state():
+    return hparams.initial_state
+
+  state_type = initial_state.type_signature.result
+  hparams_of_round = tff.tensorflow.computation(hparams.of_round, state_type)
+  after_round = tff.tensorflow.computation(hparams.after_round, state_type)
+  measure_round = tff.tensorflow.computation(hparams.measure, state_type)
+  get_hparams = tff.tensorflow.computation(hparams.get, state_type)
+  set_hparams = tff.tensorflow.computation(
+      hparams.set, (state_type, get_hparams.type_signature.result)
+  )
+
+  @tff.tensorflow.computation(
+      hparams_of_round.type_signature.result, model.weights_type, data_type
+  )
+  def mediator_update_computation(hparams, initial_weights, mediator_data):
+    mediator_update = mediator_update_lib.build_mediator_update(
+        model.start_chain(), client_weighting, options
+    )
+    return mediator_update(
+        hparams, initial_weights, *_clients_and_order(mediator_data, options)
+    )
+
+  @tff.federated_computation
+  def init_fn():
+    return tff.federated_eval(initial_state, tff.SERVER)
+
+  @tff.federated_computation(
+      init_fn.type_signature.result,
+      tff.FederatedType(model.weights_type, tff.CLIENTS),
+      tff.FederatedType(data_type, tff.CLIENTS),
+  )
+  def next_fn(state, weights, mediator_data):
+    hparams_at_mediators = tff.federated_broadcast(
+        tff.federated_map(hparams_of_round, state)
+    )
+    result, model_metrics, chain_metrics = tff.federated_map(
+        mediator_update_computation,
+        (hparams_at_mediators, weights, mediator_data),
+    )
+    measurements = _aggregate(
+        metrics_aggregator,
+        model.metric_finalizers,
+        model_metrics,
+        chain_metrics,
+        tff.federated_map(measure_round, state),
+    )
+    return tff.templates.MeasuredProcessOutput(
+        tff.federated_map(after_round, state), result, measurements
+    )
+
+  return tff.learning.templates.ClientWorkProcess(
+      init_fn,
+      next_fn,
+      get_hparams_fn=get_hparams,
+      set_hparams_fn=set_hparams,
+  )
+
+
+def _variable_model(
+    model_fn: Callable[[], tff.learning.models.VariableModel],
+    optimizer: tff.learning.optimizers.Optimizer,
+    options: chain_options.ChainOptions,
+) -> _Model:
+  """Returns what the client work takes from a `VariableModel`."""
   with tf.Graph().as_default():
     # In a graph of its own, so that the model's variables do not stay behind.
     model = model_fn()
@@ -69,131 +169,40 @@ def build_mediator_client_work(
     specs = [
         tf.TensorSpec(v.shape, v.dtype) for v in model.trainable_variables
     ]
-  if not optimizer_steps.is_fusible(optimizer, specs):
-    optimizer = flat_optimizer.flatten_if_elementwise(optimizer, specs)
-  weights_type = tff.learning.models.weights_type_from_model(model)
-  data_type = _mediator_type(model.input_spec, options)
-  hparams = optimizer.get_hparams(
-      optimizer.initialize(tf.TensorSpec(shape=(), dtype=tf.float32))
-  )
-
-  @tff.federated_computation
-  def init_fn():
-    return tff.federated_value(hparams, tff.SERVER)
-
-  hparams_type = init_fn.type_signature.result.member
-
-  @tff.tensorflow.computation(hparams_type)
-  def get_hparams_fn(state):
-    return state
-
-  @tff.tensorflow.computation(hparams_type, hparams_type)
-  def set_hparams_fn(state, hparams):
-    del state
-    return hparams
-
-  @tff.tensorflow.computation(hparams_type, weights_type, data_type)
-  def mediator_update_computation(hparams, initial_weights, mediator_data):
-    mediator_update = mediator_update_lib.build_variable_mediator_update(
-        model_fn(),
-        optimizer,
-        client_weighting,
-        options,
-    )
-    return mediator_update(
-        hparams, initial_weights, *_clients_and_order(mediator_data, options)
-    )
-
-  @tff.federated_computation(
-      init_fn.type_signature.result,
-      tff.FederatedType(weights_type, tff.CLIENTS),
-      tff.FederatedType(data_type, tff.CLIENTS),
-  )
-  def next_fn(state, weights, mediator_data):
-    result, model_metrics, chain_metrics = tff.federated_map(
-        mediator_update_computation,
-        (tff.federated_broadcast(state), weights, mediator_data),
-    )
-    measurements = _aggregate(
-        metrics_aggregator,
-        finalizers,
-        model_metrics,
-        chain_metrics,
-    )
-    return tff.templates.MeasuredProcessOutput(state, result, measurements)
-
-  return tff.learning.templates.ClientWorkProcess(
-      init_fn,
-      next_fn,
-      get_hparams_fn=get_hparams_fn,
-      set_hparams_fn=set_hparams_fn,
+  build_optimizer = optimizer_steps.quickest(optimizer, specs)
+  return _Model(
+      tff.learning.models.weights_type_from_model(model),
+      model.input_spec,
+      finalizers,
+      lambda: client_steps.start_variable_chain(
+          model_fn(), build_optimizer, options.carry_optimizer_state
+      ),
   )
 
 
-def build_functional_mediator_client_work(
+def _functional_model(
     model: tff.learning.models.FunctionalModel,
     optimizer: tff.learning.optimizers.Optimizer,
-    client_weighting: tff.learning.ClientWeighting,
-    metrics_aggregator: Any,
     options: chain_options.ChainOptions,
-) -> tff.learning.templates.ClientWorkProcess:
-  """Builds the mediator update for a `tff.learning.models.FunctionalModel`.
-
-  The counterpart of
-  `tff.learning.templates.build_functional_model_delta_client_work`, stateless
-  as that is: no `tf.Variable` enters the graph. For the arguments see
-  `build_mediator_client_work`.
-
-  Returns:
-    A `tff.learning.templates.ClientWorkProcess`.
-  """
+) -> _Model:
+  """Returns what the client work takes from a `FunctionalModel`."""
   weights_spec = tff.learning.models.ModelWeights(
       *(
           tuple(tf.TensorSpec(w.shape, w.dtype) for w in weights)
           for weights in model.initial_weights
       )
   )
-  weights_type = tff.types.tensorflow_to_type(weights_spec)
   optimizer = flat_optimizer.flatten_if_elementwise(
       optimizer, weights_spec.trainable
   )
-  data_type = _mediator_type(model.input_spec, options)
-
-  @tff.tensorflow.computation(weights_type, data_type)
-  def mediator_update_computation(initial_weights, mediator_data):
-    mediator_update = mediator_update_lib.build_functional_mediator_update(
-        model,
-        optimizer,
-        client_weighting,
-        options,
-    )
-    return mediator_update(
-        (initial_weights.trainable, initial_weights.non_trainable),
-        *_clients_and_order(mediator_data, options),
-    )
-
-  @tff.federated_computation
-  def init_fn():
-    return tff.federated_value((), tff.SERVER)
-
-  @tff.federated_computation(
-      init_fn.type_signature.result,
-      tff.FederatedType(weights_type, tff.CLIENTS),
-      tff.FederatedType(data_type, tff.CLIENTS),
+  return _Model(
+      tff.types.tensorflow_to_type(weights_spec),
+      model.input_spec,
+      model.finalize_metrics,
+      lambda: client_steps.start_functional_chain(
+          model, optimizer, options.carry_optimizer_state
+      ),
   )
-  def next_fn(state, weights, mediator_data):
-    result, model_metrics, chain_metrics = tff.federated_map(
-        mediator_update_computation, (weights, mediator_data)
-    )
-    measurements = _aggregate(
-        metrics_aggregator,
-        model.finalize_metrics,
-        model_metrics,
-        chain_metrics,
-    )
-    return tff.templates.MeasuredProcessOutput(state, result, measurements)
-
-  return tff.learning.templates.ClientWorkProcess(init_fn, next_fn)
 
 
 def _mediator_type(
@@ -229,8 +238,9 @@ def _aggregate(
     finalizers: Any,
     model_metrics: tff.Value,
     chain_metrics: tff.Value,
+    round_metrics: tff.Value,
 ) -> tff.Value:
-  """Returns the measurements: FedAvg's `train`, and `chain`.
+  """Returns the measurements: FedAvg's `train`, `chain`, and the round's.
 
   The metrics of the chains go through the same aggregator as the model's, so
   that a secure one lets the server see no mediator's; in a call of their own,
@@ -248,5 +258,11 @@ def _aggregate(
       collections.OrderedDict(
           train=metrics_aggregator(finalizers)(model_metrics),
           chain=metrics_aggregator(chain_finalizers)(chain_metrics),
+          **{
+              name: round_metrics[name]
+              for name in tff.structure.name_list(
+                  round_metrics.type_signature.member
+              )
+          },
       )
   )

@@ -2,16 +2,19 @@
 
 TFF's optimizers are functions: each step allocates the new weights and the new
 state. For Adam, the paper's optimizer, TensorFlow has a kernel that does the
-same in place, the one Keras uses; several chains at once spend a fifth less
-time on a step with it, as they no longer wait for one another's memory.
+same in place, the one Keras uses. With it, chains that run at once do not wait
+for one another's memory (`docs/performance.md`).
 """
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+import functools
 from typing import Any, Optional, Union
 
 import tensorflow as tf
 import tensorflow_federated as tff
+
+from astraea_tff.training import flat_optimizer
 
 # TFF exports the function that builds the optimizer, not its class.
 _ADAM = type(tff.learning.optimizers.build_adam(1e-3))
@@ -32,27 +35,29 @@ def is_fusible(
   )
 
 
-def build_steps(
+def quickest(
     optimizer: tff.learning.optimizers.Optimizer,
-    weights: Sequence[tf.Variable],
-) -> Union['FunctionalSteps', 'FusedAdamSteps']:
-  """Returns the quickest steps; must be called outside of a `tf.function`.
+    weights: Sequence[tf.TensorSpec],
+) -> Callable[[Sequence[tf.Variable]], Union['FunctionalSteps', 'FusedAdamSteps']]:
+  """Decides how variables are stepped quickest.
 
   Args:
     optimizer: The optimizer.
-    weights: What it steps.
+    weights: What it will step.
+
+  Returns:
+    A function that takes the variables and returns their steps. It creates
+    variables, so it must be called outside of a `tf.function`.
   """
-  specs = [tf.TensorSpec(weight.shape, weight.dtype) for weight in weights]
-  kind = FusedAdamSteps if is_fusible(optimizer, specs) else FunctionalSteps
-  return kind(optimizer, weights)
+  if is_fusible(optimizer, weights):
+    return functools.partial(FusedAdamSteps, optimizer)
+  return functools.partial(
+      FunctionalSteps, flat_optimizer.flatten_if_elementwise(optimizer, weights)
+  )
 
 
 class FunctionalSteps:
-  """Steps of any optimizer.
-
-  Attributes:
-    moments: Variables that belong to the optimizer's state; none.
-  """
+  """Steps of any optimizer; its state is TFF's, before and between steps."""
 
   def __init__(
       self,
@@ -61,14 +66,17 @@ class FunctionalSteps:
   ):
     self._optimizer = optimizer
     self._weights = tuple(weights)
-    self.moments: tuple[tf.Variable, ...] = ()
 
   def initialize(self, hparams: Optional[Any] = None) -> Any:
-    """Returns the state before the first step; `moments` are to be zero."""
+    """Returns the state before the first step."""
     return initialize_optimizer(self._optimizer, self._weights, hparams)
 
+  def load(self, state: Any) -> Any:
+    """Returns what `step` takes in a given state."""
+    return state
+
   def step(self, state: Any, gradients: Sequence[Any]) -> Any:
-    """Changes the weights; returns the state after it."""
+    """Changes the weights; returns what the next step takes."""
     state, stepped = self._optimizer.next(
         state, self._weights, tuple(gradients)
     )
@@ -76,15 +84,18 @@ class FunctionalSteps:
       weight.assign(value)
     return state
 
+  def read(self, state: Any) -> Any:
+    """Returns the state after a step that returned `state`."""
+    return state
+
 
 class FusedAdamSteps:
   """Adam's steps in place, equal to TFF's but for rounding.
 
-  The state has TFF's hyperparameters and `step`, the number of steps taken,
-  int64; the moments are in variables.
-
-  Attributes:
-    moments: The first moments of all weights, then the second moments.
+  A state is a pair: TFF's hyperparameters with `step`, the number of steps
+  taken, int64; and the moments, the first of all weights and then the second.
+  Between steps the moments are in variables, and only the first part of the
+  pair is passed on.
   """
 
   def __init__(
@@ -94,7 +105,7 @@ class FusedAdamSteps:
   ):
     self._optimizer = optimizer
     self._weights = tuple(weights)
-    self.moments = tuple(
+    self._moments = tuple(
         tf.Variable(tf.zeros(weight.shape, weight.dtype), trainable=False)
         for _ in range(_MOMENTS_OF_A_WEIGHT)
         for weight in self._weights
@@ -102,29 +113,37 @@ class FusedAdamSteps:
 
   @tf.autograph.experimental.do_not_convert
   def initialize(self, hparams: Optional[Any] = None) -> Any:
-    """Returns the state before the first step; `moments` are to be zero."""
-    if hparams is None:
+    """Returns the state before the first step."""
+    if not hparams:
       hparams = self._optimizer.get_hparams(self._optimizer.initialize(()))
-    state = collections.OrderedDict(
+    scalars = collections.OrderedDict(
         (name, tf.convert_to_tensor(hparams[name])) for name in _HPARAMS
     )
-    state['step'] = tf.constant(0, tf.int64)
-    return state
+    scalars['step'] = tf.constant(0, tf.int64)
+    return scalars, tuple(tf.zeros(m.shape, m.dtype) for m in self._moments)
 
   @tf.autograph.experimental.do_not_convert
-  def step(self, state: Any, gradients: Sequence[Any]) -> Any:
-    """Changes the weights and the moments; returns the state after it."""
-    state = collections.OrderedDict(state, step=state['step'] + 1)
+  def load(self, state: Any) -> Any:
+    """Returns what `step` takes in a given state."""
+    scalars, moments = state
+    for variable, moment in zip(self._moments, moments):
+      variable.assign(moment)
+    return scalars
+
+  @tf.autograph.experimental.do_not_convert
+  def step(self, scalars: Any, gradients: Sequence[Any]) -> Any:
+    """Changes the weights and the moments; returns what the next step takes."""
+    scalars = collections.OrderedDict(scalars, step=scalars['step'] + 1)
     num_weights = len(self._weights)
     # Once for all weights of a dtype, as small operations cost a step too.
-    scalars = {
-        dtype: _kernel_scalars(state, dtype)
+    arguments = {
+        dtype: _kernel_scalars(scalars, dtype)
         for dtype in {weight.dtype for weight in self._weights}
     }
     for weight, first, second, gradient in zip(
         self._weights,
-        self.moments[:num_weights],
-        self.moments[num_weights:],
+        self._moments[:num_weights],
+        self._moments[num_weights:],
         gradients,
     ):
       if gradient is not None:
@@ -134,14 +153,19 @@ class FusedAdamSteps:
             v=second.handle,
             # Those of an embedding are slices.
             grad=tf.convert_to_tensor(gradient),
-            **scalars[weight.dtype],
+            **arguments[weight.dtype],
         )
-    return state
+    return scalars
+
+  @tf.autograph.experimental.do_not_convert
+  def read(self, scalars: Any) -> Any:
+    """Returns the state after a step that returned `scalars`."""
+    return scalars, tuple(m.read_value() for m in self._moments)
 
 
-def _kernel_scalars(state: Any, dtype: tf.DType) -> dict[str, tf.Tensor]:
+def _kernel_scalars(scalars: Any, dtype: tf.DType) -> dict[str, tf.Tensor]:
   rate, beta_1, beta_2, epsilon, step = (
-      tf.cast(state[name], dtype) for name in (*_HPARAMS, 'step')
+      tf.cast(scalars[name], dtype) for name in (*_HPARAMS, 'step')
   )
   return dict(
       lr=rate,
@@ -159,10 +183,17 @@ def initialize_optimizer(
     trainable_weights: Any,
     hparams: Optional[Any] = None,
 ) -> Any:
-  """Returns an optimizer's state before the first step."""
+  """Returns an optimizer's state before the first step.
+
+  Args:
+    optimizer: The optimizer.
+    trainable_weights: What it will step.
+    hparams: Its hyperparameters; None or none at all for those that it was
+      built with.
+  """
   specs = tuple(
       tf.TensorSpec(weight.shape, weight.dtype)
       for weight in tf.nest.flatten(trainable_weights)
   )
   state = optimizer.initialize(specs)
-  return state if hparams is None else optimizer.set_hparams(state, hparams)
+  return optimizer.set_hparams(state, hparams) if hparams else state

@@ -7,9 +7,12 @@ metrics, the number of examples, and the optimizer's state where that is handed
 along) is either handed on or put back to what it was before.
 """
 
-from typing import Any, NamedTuple, Optional
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import tensorflow as tf
+
+from astraea_tff.training import chain_batches
 
 
 class Handed(NamedTuple):
@@ -35,17 +38,26 @@ class Visit(NamedTuple):
 
   Attributes:
     before: What the client was handed.
-    client: int64 []; the client's place in the mediator's data, -1 before the
-      first visit.
+    index: int64 []; the index of the visit's last batch so far
+      (`chain_batches.join_clients`), -1 before the first visit.
     has_finite_losses: bool []; whether every loss of the visit was finite.
     non_finite_clients: bool [gamma]; the clients of which an earlier visit in
       this round was undone.
   """
 
   before: Handed
-  client: tf.Tensor
+  index: tf.Tensor
   has_finite_losses: tf.Tensor
   non_finite_clients: tf.Tensor
+
+  @property
+  def client(self) -> tf.Tensor:
+    """int64 []; the client's place in the mediator's data, -1 for none."""
+    return self.index // chain_batches.PLACE_STRIDE
+
+
+# From a visit and what the client left to what the mediator hands on.
+HandOver = Callable[[Visit, Handed], Handed]
 
 
 @tf.autograph.experimental.do_not_convert
@@ -58,7 +70,7 @@ def add_loss(has_finite_losses: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
 
 @tf.autograph.experimental.do_not_convert
 def end(
-    visit: Visit, after: Handed, clipping_norm: Optional[float]
+    visit: Visit, after: Handed, hand_over: HandOver
 ) -> tuple[Handed, tf.Tensor]:
   """Ends a visit: hands on what it left, or undoes it if it is not finite.
 
@@ -68,8 +80,7 @@ def end(
   Args:
     visit: The visit.
     after: What the client left.
-    clipping_norm: The largest L2 norm that the update of all trainable weights
-      together may have, longer ones are scaled down to it; None for no limit.
+    hand_over: What the mediator makes of it.
 
   Returns:
     What the next client is handed, and bool [gamma], the clients of which a
@@ -79,18 +90,12 @@ def end(
   update = tf.nest.map_structure(
       tf.subtract, after.trainable, before.trainable
   )
+  handed = hand_over(visit, after)
   is_finite = tf.logical_and(
       visit.has_finite_losses,
       all_finite((update, after.non_trainable, after.optimizer_state)),
   )
-
-  def hand_on():
-    if clipping_norm is None:
-      return after
-    clipped = _clip(before.trainable, update, after.trainable, clipping_norm)
-    return after._replace(trainable=clipped)
-
-  kept = tf.cond(is_finite, hand_on, lambda: before)
+  kept = tf.cond(is_finite, lambda: handed, lambda: before)
   is_undone = tf.one_hot(
       visit.client,
       visit.non_finite_clients.shape[0],
@@ -109,35 +114,3 @@ def all_finite(structure: Any) -> tf.Tensor:
       for tensor in tf.nest.flatten(structure)
       if tensor.dtype.is_floating
   ])
-
-
-def _clip(before: Any, update: Any, after: Any, clipping_norm: float) -> Any:
-  """Returns `before` plus the update, scaled down to `clipping_norm`.
-
-  An update that is short enough is not computed anew, `after` is returned.
-  """
-  # The squares of large weights overflow, so the update is first scaled to a
-  # largest entry of one.
-  largest = tf.reduce_max([
-      tf.cast(tf.reduce_max(tf.abs(x)), tf.float32)
-      for x in tf.nest.flatten(update)
-  ])
-  scaled = tf.nest.map_structure(
-      lambda x: tf.math.divide_no_nan(x, tf.cast(largest, x.dtype)), update
-  )
-  scaled_norm = tf.sqrt(
-      tf.add_n([
-          tf.cast(tf.reduce_sum(tf.square(x)), tf.float32)
-          for x in tf.nest.flatten(scaled)
-      ])
-  )
-
-  def shorten():
-    factor = clipping_norm / scaled_norm
-    return tf.nest.map_structure(
-        lambda start, x: start + x * tf.cast(factor, x.dtype), before, scaled
-    )
-
-  return tf.cond(
-      largest * scaled_norm > clipping_norm, shorten, lambda: after
-  )

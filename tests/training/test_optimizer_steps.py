@@ -24,12 +24,12 @@ def test_fused_adam_takes_the_steps_of_tffs(hparams):
   expected = _random_weights(0)
   state = _ADAM.initialize(_SPECS)
   variables = [tf.Variable(weight) for weight in expected]
-  steps = optimizer_steps.build_steps(_ADAM, variables)
+  steps = optimizer_steps.quickest(_ADAM, _SPECS)(variables)
   assert isinstance(steps, optimizer_steps.FusedAdamSteps)
   if hparams is not None:
     hparams = _ADAM.get_hparams(state) | hparams
     state = _ADAM.set_hparams(state, hparams)
-  fused_state = steps.initialize(hparams)
+  fused_state = steps.load(steps.initialize(hparams))
   for step in range(6):
     gradients = _random_weights(step + 1)
     state, expected = _ADAM.next(state, expected, gradients)
@@ -37,16 +37,36 @@ def test_fused_adam_takes_the_steps_of_tffs(hparams):
     for variable, weight in zip(variables, expected):
       np.testing.assert_allclose(variable, weight, rtol=2e-5, atol=1e-6)
   moments = (*state['accumulator'], *state['preconditioner'])
-  for variable, moment in zip(steps.moments, moments):
-    np.testing.assert_allclose(variable, moment, rtol=1e-5, atol=1e-6)
+  for actual, moment in zip(steps.read(fused_state)[1], moments, strict=True):
+    np.testing.assert_allclose(actual, moment, rtol=1e-5, atol=1e-6)
   assert fused_state['step'] == state['step'] == 6
+
+
+def test_a_state_that_was_read_is_gone_on_from():
+  """A step, away from it, and back: two steps from the state that was read."""
+  start = _random_weights(0)
+  variables = [tf.Variable(weight) for weight in start]
+  steps = optimizer_steps.quickest(_ADAM, _SPECS)(variables)
+  loaded = steps.load(steps.initialize())
+  state = steps.read(steps.step(loaded, _random_weights(1)))
+  after_one = [tf.identity(variable) for variable in variables]
+  ends = []
+  for _ in range(2):
+    for variable, weight in zip(variables, after_one):
+      variable.assign(weight)
+    steps.step(steps.load(state), _random_weights(2))
+    ends.append([variable.numpy() for variable in variables])
+    steps.step(steps.load(steps.initialize()), _random_weights(3))
+  for one, other in zip(*ends):
+    np.testing.assert_array_equal(one, other)
 
 
 def test_fused_adam_takes_slices_and_leaves_weights_without_gradient():
   table, other = tf.Variable(tf.ones([4, 2])), tf.Variable(3.0)
-  steps = optimizer_steps.build_steps(_ADAM, [table, other])
+  specs = [tf.TensorSpec([4, 2]), tf.TensorSpec([])]
+  steps = optimizer_steps.quickest(_ADAM, specs)([table, other])
   slices = tf.IndexedSlices(tf.fill([1, 2], 2.0), tf.constant([1]), [4, 2])
-  steps.step(steps.initialize(), [slices, None])
+  steps.step(steps.load(steps.initialize()), [slices, None])
   dense = np.zeros([4, 2], np.float32)
   dense[1] = 2
   _, expected = _ADAM.next(
@@ -83,9 +103,9 @@ def test_only_tffs_own_adam_is_fused(optimizer, specs, expected):
 def test_other_optimizers_step_as_they_are():
   optimizer = tff.learning.optimizers.build_sgdm(0.5, momentum=0.9)
   variables = [tf.Variable(weight) for weight in _random_weights(0)]
-  steps = optimizer_steps.build_steps(optimizer, variables)
-  assert not steps.moments
-  state, expected_state = steps.initialize(), optimizer.initialize(_SPECS)
+  steps = optimizer_steps.quickest(optimizer, _SPECS)(variables)
+  state = steps.load(steps.initialize())
+  expected_state = optimizer.initialize(_SPECS)
   expected = _random_weights(0)
   for seed in (1, 2):
     gradients = _random_weights(seed)

@@ -1,0 +1,199 @@
+"""How a client of a chain trains, for TFF's two kinds of models.
+
+The chain's loop (`astraea_tff.training.chain`) knows nothing of models and
+optimizers. It has four functions of them, in the sense of the `client_init`,
+`client_step` and `client_final` of fedjax.
+
+References:
+  Ro et al., "FedJAX: Federated learning simulation with JAX",
+  https://arxiv.org/abs/2108.02117.
+"""
+
+import collections
+from collections.abc import Callable
+from typing import Any, NamedTuple, Optional
+
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from astraea_tff.training import optimizer_steps
+from astraea_tff.training import visit as visit_lib
+
+
+class ClientSteps(NamedTuple):
+  """How a client trains.
+
+  Attributes:
+    begin: From what the client is handed to the state in which it begins.
+    step: From a state and a batch to the state after the step and the batch's
+      loss (lines 12 and 13).
+    hand_on: From a state to what the client would hand on.
+    report: From what the last client handed on to the model's unfinalized
+      metrics.
+  """
+
+  begin: Callable[[visit_lib.Handed], Any]
+  step: Callable[[Any, Any], tuple[Any, tf.Tensor]]
+  hand_on: Callable[[Any], visit_lib.Handed]
+  report: Callable[[visit_lib.Handed], Any]
+
+
+# From the hyperparameters of the clients' optimizer and the server's weights to
+# the steps and to what the first client is handed.
+StartChain = Callable[
+    [Optional[Any], tff.learning.models.ModelWeights],
+    tuple[ClientSteps, visit_lib.Handed],
+]
+
+
+def start_variable_chain(
+    model: tff.learning.models.VariableModel,
+    build_optimizer: Callable[..., Any],
+    carry_optimizer_state: bool,
+) -> StartChain:
+  """Returns what starts the chain of a `tff.learning.models.VariableModel`.
+
+  It creates variables, so it must be called outside of a `tf.function`; what it
+  returns is called inside.
+
+  Args:
+    model: The model, in whose variables the clients train.
+    build_optimizer: Of `optimizer_steps.quickest`.
+    carry_optimizer_state: Whether the optimizer's state is handed along.
+  """
+  weights = tff.learning.models.ModelWeights.from_model(model)
+  trainable = tf.nest.flatten(weights.trainable)
+  optimizer = build_optimizer(trainable)
+  variables = (
+      tuple(trainable),
+      tuple(tf.nest.flatten(weights.non_trainable)),
+      tuple(model.local_variables),
+  )
+
+  def start(hparams, initial_weights):
+    _assign(weights, initial_weights)
+    fresh_optimizer_state = optimizer.initialize(hparams)
+
+    def begin(handed):
+      values = (handed.trainable, handed.non_trainable, handed.metrics)
+      _assign(variables, values)
+      optimizer_state = fresh_optimizer_state
+      if carry_optimizer_state:
+        optimizer_state = handed.optimizer_state
+      return handed.num_examples, optimizer.load(optimizer_state)
+
+    def step(state, batch):
+      num_examples, optimizer_state = state
+      with tf.GradientTape() as tape:
+        output = model.forward_pass(batch, training=True)
+      gradients = tape.gradient(output.loss, trainable)
+      optimizer_state = optimizer.step(optimizer_state, gradients)
+      if output.num_examples is None:
+        batch_size = tf.shape(output.predictions, out_type=tf.int64)[0]
+      else:
+        batch_size = tf.cast(output.num_examples, tf.int64)
+      return (num_examples + batch_size, optimizer_state), output.loss
+
+    def hand_on(state):
+      num_examples, optimizer_state = state
+      carried = ()
+      if carry_optimizer_state:
+        carried = optimizer.read(optimizer_state)
+      values, non_trainable, metrics = _read(variables)
+      return visit_lib.Handed(
+          num_examples, values, non_trainable, carried, metrics
+      )
+
+    def report(handed):
+      begin(handed)
+      return model.report_local_unfinalized_metrics()
+
+    no_step_yet = optimizer.load(fresh_optimizer_state)
+    first = hand_on((tf.constant(0, tf.int64), no_step_yet))
+    return ClientSteps(begin, step, hand_on, report), first
+
+  return start
+
+
+def start_functional_chain(
+    model: tff.learning.models.FunctionalModel,
+    optimizer: tff.learning.optimizers.Optimizer,
+    carry_optimizer_state: bool,
+) -> StartChain:
+  """Returns what starts the chain of a `tff.learning.models.FunctionalModel`.
+
+  A state is what would be handed on, with the optimizer's state in any case.
+
+  Args:
+    model: The model.
+    optimizer: The clients' optimizer.
+    carry_optimizer_state: Whether the optimizer's state is handed along.
+  """
+
+  def start(hparams, initial_weights):
+    non_trainable = initial_weights.non_trainable
+    fresh_optimizer_state = optimizer_steps.initialize_optimizer(
+        optimizer, initial_weights.trainable, hparams
+    )
+
+    def begin(handed):
+      if carry_optimizer_state:
+        return handed
+      return handed._replace(optimizer_state=fresh_optimizer_state)
+
+    def step(state, batch):
+      is_mapping = isinstance(batch, collections.abc.Mapping)
+      features, labels = (batch['x'], batch['y']) if is_mapping else batch
+      with tf.GradientTape() as tape:
+        tape.watch(state.trainable)
+        predictions = model.predict_on_batch(
+            (state.trainable, non_trainable), features, training=True
+        )
+        loss = model.loss(output=predictions, label=labels)
+      optimizer_state, trainable = optimizer.next(
+          state.optimizer_state,
+          state.trainable,
+          tape.gradient(loss, state.trainable),
+      )
+      batch_size = tf.shape(tf.nest.flatten(predictions)[0])[0]
+      metrics = model.update_metrics_state(
+          state.metrics,
+          labels=labels,
+          batch_output=tff.learning.models.BatchOutput(
+              loss=loss, predictions=predictions, num_examples=batch_size
+          ),
+      )
+      state = state._replace(
+          num_examples=state.num_examples + tf.cast(batch_size, tf.int64),
+          trainable=trainable,
+          optimizer_state=optimizer_state,
+          metrics=metrics,
+      )
+      return state, loss
+
+    def hand_on(state):
+      if carry_optimizer_state:
+        return state
+      return state._replace(optimizer_state=())
+
+    def report(handed):
+      return handed.metrics
+
+    first = visit_lib.Handed(
+        num_examples=tf.constant(0, tf.int64),
+        trainable=initial_weights.trainable,
+        non_trainable=(),
+        optimizer_state=fresh_optimizer_state,
+        metrics=model.initialize_metrics_state(),
+    )
+    return ClientSteps(begin, step, hand_on, report), hand_on(first)
+
+  return start
+
+
+def _read(variables: Any) -> Any:
+  return tf.nest.map_structure(lambda v: v.read_value(), variables)
+
+
+def _assign(variables: Any, values: Any) -> None:
+  tf.nest.map_structure(lambda v, value: v.assign(value), variables, values)

@@ -1,0 +1,56 @@
+"""Clipping of what a client's visit changes, before it is handed on."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from astraea_tff.training import visit as visit_lib
+
+
+def clip_update(norm: float) -> visit_lib.HandOver:
+  """Returns a function that clips what a visit changed.
+
+  Args:
+    norm: The largest L2 norm that the update of all trainable weights together
+      may have; a longer update is scaled down to it.
+  """
+
+  @tf.autograph.experimental.do_not_convert
+  def clip(
+      visit: visit_lib.Visit, after: visit_lib.Handed
+  ) -> visit_lib.Handed:
+    clipped = _clip(visit.before.trainable, after.trainable, norm)
+    return after._replace(trainable=clipped)
+
+  return clip
+
+
+def _clip(before: Any, after: Any, norm: float) -> Any:
+  """Returns `before` plus the update, scaled down to `norm`.
+
+  An update that is short enough is not computed anew, `after` is returned.
+  """
+  update = tf.nest.map_structure(tf.subtract, after, before)
+  # The squares of large weights overflow, so the update is first scaled to a
+  # largest entry of one.
+  largest = tf.reduce_max([
+      tf.cast(tf.reduce_max(tf.abs(x)), tf.float32)
+      for x in tf.nest.flatten(update)
+  ])
+  scaled = tf.nest.map_structure(
+      lambda x: tf.math.divide_no_nan(x, tf.cast(largest, x.dtype)), update
+  )
+  scaled_norm = tf.sqrt(
+      tf.add_n([
+          tf.cast(tf.reduce_sum(tf.square(x)), tf.float32)
+          for x in tf.nest.flatten(scaled)
+      ])
+  )
+
+  def shorten():
+    factor = norm / scaled_norm
+    return tf.nest.map_structure(
+        lambda start, x: start + x * tf.cast(factor, x.dtype), before, scaled
+    )
+
+  return tf.cond(largest * scaled_norm > norm, shorten, lambda: after)

@@ -1,0 +1,160 @@
+"""The parts of Astraea's learning process, put together by TFF."""
+
+from typing import Any, Optional
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from astraea_tff import arguments
+from astraea_tff.training import chain_options
+from astraea_tff.training import mediator
+from astraea_tff.training import round_hparams
+
+
+def compose_astraea(
+    model_fn: mediator.ModelFn,
+    client_optimizer_fn: tff.learning.optimizers.Optimizer,
+    server_optimizer_fn: Optional[tff.learning.optimizers.Optimizer] = None,
+    *,
+    hparams: Optional[round_hparams.RoundHparams] = None,
+    client_weighting: tff.learning.ClientWeighting = tff.learning.ClientWeighting.NUM_EXAMPLES,
+    model_distributor: Optional[
+        tff.learning.templates.DistributionProcess
+    ] = None,
+    model_aggregator: Optional[
+        tff.aggregators.WeightedAggregationFactory
+    ] = None,
+    metrics_aggregator: Optional[Any] = None,
+    **chain_arguments: Any,
+) -> tff.learning.templates.LearningProcess:
+  """Composes the learning process of `astraea_tff.build_weighted_astraea`.
+
+  Args:
+    model_fn: As there.
+    client_optimizer_fn: As there.
+    server_optimizer_fn: As there.
+    hparams: The hyperparameters of the clients' optimizer, round by round; by
+      default those that it has until a user sets others, or for a
+      `FunctionalModel`, which has none in TFF, those that it was built with.
+    client_weighting: As there.
+    model_distributor: As there.
+    model_aggregator: As there.
+    metrics_aggregator: As there.
+    **chain_arguments: The fields of `chain_options.ChainOptions`.
+
+  Raises:
+    TypeError: If an argument is not of the documented type.
+    ValueError: If an argument is out of its range.
+  """
+  _check_arguments(
+      model_fn,
+      client_optimizer_fn,
+      server_optimizer_fn,
+      client_weighting,
+      model_aggregator,
+  )
+  options = chain_options.ChainOptions(**chain_arguments)
+  if hparams is None:
+    is_functional = isinstance(model_fn, tff.learning.models.FunctionalModel)
+    hparams = (
+        round_hparams.built_in()
+        if is_functional
+        else round_hparams.kept(client_optimizer_fn)
+    )
+  initial_model_weights_fn = _build_initial_model_weights_fn(model_fn)
+  model_weights_type = initial_model_weights_fn.type_signature.result
+  if server_optimizer_fn is None:
+    server_optimizer_fn = tff.learning.optimizers.build_sgdm(learning_rate=1.0)
+  if model_distributor is None:
+    model_distributor = tff.learning.templates.build_broadcast_process(
+        model_weights_type
+    )
+  if model_aggregator is None:
+    model_aggregator = tff.aggregators.MeanFactory(no_nan_division=True)
+  if metrics_aggregator is None:
+    metrics_aggregator = tff.learning.metrics.sum_then_finalize
+
+  return tff.learning.templates.compose_learning_process(
+      initial_model_weights_fn,
+      model_distributor,
+      mediator.build_mediator_client_work(
+          model_fn,
+          client_optimizer_fn,
+          hparams,
+          client_weighting,
+          metrics_aggregator,
+          options,
+      ),
+      _create_aggregator(model_aggregator, model_weights_type.trainable),
+      tff.learning.templates.build_apply_optimizer_finalizer(
+          server_optimizer_fn, model_weights_type
+      ),
+  )
+
+
+def _build_initial_model_weights_fn(model_fn: mediator.ModelFn):
+  """Returns a `tff.Computation` of the model's initial weights."""
+  if isinstance(model_fn, tff.learning.models.FunctionalModel):
+
+    @tff.tensorflow.computation
+    def initial_model_weights_fn():
+      trainable, non_trainable = model_fn.initial_weights
+      return tff.learning.models.ModelWeights(
+          tuple(tf.convert_to_tensor(weight) for weight in trainable),
+          tuple(tf.convert_to_tensor(weight) for weight in non_trainable),
+      )
+
+  else:
+
+    @tff.tensorflow.computation
+    def initial_model_weights_fn():
+      model = model_fn()
+      arguments.check_type(
+          'model_fn()', model, tff.learning.models.VariableModel
+      )
+      return tff.learning.models.ModelWeights.from_model(model)
+
+  return initial_model_weights_fn
+
+
+def _create_aggregator(
+    factory: tff.aggregators.WeightedAggregationFactory,
+    update_type: tff.types.Type,
+) -> tff.templates.AggregationProcess:
+  """Creates the aggregator and checks that it returns what it is given."""
+  aggregator = factory.create(update_type, tff.TensorType(np.float32))
+  given = aggregator.next.type_signature.parameter[1].member
+  returned = aggregator.next.type_signature.result[1].member
+  if given != returned:
+    raise TypeError(
+        '`model_aggregator` must return the structure it is given, got'
+        f' {given} != {returned}.'
+    )
+  return aggregator
+
+
+def _check_arguments(
+    model_fn,
+    client_optimizer_fn,
+    server_optimizer_fn,
+    client_weighting,
+    model_aggregator,
+):
+  """Raises a TypeError for an argument that is not of its documented type."""
+  check_type = arguments.check_type
+  if not callable(model_fn):
+    check_type('model_fn', model_fn, tff.learning.models.FunctionalModel)
+  optimizer_type = tff.learning.optimizers.Optimizer
+  check_type('client_optimizer_fn', client_optimizer_fn, optimizer_type)
+  if server_optimizer_fn is not None:
+    check_type('server_optimizer_fn', server_optimizer_fn, optimizer_type)
+  check_type(
+      'client_weighting', client_weighting, tff.learning.ClientWeighting
+  )
+  if model_aggregator is not None:
+    check_type(
+        'model_aggregator',
+        model_aggregator,
+        tff.aggregators.WeightedAggregationFactory,
+    )
