@@ -25,6 +25,36 @@ class _ScaledByNorm(_optimizers.Optimizer):
     return state, stepped
 
 
+class _ClippedWeightByWeight(_optimizers.Optimizer):
+  """SGD that clips the gradient of a weight at a norm that few reach."""
+
+  def initialize(self, specs):
+    return ()
+
+  def next(self, state, weights, gradients):
+    stepped = tf.nest.map_structure(
+        lambda w, g: w - 0.1 * tf.clip_by_norm(g, 50.0), weights, gradients
+    )
+    return state, stepped
+
+
+class _DecaysLargeWeights(_optimizers.Optimizer):
+  """SGD that decays only weights of more than 100 numbers."""
+
+  def initialize(self, specs):
+    return ()
+
+  def next(self, state, weights, gradients):
+    def step(w, g):
+      return w - 0.1 * (g + w if w.shape.num_elements() > 100 else g)
+
+    return state, tf.nest.map_structure(step, weights, gradients)
+
+
+class _DerivedSgd(type(_optimizers.build_sgdm())):
+  """What is derived from an elementwise optimizer may do anything."""
+
+
 class _NeedsAutoGraph(_optimizers.Optimizer):
   """SGD that steps only where a Tensor says so, in Python's own words."""
 
@@ -73,6 +103,25 @@ def test_a_flattened_optimizer_takes_the_same_steps(name):
     np.testing.assert_allclose(one, other, rtol=1e-6)
 
 
+@pytest.mark.parametrize('missing', [0, 1, 2])
+@pytest.mark.parametrize('name', _ELEMENTWISE)
+def test_a_weight_without_gradient_is_stepped_as_by_the_original(name, missing):
+  """It stays, and the others go on: AdamW would decay it with a zero."""
+  optimizer = _ELEMENTWISE[name]
+  flat = flat_optimizer.flatten_if_elementwise(optimizer, _SPECS)
+  ends = []
+  for each in (optimizer, flat):
+    state, weights = each.initialize(_SPECS), _random_weights(0)
+    for step in range(5):
+      gradients = list(_random_weights(step + 1))
+      gradients[missing] = None
+      state, weights = each.next(state, weights, tuple(gradients))
+    ends.append(weights)
+  for one, other in zip(*ends):
+    np.testing.assert_allclose(one, other, rtol=1e-6)
+  np.testing.assert_array_equal(ends[1][missing], _random_weights(0)[missing])
+
+
 def test_hyperparameters_are_the_originals():
   optimizer = _ELEMENTWISE['adam']
   flat = flat_optimizer.flatten_if_elementwise(optimizer, _SPECS)
@@ -88,11 +137,32 @@ def test_hyperparameters_are_the_originals():
     [
         (_ScaledByNorm(), _SPECS),
         (_NeedsAutoGraph(), _SPECS),
+        (_ClippedWeightByWeight(), _SPECS),
+        (_DecaysLargeWeights(), _SPECS),
+        (_DerivedSgd(0.1), _SPECS),
+        (_optimizers.build_adafactor(0.1), _SPECS),
+        (
+            _optimizers.schedule_learning_rate(
+                _ELEMENTWISE['sgd'], lambda step: 0.1
+            ),
+            _SPECS,
+        ),
         (_ELEMENTWISE['sgd'], _SPECS[:1]),
         (_ELEMENTWISE['sgd'], (_SPECS[0], tf.TensorSpec([2], tf.float64))),
         (_ELEMENTWISE['sgd'], (_SPECS[0], tf.TensorSpec([None], tf.float32))),
     ],
-    ids=['looks at norms', 'needs AutoGraph', 'one weight', 'two dtypes', 'unknown size'],
+    ids=[
+        'looks at norms',
+        'needs AutoGraph',
+        'clips a weight',
+        'looks at sizes',
+        'derived',
+        'Adafactor',
+        'scheduled',
+        'one weight',
+        'two dtypes',
+        'unknown size',
+    ],
 )
 def test_where_it_is_not_safe_nothing_is_flattened(optimizer, specs):
   assert flat_optimizer.flatten_if_elementwise(optimizer, specs) is optimizer
