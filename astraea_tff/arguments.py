@@ -1,17 +1,86 @@
 """Checks of arguments: each names the argument, what it got and what would do."""
 
-from typing import Any
+import math
+import numbers
+from typing import Any, Optional
 
 import numpy as np
 
 
-def check_integer(value: Any, name: str, minimum: int) -> int:
-  """Checks that an argument is an integer of at least `minimum`; returns it."""
+def check_integer(
+    value: Any, name: str, minimum: int, maximum: Optional[int] = None
+) -> int:
+  """Checks that an argument is an integer in a range.
+
+  Args:
+    value: The argument.
+    name: What messages call it.
+    minimum: The smallest value that will do.
+    maximum: The largest one; None for no limit.
+
+  Returns:
+    The value as an `int`.
+
+  Raises:
+    TypeError: `value` is no integer; a bool is none.
+    ValueError: `value` is out of range.
+  """
   if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
     raise TypeError(f'{name} must be an int, got {value!r}.')
   if value < minimum:
     raise ValueError(f'{name} must be at least {minimum}, got {value}.')
+  if maximum is not None and value > maximum:
+    raise ValueError(f'{name} must be at most {maximum}, got {value}.')
   return int(value)
+
+
+def check_number(
+    value: Any,
+    name: str,
+    low: float,
+    high: float = math.inf,
+    *,
+    ends: str = '[]',
+    advice: str = '',
+) -> float:
+  """Checks that an argument is a real number in an interval.
+
+  Args:
+    value: The argument. NaN is in no interval.
+    name: What messages call it.
+    low: The lower end of the interval.
+    high: The upper end.
+    ends: How the interval is written: '[' and ']' include an end, '(' and ')'
+      exclude it. So '[)' with an infinite `high` takes finite numbers only.
+    advice: What a message about the range adds to the interval.
+
+  Returns:
+    The value as a `float`.
+
+  Raises:
+    TypeError: `value` is no real number; a bool is none.
+    ValueError: `value` is outside the interval.
+  """
+  if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    raise TypeError(
+        f'{name} must be a number, got {value!r} of type '
+        f'{type(value).__name__}.'
+    )
+  try:
+    number = float(value)
+  except OverflowError:
+    number = math.inf if value > 0 else -math.inf
+  is_above = number >= low if ends[0] == '[' else number > low
+  is_below = number <= high if ends[1] == ']' else number < high
+  if not (is_above and is_below):
+    if high == math.inf and ends[1] == ')':
+      least = 'at least' if ends[0] == '[' else 'above'
+      interval = f'finite and {least} {low:g}'
+    else:
+      interval = f'in {ends[0]}{low:g}, {high:g}{ends[1]}'
+    advice = f'; {advice}' if advice else ''
+    raise ValueError(f'{name} must be {interval}, got {value}{advice}.')
+  return number
 
 
 def check_type(name: str, value: Any, expected: type[Any]) -> None:

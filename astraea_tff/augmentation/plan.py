@@ -15,13 +15,12 @@ What the clients do with the plan is in `astraea_tff.augmentation.one_client`.
 
 import dataclasses
 import json
-import math
-import numbers
 from typing import Any
 
 from absl import logging
 import numpy as np
 
+from astraea_tff import arguments
 from astraea_tff.labels import counts as counts_lib
 
 
@@ -98,7 +97,7 @@ class AugmentationPlan:
       TypeError: `bytes_per_example` is not a number.
       ValueError: `bytes_per_example` is negative or NaN.
     """
-    _check_number('bytes_per_example', bytes_per_example, 0, math.inf)
+    arguments.check_number(bytes_per_example, '`bytes_per_example`', 0)
     return self.expected_extra_examples * bytes_per_example
 
   def to_json(self) -> str:
@@ -159,8 +158,8 @@ def augmentation_plan(
       `rule` or `max_copies` is not as above.
   """
   counts = _check_global_counts(counts)
-  _check_number('alpha', alpha, 0, 2)
-  _check_number('max_copies', max_copies, 1, math.inf)
+  alpha = arguments.check_number(alpha, '`alpha`', 0, 2)
+  max_copies = arguments.check_number(max_copies, '`max_copies`', 1)
   if rule not in ('total', 'extra'):
     raise ValueError(f"`rule` must be 'total' or 'extra', got {rule!r}.")
   mean = counts.mean()
@@ -188,23 +187,12 @@ def augmentation_plan(
         alpha,
     )
   return AugmentationPlan(
-      alpha=float(alpha),
+      alpha=alpha,
       copies=np.minimum(wanted, max_copies),
       counts=counts,
       augmented_classes=tuple(np.flatnonzero(augmented).tolist()),
       capped_classes=tuple(np.flatnonzero(capped).tolist()),
   )
-
-
-def _check_number(name: str, value: Any, low: float, high: float) -> None:
-  """Raises unless `value` is a real number in `[low, high]`."""
-  if isinstance(value, bool) or not isinstance(value, numbers.Real):
-    raise TypeError(
-        f'`{name}` must be a number, got {value!r} of type '
-        f'{type(value).__name__}.'
-    )
-  if not low <= value <= high:
-    raise ValueError(f'`{name}` must be in [{low:g}, {high:g}], got {value!r}.')
 
 
 def _check_global_counts(counts: Any) -> np.ndarray:

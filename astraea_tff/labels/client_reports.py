@@ -77,9 +77,7 @@ def locally_private(
   epsilon = privacy.check_epsilon(epsilon)
   sensitivity = privacy.l1_sensitivity(neighboring_relation)
   if seed is not None:
-    seed = arguments.check_integer(seed, 'seed', 0)
-    if seed >= 2**31:
-      raise ValueError(f'seed must be less than 2**31, got {seed}.')
+    seed = arguments.check_integer(seed, 'seed', 0, 2**31 - 1)
 
   def report(counts, index):
     success = tf.constant(-np.expm1(-epsilon / sensitivity), tf.float64)

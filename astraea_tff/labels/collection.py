@@ -67,14 +67,12 @@ def build_global_label_counts(
   """
   num_classes = arguments.check_integer(num_classes, 'num_classes', 2)
   max_examples_per_client = arguments.check_integer(
-      max_examples_per_client, 'max_examples_per_client', 1
+      max_examples_per_client,
+      'max_examples_per_client',
+      1,
+      2**_LARGEST_BITWIDTH - 1,
   )
   bitwidth = max_examples_per_client.bit_length()
-  if bitwidth > _LARGEST_BITWIDTH:
-    raise ValueError(
-        f'max_examples_per_client must be less than {2**_LARGEST_BITWIDTH}, '
-        f'got {max_examples_per_client}.'
-    )
   dataset_type = _dataset_type(element_spec)
 
   @tff.tensorflow.computation(dataset_type)

@@ -17,7 +17,6 @@ The mechanism is diffprivlib's `Geometric` (Ghosh, Roughgarden, Sundararajan
 2009), the accounting is dp-accounting's privacy loss distribution.
 """
 
-import math
 from typing import Any, Optional
 
 from diffprivlib import mechanisms
@@ -60,10 +59,8 @@ def coarsen_counts(counts: Any, granularity: int) -> np.ndarray:
   """
   counts = counts_lib.check_counts(counts)
   granularity = arguments.check_integer(
-      granularity, 'granularity', 1
+      granularity, 'granularity', 1, np.iinfo(np.int64).max
   )
-  if granularity > np.iinfo(np.int64).max:
-    raise ValueError(f'granularity must fit an int64, got {granularity}.')
   quotients, remainders = np.divmod(counts, granularity)
   quotients += remainders >= granularity - remainders
   # Unsigned, since what was rounded up may be more than an int64 holds.
@@ -161,10 +158,7 @@ def total_epsilon(
   sensitivity = l1_sensitivity(neighboring_relation)
   epsilon = check_epsilon(epsilon)
   num_reports = arguments.check_integer(num_reports, 'num_reports', 1)
-  if isinstance(delta, bool) or not isinstance(delta, (int, float)):
-    raise TypeError(f'delta must be a number, got {delta!r}.')
-  if not 0 <= delta < 1:
-    raise ValueError(f'delta must be in [0, 1), got {delta}.')
+  delta = arguments.check_number(delta, 'delta', 0, 1, ends='[)')
   basic = epsilon * num_reports
   if not delta:
     return basic
@@ -200,16 +194,13 @@ def l1_sensitivity(neighboring_relation: _Relation) -> int:
 
 def check_epsilon(epsilon: Any) -> float:
   """Checks that an epsilon is a finite number of at least 1e-6; returns it."""
-  if isinstance(epsilon, bool) or not isinstance(
-      epsilon, (int, float, np.integer, np.floating)
-  ):
-    raise TypeError(f'epsilon must be a number, got {epsilon!r}.')
-  if not (math.isfinite(epsilon) and epsilon >= _SMALLEST_EPSILON):
-    raise ValueError(
-        f'epsilon must be finite and at least {_SMALLEST_EPSILON:g}, got '
-        f'{epsilon}; counts without noise are sent as they are.'
-    )
-  return float(epsilon)
+  return arguments.check_number(
+      epsilon,
+      'epsilon',
+      _SMALLEST_EPSILON,
+      ends='[)',
+      advice='to send counts without noise, send them as they are',
+  )
 
 
 def _random_state(seed: int, client: int) -> np.random.RandomState:

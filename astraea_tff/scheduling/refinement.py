@@ -69,7 +69,9 @@ def refine(
       lacks rows for scheduled clients, `target` is not as for `reschedule`,
       `size_weight` is negative or not finite, or `max_sweeps` is less than 1.
   """
-  size_weight = _check_weight(size_weight)
+  size_weight = arguments.check_number(
+      size_weight, 'size_weight', 0, ends='[)'
+  )
   if max_sweeps is not None:
     arguments.check_integer(max_sweeps, 'max_sweeps', 1)
   clients, counts = _scheduled_counts(schedule, counts)
@@ -193,15 +195,3 @@ def _scheduled_counts(
         f'rows for a schedule with client {clients.max()}.'
     )
   return clients, counts[clients]
-
-
-def _check_weight(size_weight: Any) -> float:
-  if isinstance(size_weight, bool) or not isinstance(
-      size_weight, (int, float, np.integer, np.floating)
-  ):
-    raise TypeError(f'size_weight must be a number, got {size_weight!r}.')
-  if not 0 <= size_weight < np.inf:
-    raise ValueError(
-        f'size_weight must be finite and at least 0, got {size_weight}.'
-    )
-  return float(size_weight)

@@ -97,16 +97,7 @@ def available_clients(
     TypeError: An argument has a wrong type.
     ValueError: An argument is out of its range.
   """
-  if isinstance(drop_probability, bool) or not isinstance(
-      drop_probability, (int, float)
-  ):
-    raise TypeError(
-        f'drop_probability must be a float, got {drop_probability!r}.'
-    )
-  if not 0 <= drop_probability <= 1:
-    raise ValueError(
-        f'drop_probability must be in [0, 1], got {drop_probability}.'
-    )
+  arguments.check_number(drop_probability, 'drop_probability', 0, 1)
   clients = tuple(
       arguments.check_integer(client, 'a client', 0)
       for client in clients

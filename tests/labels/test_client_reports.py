@@ -75,7 +75,7 @@ def test_wrong_arguments_are_refused_by_name():
     client_reports.coarsened(0)
   with pytest.raises(ValueError, match='epsilon must be finite'):
     client_reports.locally_private(0.0)
-  with pytest.raises(ValueError, match='seed must be less than'):
+  with pytest.raises(ValueError, match='seed must be at most'):
     client_reports.locally_private(1.0, seed=2**31)
   with pytest.raises(TypeError, match='seed must be an int'):
     client_reports.locally_private(1.0, seed=1.5)

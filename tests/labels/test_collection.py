@@ -133,7 +133,7 @@ def test_wrong_arguments_are_refused_by_name():
     build(spec, 1, max_examples_per_client=5)
   with pytest.raises(ValueError, match='max_examples_per_client must be at le'):
     build(spec, 4, max_examples_per_client=0)
-  with pytest.raises(ValueError, match='max_examples_per_client must be less'):
+  with pytest.raises(ValueError, match='max_examples_per_client must be at most'):
     build(spec, 4, max_examples_per_client=2**32)
   with pytest.raises(TypeError, match='label_fn'):
     build((spec[0], spec[1], spec[1]), 4, max_examples_per_client=5)

@@ -12,28 +12,21 @@ pixel is interpolated once, and a batch is transformed by one kernel.
 
 import dataclasses
 import math
-import numbers
 
 import numpy as np
 import tensorflow as tf
 
+from astraea_tff import arguments
 from astraea_tff import randomness
 
 _FILL_MODES = ('nearest', 'constant', 'reflect')
-
-
-def _check_range(name: str, value: float, below: float, unit: str) -> None:
-  """Raises unless `value` is a real number in `[0, below)`."""
-  if isinstance(value, bool) or not isinstance(value, numbers.Real):
-    raise TypeError(
-        f'`{name}` must be a number ({unit}), got {value!r} of type '
-        f'{type(value).__name__}.'
-    )
-  if not 0 <= value < below:
-    raise ValueError(
-        f'`{name}` must be in [0, {below:g}) ({unit}), got {value!r}; 0 turns '
-        'it off.'
-    )
+# Below what a range must be, and what it is measured in.
+_RANGES = {
+    'shift': (1, 'a fraction of height and width'),
+    'rotation': (360, 'in degrees'),
+    'shear': (90, 'in degrees'),
+    'zoom': (1, 'a relative change of size'),
+}
 
 
 def _check_images(images: tf.Tensor) -> None:
@@ -94,10 +87,15 @@ class AffineTransform:
   fill_mode: str = 'nearest'
 
   def __post_init__(self):
-    _check_range('shift', self.shift, 1.0, 'a fraction of height and width')
-    _check_range('rotation', self.rotation, 360.0, 'degrees')
-    _check_range('shear', self.shear, 90.0, 'degrees')
-    _check_range('zoom', self.zoom, 1.0, 'a relative change of size')
+    for name, (below, unit) in _RANGES.items():
+      arguments.check_number(
+          getattr(self, name),
+          f'`{name}`',
+          0,
+          below,
+          ends='[)',
+          advice=f'it is {unit}, and 0 turns it off',
+      )
     if self.fill_mode not in _FILL_MODES:
       raise ValueError(
           f'`fill_mode` must be one of {_FILL_MODES}, got {self.fill_mode!r}.'

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import csv
 import functools
 import importlib.resources
-import math
 from typing import Any, Union
 
 import numpy as np
@@ -77,19 +76,6 @@ def check_given_counts(
         f'index {counts.argmin()}.'
     )
   return counts.astype(np.int64)
-
-
-def check_number(value: Any, name: str, minimum: float) -> float:
-  """Checks that an argument is a finite number of at least `minimum`."""
-  if isinstance(value, bool) or not isinstance(
-      value, (int, float, np.integer, np.floating)
-  ):
-    raise TypeError(f'{name} must be a number, got {value!r}.')
-  if not (math.isfinite(value) and value >= minimum):
-    raise ValueError(
-        f'{name} must be finite and at least {minimum}, got {value}.'
-    )
-  return float(value)
 
 
 @functools.lru_cache(maxsize=None)

@@ -97,7 +97,9 @@ def class_shares(
   elif name == 'zipf':
     weights = 1 / np.arange(1, num_classes + 1)
   elif name == 'long_tail':
-    factor = distributions.check_number(imbalance_factor, 'imbalance_factor', 1)
+    factor = arguments.check_number(
+        imbalance_factor, 'imbalance_factor', 1, ends='[)'
+    )
     weights = factor ** -np.linspace(0, 1, num_classes)
   else:
     raise ValueError(

@@ -15,7 +15,6 @@ mixes), and round to whole examples without losing either sum. 'iid' and
 import numpy as np
 
 from astraea_tff import arguments
-from astraea_tff.datasets.partitioning import distributions
 
 LOCAL_DISTRIBUTIONS = (
     'iid', 'proportional', 'random', 'dirichlet', 'n_classes',
@@ -79,7 +78,7 @@ def client_class_counts(
   elif distribution == 'random':
     mixes = rng.dirichlet(np.ones(len(class_totals)), len(sizes))
   elif distribution == 'dirichlet':
-    beta = distributions.check_number(beta, 'beta', _SMALLEST_BETA)
+    beta = arguments.check_number(beta, 'beta', _SMALLEST_BETA, ends='[)')
     mixes = rng.dirichlet(np.full(len(class_totals), beta), len(sizes))
   else:
     raise ValueError(

@@ -73,12 +73,12 @@ def partition(
   classes_per_client = arguments.check_integer(
       classes_per_client, 'classes_per_client', 1
   )
-  power_law_exponent = distributions.check_number(
-      power_law_exponent, 'power_law_exponent', 1
+  power_law_exponent = arguments.check_number(
+      power_law_exponent, 'power_law_exponent', 1, ends='[)'
   )
-  beta = distributions.check_number(beta, 'beta', 0)
-  imbalance_factor = distributions.check_number(
-      imbalance_factor, 'imbalance_factor', 1
+  beta = arguments.check_number(beta, 'beta', 0, ends='[)')
+  imbalance_factor = arguments.check_number(
+      imbalance_factor, 'imbalance_factor', 1, ends='[)'
   )
   labels = _check_labels(labels, num_classes)
   if not isinstance(size_distribution, str):

@@ -16,6 +16,7 @@ import statistics
 
 import numpy as np
 
+from astraea_tff import arguments
 from astraea_tff.datasets.partitioning import distributions
 
 SIZE_DISTRIBUTIONS = ('even', 'power_law', 'instagram', 'emnist_writers')
@@ -86,11 +87,9 @@ def _quantiles(
   if distribution == 'even':
     return np.ones(num_clients)
   if distribution == 'power_law':
-    exponent = distributions.check_number(
-        power_law_exponent, 'power_law_exponent', 1
+    exponent = arguments.check_number(
+        power_law_exponent, 'power_law_exponent', 1, ends='()'
     )
-    if exponent == 1:
-      raise ValueError('power_law_exponent must be greater than 1, got 1.')
     # The largest is 1; counting from there, no quantile can overflow.
     return ((1 - quantiles) / (1 - quantiles[-1])) ** (-1 / (exponent - 1))
   if distribution == 'instagram':

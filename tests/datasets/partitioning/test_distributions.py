@@ -53,15 +53,6 @@ def test_check_given_counts_refuses(counts, error, message):
     distributions.check_given_counts(counts, 'sizes', 2, 0)
 
 
-@pytest.mark.parametrize('value, error', [
-    (True, TypeError), ('1', TypeError), (None, TypeError),
-    (float('nan'), ValueError), (float('inf'), ValueError), (0.5, ValueError),
-])
-def test_check_number_refuses(value, error):
-  with pytest.raises(error, match='beta must be'):
-    distributions.check_number(value, 'beta', 1)
-
-
 def test_tables_are_packaged_and_whole():
   letters = distributions.read_table('letter_frequencies.csv')
   assert ''.join(row['letter'] for row in letters) == string.ascii_uppercase

@@ -1,0 +1,77 @@
+"""Tests of the checks of arguments."""
+
+import fractions
+import math
+
+import numpy as np
+import pytest
+
+from astraea_tff import arguments
+
+
+@pytest.mark.parametrize('value', [1, 3, np.int8(2), np.uint64(3)])
+def test_an_integer_in_range_is_returned_as_int(value):
+  checked = arguments.check_integer(value, 'rounds', 1, 3)
+  assert checked == value and type(checked) is int
+
+
+@pytest.mark.parametrize('value, error, message', [
+    (0, ValueError, 'rounds must be at least 1, got 0'),
+    (np.int64(4), ValueError, 'rounds must be at most 3, got 4'),
+    (10**400, ValueError, 'rounds must be at most 3'),
+    (1.0, TypeError, 'rounds must be an int, got 1.0'),
+    (True, TypeError, 'rounds must be an int, got True'),
+    ('1', TypeError, "rounds must be an int, got '1'"),
+    (None, TypeError, 'rounds must be an int, got None'),
+])
+def test_other_integers_are_refused(value, error, message):
+  with pytest.raises(error, match=message):
+    arguments.check_integer(value, 'rounds', 1, 3)
+
+
+@pytest.mark.parametrize(
+    'value', [1, 1.5, np.float32(1.5), np.int64(1), fractions.Fraction(3, 2)]
+)
+def test_a_number_in_range_is_returned_as_float(value):
+  checked = arguments.check_number(value, 'beta', 1)
+  assert checked == value and type(checked) is float
+
+
+@pytest.mark.parametrize('ends, low, high', [
+    ('[]', True, True), ('[)', True, False), ('(]', False, True),
+    ('()', False, False),
+])
+@pytest.mark.parametrize('highest', [2.0, math.inf])
+def test_ends_belong_to_the_interval_as_it_is_written(ends, low, high, highest):
+  for value, fits in ((1, low), (highest, high), (1.5, True), (0.5, False)):
+    if fits:
+      assert arguments.check_number(value, 'p', 1, highest, ends=ends) == value
+    else:
+      with pytest.raises(ValueError, match='p must be'):
+        arguments.check_number(value, 'p', 1, highest, ends=ends)
+
+
+@pytest.mark.parametrize('limits, message', [
+    (dict(low=0, high=2), r'`a` must be in \[0, 2\], got nan\.'),
+    (dict(low=0, high=1, ends='[)'), r'`a` must be in \[0, 1\), got nan\.'),
+    (dict(low=0, ends='[)'), '`a` must be finite and at least 0, got nan'),
+    (dict(low=0, ends='()'), '`a` must be finite and above 0, got nan'),
+    (dict(low=1), r'`a` must be in \[1, inf\], got nan'),
+    (dict(low=0, high=2, advice='0 is off'), r'2\], got nan; 0 is off\.'),
+])
+def test_the_message_says_what_would_do(limits, message):
+  with pytest.raises(ValueError, match=message):
+    arguments.check_number(math.nan, '`a`', **limits)
+
+
+def test_what_no_float_holds_is_out_of_a_finite_range():
+  with pytest.raises(ValueError, match='a must be finite and at least 0'):
+    arguments.check_number(10**400, 'a', 0, ends='[)')
+  with pytest.raises(ValueError, match='a must be finite'):
+    arguments.check_number(-(10**400), 'a', 0, ends='[)')
+
+
+@pytest.mark.parametrize('value', [True, np.bool_(True), '1', None, 1j, [1.0]])
+def test_what_is_no_number_is_refused(value):
+  with pytest.raises(TypeError, match='beta must be a number, got'):
+    arguments.check_number(value, 'beta', 0)
