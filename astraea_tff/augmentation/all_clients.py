@@ -177,13 +177,11 @@ def augmented_examples(
 def _augment_client_data(clients, augment_dataset, pair):
   """Returns a `ClientData` whose datasets are augmented as they are read."""
   elements.check_elements(clients.element_type_structure)
-  key = [int(part) for part in pair]
 
   def augmented_dataset(client_id):
-    client = tf.strings.to_hash_bucket_strong(client_id, 2**63 - 1, key)
     return augment_dataset(
         clients.serializable_dataset_fn(client_id),
-        tf.random.fold_in(pair, client),
+        randomness.client_id_pair(pair, client_id),
     )
 
   return tff.simulation.datasets.ClientData.from_clients_and_tf_fn(

@@ -26,6 +26,7 @@ import numpy as np
 
 from astraea_tff import arguments
 from astraea_tff.labels import counts as counts_lib
+from astraea_tff import randomness
 
 _Relation = dp_accounting.NeighboringRelation
 
@@ -120,7 +121,11 @@ def privatize_counts(
     mechanism = mechanisms.Geometric(
         epsilon=epsilon,
         sensitivity=sensitivity,
-        random_state=None if seed is None else _random_state(seed, client),
+        random_state=(
+            None
+            if seed is None
+            else randomness.private_counts_state(seed, client)
+        ),
     )
     # Noise for 0, added as integers: the mechanism's own sum is in floats.
     noise[client] = [mechanism.randomise(0) for _ in counts[client]]
@@ -201,9 +206,3 @@ def check_epsilon(epsilon: Any) -> float:
       ends='[)',
       advice='to send counts without noise, send them as they are',
   )
-
-
-def _random_state(seed: int, client: int) -> np.random.RandomState:
-  """The legacy generator that diffprivlib takes, for one client."""
-  entropy = np.random.SeedSequence(seed, spawn_key=(client,))
-  return np.random.RandomState(np.random.MT19937(entropy))

@@ -7,7 +7,7 @@ loss from logits is the stabler form of the same: train with
 `from_logits=True`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Optional
 
 import numpy as np
@@ -16,6 +16,7 @@ import tensorflow_federated as tff
 
 from astraea_tff import arguments
 from astraea_tff.models import batch_seeded_dropout
+from astraea_tff import randomness
 
 
 def build_emnist_cnn(
@@ -52,7 +53,7 @@ def build_emnist_cnn(
   num_classes, shape = _check_arguments(num_classes, input_shape, 13)
   if not 0 <= dropout_rate < 1:
     raise ValueError(f'dropout_rate must be in [0, 1), got {dropout_rate}.')
-  layers, seeds = tf.keras.layers, _seeds(seed)
+  layers, seeds = tf.keras.layers, randomness.layer_seeds(seed)
   initializer = tf.keras.initializers.GlorotUniform
   return _chain_layers('emnist_cnn', shape, [
       layers.Conv2D(12, 5, strides=2, activation='relu',
@@ -95,7 +96,7 @@ def build_cifar10_cnn(
     ValueError: An argument is out of range.
   """
   num_classes, shape = _check_arguments(num_classes, input_shape, 10)
-  layers, seeds = tf.keras.layers, _seeds(seed)
+  layers, seeds = tf.keras.layers, randomness.layer_seeds(seed)
   initializer = tf.keras.initializers.GlorotUniform
 
   def block(channels):
@@ -159,17 +160,6 @@ def _chain_layers(
     else:
       values = layer(values)
   return tf.keras.Model(images, values, name=name)
-
-
-def _seeds(seed: Optional[int]) -> Iterator[int]:
-  """Seeds without end, so that no two layers share one."""
-  if seed is not None:
-    seed = arguments.check_integer(seed, 'seed', 0)
-  sequence = np.random.SeedSequence(seed)
-  while True:
-    (child,) = sequence.spawn(1)
-    # TensorFlow's seeds are signed 32-bit integers.
-    yield int(child.generate_state(1)[0] >> 1)
 
 
 def _check_arguments(num_classes, input_shape, smallest):

@@ -21,6 +21,7 @@ import numpy as np
 
 from astraea_tff import arguments
 from astraea_tff.labels import divergence
+from astraea_tff import randomness
 from astraea_tff.scheduling import greedy
 from astraea_tff.scheduling import grouping
 from astraea_tff.scheduling import schedule as schedule_lib
@@ -78,7 +79,7 @@ def reschedule_approximately(
     ValueError: See `reschedule`.
   """
   max_clients = arguments.check_integer(max_clients, 'max_clients', 1)
-  seed = arguments.check_integer(seed, 'seed', 0)
+  generator = randomness.grouping_generator(seed)
   block_size = arguments.check_integer(block_size, 'block_size', 1)
   rows, selected = grouping.select(counts, clients)
   if len(rows) <= _LARGEST_EXACT:
@@ -89,7 +90,7 @@ def reschedule_approximately(
   surprisals = divergence.target_surprisals(target, selected)
   mediators = []
   mean_size = max(selected.sum() / len(rows), 1)
-  shuffled = np.random.default_rng(seed).permutation(len(rows))
+  shuffled = generator.permutation(len(rows))
   surrogate = _Surrogate(selected[shuffled[:_CLIENTS_FITTED]] / mean_size)
   for block in _blocks(shuffled, block_size, max_clients):
     # In this unit a float32 is precise enough, see divergence.scaled.

@@ -23,6 +23,7 @@ import numpy as np
 
 from astraea_tff import arguments
 from astraea_tff.labels import divergence
+from astraea_tff import randomness
 from astraea_tff.scheduling import grouping
 from astraea_tff.scheduling import sampling
 from astraea_tff.scheduling import schedule as schedule_lib
@@ -145,10 +146,10 @@ def random_schedule(
     ValueError: See `reschedule`.
   """
   max_clients = arguments.check_integer(max_clients, 'max_clients', 1)
-  seed = arguments.check_integer(seed, 'seed', 0)
+  generator = randomness.grouping_generator(seed)
   clients, counts = grouping.select(counts, clients)
   target = grouping.resolve_target(target, counts)
-  order = np.random.default_rng(seed).permutation(len(clients))
+  order = generator.permutation(len(clients))
   mediators = grouping.cut(order, max_clients)
   return grouping.to_schedule(clients, counts, mediators, max_clients, target)
 

@@ -16,6 +16,7 @@ from astraea_tff.datasets.partitioning import local_distribution as local_axis
 from astraea_tff.datasets.partitioning import distributions
 from astraea_tff.datasets.partitioning import partitions
 from astraea_tff.datasets.partitioning import size_distribution as size_axis
+from astraea_tff import randomness
 
 
 def partition(
@@ -93,10 +94,7 @@ def partition(
       num_examples,
       imbalance_factor=imbalance_factor,
   )
-  size_rng, local_rng, deal_rng = (
-      np.random.default_rng(stream)
-      for stream in np.random.SeedSequence(seed).spawn(3)
-  )
+  size_rng, local_rng, deal_rng = randomness.partition_generators(seed)
   sizes = size_axis.client_sizes(
       size_distribution,
       num_clients,

@@ -8,6 +8,7 @@ from typing import Optional
 import numpy as np
 
 from astraea_tff.labels import divergence
+from astraea_tff import randomness
 from astraea_tff.scheduling import approximate
 from astraea_tff.scheduling import assignment
 from astraea_tff.scheduling import greedy
@@ -157,10 +158,9 @@ class Mediators:
   def _group_clients(
       self, round_num: int, clients: Optional[Sequence[int]] = None
   ) -> schedule_lib.Schedule:
-    seeds = np.random.SeedSequence([self._seed, round_num])
     return group_clients(
         self._counts,
         self._settings,
-        seed=int(seeds.generate_state(1)[0]),
+        seed=randomness.grouping_seed(self._seed, round_num),
         clients=clients,
     )
