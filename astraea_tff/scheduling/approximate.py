@@ -11,7 +11,7 @@ Three things make it an approximation of `astraea_tff.reschedule`:
     candidates, the best of each of 64 parts of the block. Among these the
     divergence itself decides, as in line 7 of the paper's Algorithm 3.
 
-docs/scheduling.md says how close it comes. The module is NumPy only.
+docs/scheduling.md says how close it comes.
 """
 
 from collections.abc import Sequence
@@ -78,26 +78,36 @@ def reschedule_approximately(
     TypeError: See `reschedule`.
     ValueError: See `reschedule`.
   """
-  max_clients = arguments.check_integer(max_clients, 'max_clients', 1)
   generator = randomness.grouping_generator(seed)
   block_size = arguments.check_integer(block_size, 'block_size', 1)
-  rows, selected = grouping.select(counts, clients)
-  if len(rows) <= _LARGEST_EXACT:
-    return greedy.reschedule(
-        counts, max_clients, target=target, clients=clients
-    )
-  target = grouping.resolve_target(target, selected)
-  surprisals = divergence.target_surprisals(target, selected)
+
+  def arrange(counts, surprisals):
+    if len(counts) <= _LARGEST_EXACT:
+      return greedy.arrange_greedily(counts, surprisals, max_clients)
+    shuffled = generator.permutation(len(counts))
+    blocks = _blocks(shuffled, block_size, max_clients)
+    return _arrange_blocks(counts, surprisals, max_clients, blocks)
+
+  return grouping.group(counts, max_clients, target, clients, arrange)
+
+
+def _arrange_blocks(
+    counts: np.ndarray,
+    surprisals: np.ndarray,
+    max_clients: int,
+    blocks: Sequence[np.ndarray],
+) -> list[np.ndarray]:
+  """Schedules each block alone; returns the rows of each mediator."""
+  mean_size = max(counts.sum() / len(counts), 1)
+  fitted = np.concatenate(blocks)[:_CLIENTS_FITTED]
+  surrogate = _Surrogate(counts[fitted] / mean_size)
   mediators = []
-  mean_size = max(selected.sum() / len(rows), 1)
-  shuffled = generator.permutation(len(rows))
-  surrogate = _Surrogate(selected[shuffled[:_CLIENTS_FITTED]] / mean_size)
-  for block in _blocks(shuffled, block_size, max_clients):
+  for block in blocks:
     # In this unit a float32 is precise enough, see divergence.scaled.
-    scaled = (selected[block] / mean_size).astype(np.float32)
+    scaled = (counts[block] / mean_size).astype(np.float32)
     search = _Block(scaled, surprisals.astype(np.float32), surrogate)
     mediators += [block[mediator] for mediator in search.schedule(max_clients)]
-  return grouping.to_schedule(rows, selected, mediators, max_clients, target)
+  return mediators
 
 
 def _blocks(

@@ -14,7 +14,6 @@ from typing import Any, Optional
 import numpy as np
 from scipy import optimize
 
-from astraea_tff import arguments
 from astraea_tff.labels import divergence
 from astraea_tff.scheduling import grouping
 from astraea_tff.scheduling import schedule as schedule_lib
@@ -59,16 +58,15 @@ def reschedule_by_assignment(
     TypeError: See `reschedule`.
     ValueError: See `reschedule`.
   """
-  max_clients = arguments.check_integer(max_clients, 'max_clients', 1)
-  clients, counts = grouping.select(counts, clients)
-  target = grouping.resolve_target(target, counts)
-  surprisals = divergence.target_surprisals(target, counts)
-  mediators = _assign(
-      divergence.scaled(counts, np.float32),
-      -(-len(clients) // max_clients),
-      surprisals.astype(np.float32),
-  )
-  return grouping.to_schedule(clients, counts, mediators, max_clients, target)
+
+  def arrange(counts, surprisals):
+    return _assign(
+        divergence.scaled(counts, np.float32),
+        -(-len(counts) // max_clients),
+        surprisals.astype(np.float32),
+    )
+
+  return grouping.group(counts, max_clients, target, clients, arrange)
 
 
 def _assign(

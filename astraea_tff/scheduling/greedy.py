@@ -4,7 +4,7 @@ The server knows each client's label counts. It fills one mediator after the
 other, always with the client that brings the mediator's pooled label
 distribution closest to uniform, so that a chain of clients trains on nearly
 balanced data although none of its members has any. See Duan et al. 2019,
-section III-D. The module is NumPy only.
+section III-D.
 
 Four points the paper leaves open are read as follows. `P_m + P_k` (line 7)
 pools label counts and normalises the sum, because that is the data the mediator
@@ -21,8 +21,6 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
-from astraea_tff import arguments
-from astraea_tff.labels import divergence
 from astraea_tff import randomness
 from astraea_tff.scheduling import grouping
 from astraea_tff.scheduling import sampling
@@ -75,13 +73,13 @@ def reschedule(
       duplicates, or `target` is of a wrong shape, negative, not finite, zero
       everywhere or zero for a class that occurs.
   """
-  max_clients = arguments.check_integer(max_clients, 'max_clients', 1)
-  clients, counts = grouping.select(counts, clients)
-  target = grouping.resolve_target(target, counts)
-  surprisals = divergence.target_surprisals(target, counts)
-  order = _greedy_order(counts, max_clients, surprisals)
-  mediators = grouping.cut(order, max_clients)
-  return grouping.to_schedule(clients, counts, mediators, max_clients, target)
+  return grouping.group(
+      counts,
+      max_clients,
+      target,
+      clients,
+      lambda *measured: arrange_greedily(*measured, max_clients),
+  )
 
 
 def reschedule_round(
@@ -145,17 +143,34 @@ def random_schedule(
     TypeError: See `reschedule`.
     ValueError: See `reschedule`.
   """
-  max_clients = arguments.check_integer(max_clients, 'max_clients', 1)
   generator = randomness.grouping_generator(seed)
-  clients, counts = grouping.select(counts, clients)
-  target = grouping.resolve_target(target, counts)
-  order = generator.permutation(len(clients))
-  mediators = grouping.cut(order, max_clients)
-  return grouping.to_schedule(clients, counts, mediators, max_clients, target)
+
+  def arrange(counts, surprisals):
+    del surprisals
+    return grouping.cut(generator.permutation(len(counts)), max_clients)
+
+  return grouping.group(counts, max_clients, target, clients, arrange)
+
+
+def arrange_greedily(
+    counts: np.ndarray, surprisals: np.ndarray, max_clients: int
+) -> list[np.ndarray]:
+  """Algorithm 3 on checked counts; see `grouping.Arrange`.
+
+  Args:
+    counts: `int64 [c, N]`.
+    surprisals: `float64 [N]`, -log of the target.
+    max_clients: gamma.
+
+  Returns:
+    The rows of each mediator in the order in which they are picked.
+  """
+  order = _greedy_order(counts, surprisals, max_clients)
+  return grouping.cut(order, max_clients)
 
 
 def _greedy_order(
-    counts: np.ndarray, max_clients: int, surprisals: np.ndarray
+    counts: np.ndarray, surprisals: np.ndarray, max_clients: int
 ) -> np.ndarray:
   """The rows of counts in the order in which Algorithm 3 picks them.
 

@@ -1,18 +1,89 @@
-"""What all ways to group clients into mediators share.
+"""The frame of every way to group clients into mediators.
 
-They take the same arguments (`astraea_tff.reschedule` says which), compare
-pooled label counts by the same divergence, and end with a schedule. The module
-is NumPy only.
+`group` checks the arguments, asks an `Arrange` function which clients share a
+mediator, and measures the schedule that comes of it. The ways to group are such
+functions: Algorithm 3 (`greedy`), its approximation for many clients
+(`approximate`), an assignment problem (`assignment`), a random order, and the
+exchanges of `refinement`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
 import numpy as np
 
+from astraea_tff import arguments
 from astraea_tff.labels import counts as counts_lib
 from astraea_tff.labels import divergence
 from astraea_tff.scheduling import schedule as schedule_lib
+
+# From the counts of the clients that are grouped, int64 [c, N], and the -log of
+# the target, float64 [N], to the rows of the counts in each mediator, each row
+# in one of them, in training order.
+Arrange = Callable[[np.ndarray, np.ndarray], Sequence[Sequence[int]]]
+
+
+def group(
+    counts: Any,
+    max_clients: int,
+    target: Any,
+    clients: Optional[Sequence[int]],
+    arrange: Arrange,
+) -> schedule_lib.Schedule:
+  """Groups clients into mediators; `astraea_tff.reschedule` has the arguments.
+
+  Args:
+    counts: Integers `[K, N]`.
+    max_clients: The most clients of a mediator, the paper's gamma; at least 1.
+    target: None, 'pooled' or `float [N]`.
+    clients: Distinct rows of `counts`, in any order; None for all.
+    arrange: Which of the clients share a mediator. It gets their counts with
+      ascending client index, so that nothing depends on the order of `clients`.
+
+  Returns:
+    The schedule, measured.
+
+  Raises:
+    TypeError: An argument of the wrong type.
+    ValueError: An argument is out of its range, or `arrange` returns mediators
+      that no `Schedule` may have.
+  """
+  max_clients = arguments.check_integer(max_clients, 'max_clients', 1)
+  clients, counts = select(counts, clients)
+  return group_checked(clients, counts, max_clients, target, arrange)
+
+
+def group_checked(
+    clients: np.ndarray,
+    counts: np.ndarray,
+    max_clients: int,
+    target: Any,
+    arrange: Arrange,
+) -> schedule_lib.Schedule:
+  """`group` for clients that are selected already.
+
+  Args:
+    clients: `int64 [c]`, what the clients are called.
+    counts: `int64 [c, N]`, their label counts.
+    max_clients: See `group`.
+    target: See `group`.
+    arrange: See `group`.
+
+  Returns:
+    The schedule. Raises what `group` does for `target`.
+  """
+  target = resolve_target(target, counts)
+  mediators = arrange(counts, divergence.target_surprisals(target, counts))
+  order = np.concatenate(mediators)
+  ends = np.cumsum([len(mediator) for mediator in mediators])
+  starts = ends - [len(mediator) for mediator in mediators]
+  pooled = np.add.reduceat(counts[order], starts, axis=0)
+  ordered = clients[order].tolist()
+  return schedule_lib.Schedule(
+      [ordered[start:end] for start, end in zip(starts, ends)],
+      divergence.kl_divergence(pooled, target),
+      max_clients,
+  )
 
 
 def select(
@@ -80,38 +151,6 @@ def resolve_target(target: Any, counts: np.ndarray) -> Any:
     )
   pooled = counts.sum(axis=0)
   return pooled if pooled.any() else None
-
-
-def to_schedule(
-    clients: np.ndarray,
-    counts: np.ndarray,
-    mediators: Sequence[np.ndarray],
-    max_clients: int,
-    target: Any,
-) -> schedule_lib.Schedule:
-  """Makes a schedule and measures it.
-
-  Args:
-    clients: `int64 [c]`, what the clients are called.
-    counts: `int64 [c, N]`, their label counts.
-    mediators: The rows of `counts` in each mediator, one or more, in training
-      order.
-    max_clients: The paper's gamma.
-    target: None for the uniform distribution, or `[N]`.
-
-  Returns:
-    The schedule.
-  """
-  order = np.concatenate(mediators)
-  ends = np.cumsum([len(mediator) for mediator in mediators])
-  starts = ends - [len(mediator) for mediator in mediators]
-  pooled = np.add.reduceat(counts[order], starts, axis=0)
-  ordered = clients[order].tolist()
-  return schedule_lib.Schedule(
-      [ordered[start:end] for start, end in zip(starts, ends)],
-      divergence.kl_divergence(pooled, target),
-      max_clients,
-  )
 
 
 def cut(order: np.ndarray, max_clients: int) -> list[np.ndarray]:

@@ -4,8 +4,7 @@ Algorithm 3 of the paper (Duan et al. 2019) spends the clients that go together
 best on its first mediators and leaves its last ones a bad remainder. Here two
 clients of different mediators change places wherever that lowers the summed KL
 divergence, until no exchange of two clients does. Mediators keep their numbers
-of clients. This is a local search on top of the paper, not a part of it. The
-module is NumPy only.
+of clients. This is a local search on top of the paper, not a part of it.
 """
 
 from typing import Any, Optional
@@ -75,18 +74,19 @@ def refine(
   if max_sweeps is not None:
     arguments.check_integer(max_sweeps, 'max_sweeps', 1)
   clients, counts = _scheduled_counts(schedule, counts)
-  target = grouping.resolve_target(target, counts)
-  surprisals = divergence.target_surprisals(target, counts)
   lengths = [len(mediator) for mediator in schedule.mediators]
-  search = _Search(counts, lengths, surprisals, size_weight)
-  sweeps = 0
-  while search.sweep():
-    sweeps += 1
-    if sweeps == max_sweeps:
-      break
-  mediators = np.split(search.placed, np.cumsum(lengths)[:-1])
-  return grouping.to_schedule(
-      clients, counts, mediators, schedule.max_clients, target
+
+  def arrange(counts, surprisals):
+    search = _Search(counts, lengths, surprisals, size_weight)
+    sweeps = 0
+    while search.sweep():
+      sweeps += 1
+      if sweeps == max_sweeps:
+        break
+    return np.split(search.placed, np.cumsum(lengths)[:-1])
+
+  return grouping.group_checked(
+      clients, counts, schedule.max_clients, target, arrange
   )
 
 

@@ -44,15 +44,18 @@ def group_by_k_means(counts: np.ndarray, gamma: int, seed: int) -> _Schedule:
   Returns:
     A schedule of all clients.
   """
-  shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-  model = cluster.KMeans(
-      min(counts.shape[1], len(counts)), n_init=1, random_state=seed
-  )
-  order = np.argsort(model.fit_predict(shares), kind='stable')
-  num_mediators = -(-len(counts) // gamma)
-  mediators = [order[first::num_mediators] for first in range(num_mediators)]
-  rows = np.arange(len(counts))
-  return grouping.to_schedule(rows, counts, mediators, gamma, None)
+
+  def arrange(counts, surprisals):
+    del surprisals
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    model = cluster.KMeans(
+        min(counts.shape[1], len(counts)), n_init=1, random_state=seed
+    )
+    order = np.argsort(model.fit_predict(shares), kind='stable')
+    num_mediators = -(-len(counts) // gamma)
+    return [order[first::num_mediators] for first in range(num_mediators)]
+
+  return grouping.group(counts, gamma, None, None, arrange)
 
 
 def _exact(counts: np.ndarray, gamma: int, seed: int) -> _Schedule:
