@@ -5,6 +5,7 @@ a round are those that `astraea_tff.Schedule.rounds` yields for the same seed,
 so a program gives the same model under either training loop.
 """
 
+import collections
 import hashlib
 import json
 from typing import Any, ClassVar, Optional
@@ -15,6 +16,8 @@ import tensorflow_federated as tff
 
 from astraea_tff import arguments
 from astraea_tff.clients import batches as batches_lib
+from astraea_tff.clients import mediator_data as mediator_data_lib
+from astraea_tff.scheduling import rounds as rounds_lib
 from astraea_tff.scheduling import schedule as schedule_lib
 
 
@@ -27,6 +30,8 @@ class MediatorDataSource(tff.program.FederatedDataSource):
       clients: batches_lib.Clients,
       *,
       seed: int,
+      drop_probability: float = 0.0,
+      reshuffled_epochs: Optional[int] = None,
   ):
     """Initializes the data source.
 
@@ -35,28 +40,33 @@ class MediatorDataSource(tff.program.FederatedDataSource):
       clients: The clients' datasets of batches, client k's at index k, a
         `tff.simulation.datasets.ClientData`, or what else
         `astraea_tff.Schedule.rounds` takes.
-      seed: The seed of the draw, at least 0. Of the whole run.
+      seed: The seed of the draws, at least 0. Of the whole run.
+      drop_probability: The probability that a client of a round drops out of
+        it, in [0, 1]; see `astraea_tff.Schedule.rounds`.
+      reshuffled_epochs: The `mediator_epochs` of a learning process that was
+        built with `client_order='reshuffled'`; None for any other.
 
     Raises:
-      TypeError: If `schedule` is no `Schedule` or `seed` no int.
-      ValueError: If `clients` has fewer clients than the schedule, or `seed` is
-        negative.
+      TypeError: If `schedule` is no `Schedule`, or a number of another type.
+      ValueError: If `clients` has fewer clients than the schedule, or a number
+        is out of its range.
     """
     if not isinstance(schedule, schedule_lib.Schedule):
       raise TypeError(
           f'`schedule` must be an astraea_tff.Schedule, got {schedule!r}.'
       )
-    self._seed = arguments.check_integer(seed, '`seed`', 0)
     self._schedule = schedule
-    if isinstance(clients, tff.simulation.datasets.ClientData):
-      # As a sequence, which makes each client's dataset once and not in every
-      # round anew.
-      clients = batches_lib.clients_for_round(clients, 1)
-    self._clients = clients
+    self._options = dict(
+        seed=arguments.check_integer(seed, '`seed`', 0),
+        drop_probability=arguments.check_number(
+            drop_probability, '`drop_probability`', 0, 1
+        ),
+        reshuffled_epochs=reshuffled_epochs,
+    )
+    self._clients = batches_lib.as_sequence(clients)
     mediator, *_ = self.mediators(1, round_num=1)
     self._federated_type = tff.FederatedType(
-        tff.types.to_type(tf.nest.map_structure(_type_of, mediator)),
-        tff.CLIENTS,
+        _type_of_mediator(mediator), tff.CLIENTS
     )
     # TFF restores an iterator from its class and some bytes alone. So the
     # iterators of every source have a class of their own, which knows it.
@@ -66,13 +76,17 @@ class MediatorDataSource(tff.program.FederatedDataSource):
 
   @property
   def federated_type(self) -> tff.FederatedType:
-    """`{<B*, ..., B*>}@CLIENTS`: a mediator is a tuple of gamma datasets."""
+    """The type of a round: `{<B*, ..., B*>}@CLIENTS`, of gamma datasets.
+
+    With `reshuffled_epochs`
+    `{<order=int32[gamma]*,clients=<B*, ..., B*>>}@CLIENTS`.
+    """
     return self._federated_type
 
   @property
   def fingerprint(self) -> str:
     """Differs between data sources that select different mediators."""
-    identity = json.dumps([self._schedule.to_json(), self._seed])
+    identity = json.dumps([self._schedule.to_json(), self._options])
     return hashlib.sha256(identity.encode()).hexdigest()
 
   def iterator(self) -> tff.program.FederatedDataSourceIterator:
@@ -87,18 +101,21 @@ class MediatorDataSource(tff.program.FederatedDataSource):
       round_num: The number of the round, at least 1.
 
     Returns:
-      The mediators of `astraea_tff.Schedule.sample`, in its order.
+      What `astraea_tff.Schedule.rounds` yields for this round.
 
     Raises:
       TypeError: If `k` is no int.
       ValueError: If `k` is out of its range.
     """
-    if k is None:
-      k = self._schedule.num_mediators
-    rounds = self._schedule.rounds(
-        self._clients, k, seed=self._seed, first_round=round_num
+    schedule = self._schedule
+    return rounds_lib.static_round(
+        schedule.mediators,
+        schedule.max_clients,
+        self._clients,
+        schedule.num_mediators if k is None else k,
+        round_num=round_num,
+        **self._options,
     )
-    return next(rounds)
 
 
 class _MediatorIterator(tff.program.FederatedDataSourceIterator):
@@ -120,14 +137,15 @@ class _MediatorIterator(tff.program.FederatedDataSourceIterator):
       The iterator, over the data of the source it is restored for.
 
     Raises:
-      ValueError: If it was saved with another schedule or seed.
+      ValueError: If it was saved by a source of other rounds.
     """
     saved = json.loads(buffer)
     if saved['fingerprint'] != cls.source.fingerprint:
       raise ValueError(
-          'The saved program state belongs to another schedule or seed than'
-          ' those of the MediatorDataSource. Give it the ones the run was'
-          ' started with, or start the run in a new folder.'
+          'The saved program state belongs to another schedule or seed,'
+          ' drop_probability or reshuffled_epochs than those of the'
+          ' MediatorDataSource. Give it the ones the run was started with, or'
+          ' start the run in a new folder.'
       )
     return cls(saved['round_num'])
 
@@ -150,8 +168,8 @@ class _MediatorIterator(tff.program.FederatedDataSourceIterator):
       k: How many mediators, in [1, M]; all M if None.
 
     Returns:
-      A tuple of `max_clients` datasets for each of the round's mediators: what
-      the learning process's `next` takes beside the state.
+      The data of the round's mediators, as `astraea_tff.Schedule.rounds` yields
+      them: what the learning process's `next` takes beside the state.
 
     Raises:
       TypeError: If `k` is no int.
@@ -168,6 +186,20 @@ class _MediatorIterator(tff.program.FederatedDataSourceIterator):
 
   # The round's number changes.
   __hash__ = None
+
+
+def _type_of_mediator(
+    mediator: mediator_data_lib.MediatorData,
+) -> tff.types.Type:
+  """Returns the type of a mediator's data."""
+  if isinstance(mediator, tuple):
+    return tff.types.to_type(tf.nest.map_structure(_type_of, mediator))
+  return tff.types.to_type(
+      collections.OrderedDict(
+          order=tff.SequenceType(_type_of(mediator['order'][0])),
+          clients=_type_of_mediator(mediator['clients']),
+      )
+  )
 
 
 def _type_of(value: Any) -> tff.types.Type:

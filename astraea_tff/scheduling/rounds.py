@@ -10,7 +10,7 @@ one would.
 
 from collections.abc import Iterator, Sequence
 import itertools
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
@@ -103,40 +103,91 @@ def data_of_round(
   )
 
 
-def rounds(
+def static_round(
     mediators: Sequence[Sequence[int]],
     max_clients: int,
     clients: batches.Clients,
     mediators_per_round: int,
     *,
     seed: int,
-    first_round: int = 1,
+    round_num: int,
     drop_probability: float = 0.0,
     reshuffled_epochs: Optional[int] = None,
-) -> Iterator[list[mediator_data_lib.MediatorData]]:
-  """Yields the data of one round after another under one schedule for all.
+) -> list[mediator_data_lib.MediatorData]:
+  """Returns the data of one round under one schedule for all rounds.
 
   The static form of Algorithm 3: all K clients were scheduled once, and a round
   draws some of the mediators uniformly without replacement.
-  `astraea_tff.Schedule.rounds` documents the arguments.
+
+  Args:
+    mediators: The clients of each mediator of the schedule, in training order.
+    max_clients: The most clients a mediator may have, gamma.
+    clients: See `Schedule.rounds`; but a `ClientData` makes its datasets anew
+      at every call, which `batches.as_sequence` avoids.
+    mediators_per_round: See `Schedule.rounds`.
+    seed: At least 0. Of the whole run.
+    round_num: At least 0.
+    drop_probability: See `Schedule.rounds`.
+    reshuffled_epochs: See `Schedule.rounds`.
+
+  Returns:
+    What `Schedule.rounds` yields.
+
+  Raises:
+    TypeError: An argument has a wrong type.
+    ValueError: An argument is out of its range, or `clients` has fewer clients
+      than the schedule.
   """
-  clients = batches.as_sequence(clients)
   num_clients = sum(map(len, mediators))
+  clients = batches.as_sequence(clients)
   if len(clients) < num_clients:
     raise ValueError(
         f'`clients` must hold the {num_clients} clients of the schedule, got'
         f' {len(clients)}.'
     )
+  sampled = sampling.sample_mediators(
+      len(mediators), mediators_per_round, seed=seed, round_num=round_num
+  )
+  visits = visits_of_round(
+      [mediators[mediator] for mediator in sampled],
+      max_clients,
+      seed=seed,
+      round_num=round_num,
+      drop_probability=drop_probability,
+      reshuffled_epochs=reshuffled_epochs,
+  )
+  return data_of_round(visits, clients, max_clients, round_num=round_num)
+
+
+def static_rounds(
+    mediators: Sequence[Sequence[int]],
+    max_clients: int,
+    clients: batches.Clients,
+    mediators_per_round: int,
+    *,
+    first_round: int = 1,
+    **options: Any,
+) -> Iterator[list[mediator_data_lib.MediatorData]]:
+  """Yields `static_round` of one round after another, without end.
+
+  Args:
+    mediators: See `static_round`.
+    max_clients: See `static_round`.
+    clients: See `Schedule.rounds`.
+    mediators_per_round: See `static_round`.
+    first_round: The number of the first round that is yielded.
+    **options: The other arguments of `static_round`.
+
+  Yields:
+    A round's data. Raises what `static_round` does.
+  """
+  clients = batches.as_sequence(clients)
   for round_num in itertools.count(first_round):
-    sampled = sampling.sample_mediators(
-        len(mediators), mediators_per_round, seed=seed, round_num=round_num
-    )
-    visits = visits_of_round(
-        [mediators[mediator] for mediator in sampled],
+    yield static_round(
+        mediators,
         max_clients,
-        seed=seed,
+        clients,
+        mediators_per_round,
         round_num=round_num,
-        drop_probability=drop_probability,
-        reshuffled_epochs=reshuffled_epochs,
+        **options,
     )
-    yield data_of_round(visits, clients, max_clients, round_num=round_num)

@@ -164,7 +164,7 @@ class Schedule:
       ValueError: `clients` has fewer clients than the schedule, or another
         argument is out of its range.
     """
-    return rounds_lib.rounds(
+    return rounds_lib.static_rounds(
         self.mediators,
         self.max_clients,
         clients,

@@ -66,6 +66,68 @@ def test_type_is_that_of_the_learning_process():
   assert source.iterator().federated_type == source.federated_type
 
 
+OPTIONS = [dict(drop_probability=0.5), dict(reshuffled_epochs=2),
+           dict(drop_probability=0.5, reshuffled_epochs=3)]
+
+
+@pytest.mark.parametrize('options', OPTIONS)
+def test_drop_outs_and_orders_are_those_of_the_schedule(options):
+  iterator = data_source.MediatorDataSource(
+      SCHEDULE, CLIENTS, seed=5, **options
+  ).iterator()
+  expected = SCHEDULE.rounds(CLIENTS, 2, seed=5, **options)
+  plain = SCHEDULE.rounds(CLIENTS, 2, seed=5)
+  differ = False
+  for _ in range(4):
+    ours, theirs, others = iterator.select(2), next(expected), next(plain)
+    if 'reshuffled_epochs' in options:
+      np.testing.assert_array_equal(
+          [mediator['order'] for mediator in ours],
+          [mediator['order'] for mediator in theirs],
+      )
+      assert len(ours[0]['order']) == options['reshuffled_epochs']
+      ours = [mediator['clients'] for mediator in ours]
+      theirs = [mediator['clients'] for mediator in theirs]
+    assert examples(ours) == examples(theirs)
+    differ |= examples(ours) != examples(others)
+  assert differ == ('drop_probability' in options)
+
+
+def test_a_reshuffled_process_trains_from_it_as_from_the_schedule(
+    execution_context,
+):
+  process = astraea.build_weighted_astraea(
+      chain_oracle.variable_model_fn,
+      tff.learning.optimizers.build_sgdm(0.1),
+      max_clients=2,
+      mediator_epochs=3,
+      client_order='reshuffled',
+  )
+  options = dict(drop_probability=0.3, reshuffled_epochs=3)
+  source = data_source.MediatorDataSource(SCHEDULE, CLIENTS, seed=5, **options)
+  assert process.next.type_signature.parameter[1].is_assignable_from(
+      source.federated_type
+  )
+  iterator = source.iterator()
+  rounds = SCHEDULE.rounds(CLIENTS, 2, seed=5, **options)
+  states = [process.initialize()] * 2
+  for _ in range(2):
+    states = [
+        process.next(state, data).state
+        for state, data in zip(states, (iterator.select(2), next(rounds)))
+    ]
+  ours, theirs = (
+      tf.nest.flatten(process.get_model_weights(state).trainable)
+      for state in states
+  )
+  start = tf.nest.flatten(
+      process.get_model_weights(process.initialize()).trainable
+  )
+  for our, their, first in zip(ours, theirs, start):
+    np.testing.assert_array_equal(our, their)
+    assert (np.asarray(our) != np.asarray(first)).any()
+
+
 def test_iterators_are_independent():
   source = data_source.MediatorDataSource(SCHEDULE, CLIENTS, seed=0)
   one, other = source.iterator(), source.iterator()
@@ -99,19 +161,24 @@ def test_restored_iterator_goes_on_where_the_saved_one_stopped():
   assert examples(restored.select(2)) == examples(iterator.select(2))
 
 
-@pytest.mark.parametrize('changed', ['seed', 'schedule'])
+@pytest.mark.parametrize(
+    'changed', ['seed', 'schedule', 'drop_probability', 'reshuffled_epochs']
+)
 def test_iterator_of_another_run_is_refused(changed):
   saved = (
       data_source.MediatorDataSource(SCHEDULE, CLIENTS, seed=0)
       .iterator()
       .to_bytes()
   )
-  schedule, seed = SCHEDULE, 0
-  if changed == 'seed':
-    seed = 1
-  else:
-    schedule = schedule_lib.Schedule(((0, 1), (2, 3)), [0.1, 0.2], 2)
-  other = data_source.MediatorDataSource(schedule, CLIENTS, seed=seed)
+  other_schedule = schedule_lib.Schedule(((0, 1), (2, 3)), [0.1, 0.2], 2)
+  arguments = dict(schedule=SCHEDULE, clients=CLIENTS, seed=0)
+  arguments[changed] = dict(
+      seed=1,
+      schedule=other_schedule,
+      drop_probability=0.1,
+      reshuffled_epochs=1,
+  )[changed]
+  other = data_source.MediatorDataSource(**arguments)
   with pytest.raises(ValueError, match='another schedule or seed'):
     type(other.iterator()).from_bytes(saved)
 
@@ -141,14 +208,14 @@ def test_data_that_change_with_the_round_are_taken_in_their_round():
         (dict(seed=1.5), TypeError, '`seed` must be an int'),
         (dict(seed=-1), ValueError, '`seed` must be at least 0'),
         (dict(clients=CLIENTS[:2]), ValueError, '`clients` must hold the 5'),
+        (dict(drop_probability=2), ValueError, '`drop_probability` must be in'),
+        (dict(reshuffled_epochs=0), ValueError, 'mediator_epochs must be at'),
     ],
 )
 def test_bad_arguments_are_refused_by_name(arguments, error, match):
   arguments = dict(schedule=SCHEDULE, clients=CLIENTS, seed=0) | arguments
   with pytest.raises(error, match=match):
-    data_source.MediatorDataSource(
-        arguments['schedule'], arguments['clients'], seed=arguments['seed']
-    )
+    data_source.MediatorDataSource(**arguments)
 
 
 def test_bad_selections_are_refused_by_name():
