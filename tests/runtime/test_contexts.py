@@ -309,12 +309,3 @@ def test_exit_without_a_computation_is_silent():
       check=True,
   )
   assert 'Exception ignored' not in program.stderr
-
-
-def test_no_other_module_imports_what_tff_does_not_export():
-  package = pathlib.Path(runtime.__file__).parents[1]
-  allowed = package / 'runtime' / 'local_worker.py'
-  for path in package.rglob('*.py'):
-    text = path.read_text()
-    assert 'tensorflow_federated.python' not in text, path
-    assert path == allowed or 'tff.__file__' not in text, path
