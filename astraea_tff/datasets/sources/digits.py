@@ -6,6 +6,9 @@ smallest data set on which Astraea can be tried without a download. They are
 resized so that the paper's EMNIST network fits.
 """
 
+import hashlib
+import importlib.resources
+
 import numpy as np
 from sklearn import datasets as sklearn_datasets
 
@@ -43,6 +46,13 @@ def load_digits() -> federated_dataset.ImageData:
       test_images=images[test],
       test_labels=labels[test],
   )
+
+
+def source_state() -> str:
+  """Returns a text that changes with the digits that scikit-learn has."""
+  files = importlib.resources.files('sklearn.datasets.data')
+  content = (files / 'digits.csv.gz').read_bytes()
+  return hashlib.sha256(content).hexdigest()
 
 
 def resize_bilinear(images: np.ndarray, size: int) -> np.ndarray:

@@ -32,21 +32,40 @@ class Preset:
   Attributes:
     load_images: Loads the pool and the test set, given the folder where TFDS
       keeps its data.
+    source_state: Says in which state the files behind them are, given the same
+      folder: a text that changes with them, or None if they are not there.
     num_clients: K, or None if the name does not say.
     partition_arguments: Arguments of `partition` that the name says.
   """
 
   load_images: Callable[[_Folder], federated_dataset.ImageData]
+  source_state: Callable[[_Folder], Optional[str]]
   num_clients: Optional[int] = None
   partition_arguments: Mapping[str, Any] = dataclasses.field(
       default_factory=dict
   )
 
 
-def _load_cinic10(data_dir: _Folder) -> federated_dataset.ImageData:
+def _of_tfds(name: str, *division: Any) -> Preset:
+  return Preset(
+      functools.partial(tfds_images.load_tfds_images, name),
+      functools.partial(tfds_images.source_state, name),
+      *division,
+  )
+
+
+def _of_cinic10(*division: Any) -> Preset:
+  return Preset(
+      lambda data_dir: _with_cinic10(tfds_images.load_tfds_images, data_dir),
+      lambda data_dir: _with_cinic10(tfds_images.source_state, data_dir),
+      *division,
+  )
+
+
+def _with_cinic10(function: Callable[..., Any], data_dir: _Folder) -> Any:
   # TFDS knows the builder once its module is imported.
   importlib.import_module('astraea_tff.data.cinic10.cinic10_dataset_builder')
-  return tfds_images.load_tfds_images('cinic10', data_dir)
+  return function('cinic10', data_dir)
 
 
 _IMBALANCED = types.MappingProxyType(dict(
@@ -54,18 +73,25 @@ _IMBALANCED = types.MappingProxyType(dict(
     global_distribution='standard_normal',
     local_distribution='random',
 ))
-_load_cifar10 = functools.partial(tfds_images.load_tfds_images, 'cifar10')
 
 # The built-in names; those of TFDS come on top.
 PRESETS: Mapping[str, Preset] = types.MappingProxyType({
-    'digits': Preset(lambda data_dir: digits.load_digits()),
-    'mnist': Preset(functools.partial(tfds_images.load_tfds_images, 'mnist')),
-    'cifar10': Preset(_load_cifar10),
-    'cifar10_imbalanced': Preset(_load_cifar10, 100, _IMBALANCED),
-    'cinic10': Preset(_load_cinic10),
-    'cinic10_imbalanced': Preset(_load_cinic10, 100, _IMBALANCED),
+    'digits': Preset(
+        lambda data_dir: digits.load_digits(),
+        lambda data_dir: digits.source_state(),
+    ),
+    'mnist': _of_tfds('mnist'),
+    'cifar10': _of_tfds('cifar10'),
+    'cifar10_imbalanced': _of_tfds('cifar10', 100, _IMBALANCED),
+    'cinic10': _of_cinic10(),
+    'cinic10_imbalanced': _of_cinic10(100, _IMBALANCED),
     **{
-        name: Preset(emnist.load_table_i, emnist.NUM_CLIENTS, arguments)
+        name: Preset(
+            emnist.load_table_i,
+            functools.partial(tfds_images.source_state, 'emnist/bymerge'),
+            emnist.NUM_CLIENTS,
+            arguments,
+        )
         for name, arguments in emnist.TABLE_I.items()
     },
 })
@@ -93,17 +119,21 @@ def find_preset(name: str) -> Preset:
   is_emnist = name.split('/')[0].split(':')[0] == 'emnist'
   load = emnist.load_emnist if is_emnist else tfds_images.load_tfds_images
 
-  def load_images(data_dir: _Folder) -> federated_dataset.ImageData:
-    try:
-      return load(name, data_dir)
-    except tfds_images.UnknownDatasetError as error:
-      raise ValueError(
-          f'Data set {name!r} is unknown; known are {", ".join(PRESETS)}, and '
-          'image-classification sets by the name that TFDS has for them. '
-          f'{error}'
-      ) from error
+  def explained(function: Callable[..., Any]) -> Callable[[_Folder], Any]:
 
-  return Preset(load_images)
+    def call(data_dir: _Folder) -> Any:
+      try:
+        return function(name, data_dir)
+      except tfds_images.UnknownDatasetError as error:
+        raise ValueError(
+            f'Data set {name!r} is unknown; known are {", ".join(PRESETS)}, and'
+            ' image-classification sets by the name that TFDS has for them. '
+            f'{error}'
+        ) from error
+
+    return call
+
+  return Preset(explained(load), explained(tfds_images.source_state))
 
 
 def partition_arguments(name: str, given: Mapping[str, Any]) -> dict[str, Any]:

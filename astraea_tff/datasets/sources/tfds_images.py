@@ -6,6 +6,7 @@ import socket
 from typing import Optional, Union
 import urllib.request
 
+from absl import logging
 import numpy as np
 import tensorflow_datasets as tfds
 import tqdm
@@ -14,6 +15,7 @@ from astraea_tff.datasets import federated_dataset
 
 _DOWNLOAD_HOST = ('storage.googleapis.com', 443)
 _EXAMPLES_PER_READ = 1024
+_INFO_FILE = 'dataset_info.json'
 
 
 class UnknownDatasetError(ValueError):
@@ -42,15 +44,7 @@ def load_tfds_images(
     RuntimeError: The data are not there and cannot be had, or are damaged; the
       message says what to do.
   """
-  data_dir = None if data_dir is None else os.fspath(data_dir)
-  try:
-    builder = tfds.builder(name, data_dir=data_dir)
-  # Also for a name that cannot be parsed, an unknown version, and a prefix such
-  # as 'huggingface:' whose package is not installed.
-  except (ValueError, AssertionError, ImportError) as error:
-    raise UnknownDatasetError(
-        f'TensorFlow Datasets has no data set {name!r} ({_first_line(error)}).'
-    ) from error
+  builder = _find_builder(name, data_dir)
   _check_features(name, builder)
   _prepare(name, builder)
   try:
@@ -70,6 +64,68 @@ def load_tfds_images(
   )
 
 
+def source_state(
+    name: str, data_dir: Optional[Union[str, os.PathLike]] = None
+) -> Optional[str]:
+  """Says in which state the files of a data set are.
+
+  Args:
+    name: As for `load_tfds_images`.
+    data_dir: As for `load_tfds_images`.
+
+  Returns:
+    A text that changes with the data set's version and folder and whenever a
+    file there is written, even with what it held; None if it is not there.
+
+  Raises:
+    UnknownDatasetError: TFDS has no such data set, configuration or version.
+  """
+  builder = _find_builder(name, data_dir)
+  folder = pathlib.Path(builder.data_dir).resolve()
+  if not (folder / _INFO_FILE).exists():
+    return None
+  _warn_of_newer_archives(name, builder)
+  files = [
+      (path.name, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+      for path in sorted(folder.iterdir()) if (status := path.stat())
+  ]
+  return repr((builder.info.full_name, os.fsencode(folder), files))
+
+
+def _find_builder(
+    name: str, data_dir: Optional[Union[str, os.PathLike]]
+) -> tfds.core.DatasetBuilder:
+  if data_dir is not None:
+    data_dir = os.path.expanduser(os.fspath(data_dir))
+  try:
+    return tfds.builder(name, data_dir=data_dir)
+  # Also for a name that cannot be parsed, an unknown version, and a prefix such
+  # as 'huggingface:' whose package is not installed.
+  except (ValueError, AssertionError, ImportError) as error:
+    raise UnknownDatasetError(
+        f'TensorFlow Datasets has no data set {name!r} ({_first_line(error)}).'
+    ) from error
+
+
+def _warn_of_newer_archives(
+    name: str, builder: tfds.core.DatasetBuilder
+) -> None:
+  """TFDS itself never looks at an archive again once it has read it."""
+  if not _has_manual_download(builder):
+    return
+  prepared = os.path.getmtime(os.path.join(builder.data_dir, _INFO_FILE))
+  newer = [
+      path.name for path in sorted(_manual_folder(builder).iterdir())
+      if path.stat().st_mtime > prepared
+  ]
+  if newer:
+    logging.warning(
+        'The data set %r in %s was prepared before %s came to %s. If it is of'
+        ' that archive, delete the folder, and it is made again.',
+        name, builder.data_dir, ', '.join(newer[:3]), _manual_folder(builder),
+    )
+
+
 def _check_features(name: str, builder: tfds.core.DatasetBuilder) -> None:
   features = dict(builder.info.features or {})
   image, label = features.get('image'), features.get('label')
@@ -84,7 +140,7 @@ def _check_features(name: str, builder: tfds.core.DatasetBuilder) -> None:
 
 def _prepare(name: str, builder: tfds.core.DatasetBuilder) -> None:
   """Downloads the data set where it is not there yet."""
-  if not os.path.exists(os.path.join(builder.data_dir, 'dataset_info.json')):
+  if not os.path.exists(os.path.join(builder.data_dir, _INFO_FILE)):
     # Without a network TFDS tries on for minutes.
     if not (_has_manual_download(builder) or _has_network()):
       raise RuntimeError(_advice(name, builder, 'there is no network'))

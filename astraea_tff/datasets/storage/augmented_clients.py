@@ -7,13 +7,12 @@ import numpy as np
 from astraea_tff.augmentation import all_clients
 from astraea_tff.augmentation import one_client
 from astraea_tff.augmentation import plan as plan_lib
-from astraea_tff.augmentation.transforms import affine
-from astraea_tff.datasets.storage import atomic_file
 from astraea_tff.datasets.storage import client_store
 from astraea_tff.datasets.storage import preparation
+from astraea_tff.datasets.storage import transform_key
 
 # To be changed with what the same plan and seed augment to.
-_FORMAT = 'astraea_tff augmented clients 1'
+_FORMAT = 'astraea_tff augmented clients 2'
 
 
 def prepare_augmented(
@@ -21,7 +20,7 @@ def prepare_augmented(
     plan: plan_lib.AugmentationPlan,
     *,
     seed: int,
-    transform: affine.AffineTransform = one_client.DEFAULT_TRANSFORM,
+    transform: one_client.Transform = one_client.DEFAULT_TRANSFORM,
 ) -> client_store.ClientStore:
   """Augments all clients on disk, or opens them if that is done.
 
@@ -32,39 +31,40 @@ def prepare_augmented(
     data: The clients before augmentation.
     plan: The server's plan.
     seed: The run's seed.
-    transform: The random transform of the copies.
+    transform: The random transform of the copies, as for `augment_clients`; an
+      instance of a dataclass, whose fields and methods tell it from others.
 
   Returns:
     The augmented clients.
 
   Raises:
+    TypeError: Of `transform` it cannot be told whether it is another one.
     OSError: The cache cannot be written to, for want of space for example.
   """
   digest = hashlib.sha256(
-      f'{_FORMAT} {data.content_hash} {seed} {transform}'.encode()
+      f'{_FORMAT} {data.content_hash} {seed} '
+      f'{transform_key.describe_transform(transform)}'.encode()
   )
   digest.update(np.ascontiguousarray(plan.copies))
   original = data.clients.folder
   folder = original.with_name(
       f'{original.name}-augmented-{digest.hexdigest()[:16]}'
   )
-  store = preparation.open_or_delete(folder, client_store.open_store)
-  if store is not None:
-    return store
   client_data = data.clients.client_data
-  datasets = map(
-      client_data.create_tf_dataset_for_client, client_data.client_ids
-  )
-  with preparation.explained_errors(folder.parent):
-    with atomic_file.make_folder_atomically(folder) as new_folder:
-      client_store.write_store(
-          new_folder,
-          all_clients.augmented_examples(
-              datasets, plan, seed=seed, transform=transform
-          ),
-          num_clients=len(data.clients),
-          num_classes=data.num_classes,
-          image_shape=data.image_shape,
-          description=f'augmenting {data.name}',
-      )
-  return client_store.open_store(folder)
+
+  def write(new_folder):
+    datasets = map(
+        client_data.create_tf_dataset_for_client, client_data.client_ids
+    )
+    client_store.write_store(
+        new_folder,
+        all_clients.augmented_examples(
+            datasets, plan, seed=seed, transform=transform
+        ),
+        num_clients=len(data.clients),
+        num_classes=data.num_classes,
+        image_shape=data.image_shape,
+        description=f'augmenting {data.name}',
+    )
+
+  return preparation.open_or_make(folder, client_store.open_store, write)

@@ -6,6 +6,7 @@ and parsing them one by one costs a client of a few hundred examples more CPU
 time than its images' way through a small network.
 """
 
+import os
 import pathlib
 from typing import Union
 
@@ -46,7 +47,7 @@ def serialize_examples(images: np.ndarray, labels: np.ndarray) -> bytes:
 
 
 def read_examples(
-    path: Union[str, tf.Tensor], image_shape: tuple[int, int, int]
+    path: Union[str, bytes, tf.Tensor], image_shape: tuple[int, int, int]
 ) -> tf.data.Dataset:
   """Reads a client's file where the dataset is used, such as in a TFF worker.
 
@@ -71,7 +72,7 @@ def load_examples(
   """
   # tf.data reads on a CPU too.
   with tf.device('/CPU:0'):
-    images, labels = _parse(str(path), image_shape)
+    images, labels = _parse(os.fsencode(path), image_shape)
   return images.numpy(), labels.numpy()
 
 

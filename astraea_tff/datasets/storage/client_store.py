@@ -7,11 +7,15 @@ examples, and a process holds no more of the clients than it trains at the
 moment, however many there are.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 import dataclasses
 import functools
+import io
 import os
 import pathlib
+from typing import Any
+import zipfile
+import zlib
 
 import numpy as np
 import tensorflow as tf
@@ -20,7 +24,7 @@ import tqdm
 
 from astraea_tff.datasets.storage import client_files
 
-_FORMAT = 'astraea_tff client store 1'
+_FORMAT = 'astraea_tff client store 2'
 _INDEX_FILE = 'clients.npz'
 _CLIENTS_FOLDER = 'clients'
 
@@ -56,7 +60,9 @@ class ClientStore:
     clients' paths into every computation.
     """
     # Taken apart from `self`, which the computation should not hold on to.
-    folder, image_shape = str(self.folder / _CLIENTS_FOLDER), self.image_shape
+    # As bytes, since a path need not be text.
+    folder = os.fsencode(self.folder / _CLIENTS_FOLDER)
+    image_shape = self.image_shape
 
     def read_client(client_id):
       path = tf.strings.join([folder, client_id], separator=os.sep)
@@ -99,6 +105,7 @@ def write_store(
   """
   counts = np.zeros([num_clients, num_classes], np.int64)
   sizes = np.zeros(num_clients, np.int64)
+  checksums = np.zeros(num_clients, np.uint32)
   (folder / _CLIENTS_FOLDER).mkdir()
   progress = tqdm.tqdm(
       zip(_client_ids(num_clients), clients),
@@ -109,15 +116,16 @@ def write_store(
     (folder / _CLIENTS_FOLDER / name).write_bytes(content)
     counts[client] = np.bincount(labels, minlength=num_classes)
     sizes[client] = len(content)
+    checksums[client] = zlib.crc32(content)
   with open(folder / _INDEX_FILE, 'wb') as file:
     np.savez(
         file, format=_FORMAT, image_shape=image_shape, counts=counts,
-        sizes=sizes,
+        sizes=sizes, checksums=checksums,
     )
 
 
 def open_store(folder: pathlib.Path) -> ClientStore:
-  """Opens what `write_store` wrote.
+  """Opens what `write_store` wrote, and reads all of it once to check it.
 
   Args:
     folder: The folder.
@@ -126,33 +134,98 @@ def open_store(folder: pathlib.Path) -> ClientStore:
     The store.
 
   Raises:
-    DamagedStoreError: The folder is no store, or a file is missing or has not
-      the size with which it was written.
+    DamagedStoreError: The folder is no store, or a file is missing or does not
+      hold the bytes that were written.
+    OSError: A file cannot be read at the moment; the data may be in order.
   """
+  index = read_checked(folder / _INDEX_FILE, _parse_index)
+  counts, sizes = index['counts'], index['sizes']
+  for client, (size, checksum) in enumerate(zip(sizes, index['checksums'])):
+    name = _client_id(client, len(counts))
+    check_file(folder / _CLIENTS_FOLDER / name, int(size), int(checksum))
+  counts.flags.writeable = False
+  return ClientStore(folder, tuple(index['image_shape'].tolist()), counts)
+
+
+def check_file(path: pathlib.Path, size: int, checksum: int) -> None:
+  """Checks that a file holds what was written to it.
+
+  Args:
+    path: The file.
+    size: Its bytes.
+    checksum: Their CRC-32.
+
+  Raises:
+    DamagedStoreError: It is missing, or holds something else.
+    OSError: It cannot be read at the moment.
+  """
+  found = _stat(path).st_size
+  if found != size:
+    raise DamagedStoreError(f'{path} should have {size} bytes, got {found}.')
+  if zlib.crc32(_read(path)) != checksum:
+    raise DamagedStoreError(f'{path} does not hold what was written to it.')
+
+
+def read_checked(
+    path: pathlib.Path, parse: Callable[[bytes], Any]
+) -> Any:
+  """Reads a file of a store.
+
+  Args:
+    path: The file.
+    parse: Takes its bytes; any exception but one for want of memory or files
+      says that they are damaged.
+
+  Returns:
+    What `parse` returns.
+
+  Raises:
+    DamagedStoreError: It is missing or damaged.
+    OSError: It cannot be read at the moment.
+  """
+  content = _read(path)
   try:
-    with np.load(folder / _INDEX_FILE, allow_pickle=False) as index:
-      if str(index['format']) != _FORMAT:
-        raise ValueError(f'its format is {str(index["format"])!r}')
-      counts, sizes = index['counts'], index['sizes']
-      image_shape = index['image_shape']
+    return parse(content)
+  except (MemoryError, OSError):
+    raise
   except Exception as error:  # A damaged archive raises many kinds.
     raise DamagedStoreError(
-        f'{folder} is no store of clients, or a damaged one ({error}).'
+        f'{path.parent} is no store of clients, or a damaged one ({error}).'
     ) from error
-  for client, size in enumerate(sizes):
-    path = os.path.join(
-        folder, _CLIENTS_FOLDER, _client_id(client, len(counts))
-    )
-    try:
-      found = os.stat(path).st_size
-    except OSError as error:
-      raise DamagedStoreError(f'{path} cannot be read ({error}).') from error
-    if found != size:
-      raise DamagedStoreError(
-          f'{path} should have {size} bytes, got {found}.'
-      )
-  counts.flags.writeable = False
-  return ClientStore(folder, tuple(image_shape.tolist()), counts)
+
+
+def _parse_index(content: bytes) -> dict[str, np.ndarray]:
+  # NumPy would believe a damaged header, however much memory that asks for.
+  if zipfile.ZipFile(io.BytesIO(content)).testzip() is not None:
+    raise ValueError('its index has another checksum')
+  with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+    index = dict(archive)
+  if str(index['format']) != _FORMAT:
+    raise ValueError(f'its format is {str(index["format"])!r}')
+  num_clients = len(index['counts'])
+  if not len(index['sizes']) == len(index['checksums']) == num_clients:
+    raise ValueError('its index has another number of clients')
+  index['image_shape'].tolist()
+  return index
+
+
+def _stat(path: pathlib.Path) -> os.stat_result:
+  return _unless_missing(os.stat, path)
+
+
+def _read(path: pathlib.Path) -> bytes:
+  return _unless_missing(pathlib.Path.read_bytes, path)
+
+
+def _unless_missing(function: Callable[[Any], Any], path: pathlib.Path) -> Any:
+  """Calls a function of a path; that there is no file counts as damage."""
+  try:
+    return function(path)
+  except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+    raise DamagedStoreError(
+        f'{path.parent} is no store of clients, or a damaged one: {path} cannot'
+        f' be read ({error.strerror}).'
+    ) from error
 
 
 def _client_id(client: int, num_clients: int) -> str:

@@ -2,20 +2,19 @@
 
 `prepare` does what `load` does and writes the result to a cache, from where it
 is opened the next time without the pool of images. In the cache a data set has
-a folder named after the hash of its partition and that of its images, and a
-request (a name with a seed and a division) a file that says which folder
-answers it.
+a folder named after the hash of what is in it, and a request (a name with a
+seed and a division, and the state of the images that it is answered from) a
+file that says which folder answers it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-import contextlib
+from collections.abc import Callable, Mapping
 import dataclasses
 import hashlib
 import json
 import os
 import pathlib
-import shutil
 from typing import Any, Optional, Union
+import zlib
 
 from absl import logging
 import numpy as np
@@ -24,13 +23,16 @@ from astraea_tff.datasets import federated_dataset
 from astraea_tff.datasets.sources import loading
 from astraea_tff.datasets.sources import presets
 from astraea_tff.datasets.storage import atomic_file
+from astraea_tff.datasets.storage import cache_folders
 from astraea_tff.datasets.storage import client_store
+from astraea_tff.datasets.storage import preparation_requests as requests
 
 # To be changed with what is written, or with what a seed's partition is.
-_FORMAT = 'astraea_tff prepared data set 1'
+_FORMAT = 'astraea_tff prepared data set 2'
 _DESCRIPTION_FILE = 'dataset.json'
 _TEST_IMAGES_FILE = 'test_images.npy'
 _TEST_LABELS_FILE = 'test_labels.npy'
+_PARTITION_FILE = 'partition.npz'
 _Folder = Optional[Union[str, os.PathLike]]
 
 
@@ -46,7 +48,7 @@ class PreparedDataset:
     test_labels: `int32 [m]`.
     num_pool_examples: The examples that were there to be divided.
     partition_hash: `Partition.hash` of the division.
-    content_hash: SHA-256 of what the clients' examples are: of their partition
+    content_hash: SHA-256 of all that is kept: of the names, of the partition
       and of the images.
   """
 
@@ -75,12 +77,6 @@ class PreparedDataset:
     return self.clients.label_counts
 
 
-def default_cache_dir() -> pathlib.Path:
-  """`astraea_tff` in the user's folder for caches, XDG_CACHE_HOME."""
-  root = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
-  return pathlib.Path(root).expanduser() / 'astraea_tff'
-
-
 def prepare(
     name: str,
     *,
@@ -93,15 +89,19 @@ def prepare(
   """Divides a data set among clients on disk, or opens it if that is done.
 
   An interrupted preparation leaves nothing behind that would be taken for a
-  whole one, and a damaged data set is made again.
+  whole one, and a damaged data set is made again: all of it is read once when
+  it is opened. So is one whose images TFDS has in another version, or prepared
+  anew, since. Where TFDS has no images any more, what was prepared from them
+  last is opened, with a warning.
 
   Args:
     name: As for `load`.
     num_clients: As for `load`.
     seed: As for `load`.
     data_dir: As for `load`.
-    cache_dir: Where prepared data sets are; by default `default_cache_dir()`.
-      What is in it can be deleted at any time.
+    cache_dir: Where prepared data sets are; by default `astraea_tff` in the
+      user's folder for caches, XDG_CACHE_HOME. What is in it can be deleted at
+      any time.
     **partition_arguments: As for `load`.
 
   Returns:
@@ -113,22 +113,27 @@ def prepare(
     RuntimeError: As for `load`.
     OSError: The cache cannot be written to, for want of space for example.
   """
-  presets.find_preset(name)  # Refuses what is no name.
-  folder = _dataset_folder(name, cache_dir)
-  request = folder / (_digest_request(
-      name, num_clients, seed, data_dir, partition_arguments
-  ) + '.request')
-  if request.is_file():
-    prepared = open_or_delete(folder / request.read_text(), _open)
-    if prepared is not None:
-      return prepared
+  source = presets.find_preset(name).source_state(data_dir)
+  folder = cache_folders.dataset_folder(name, cache_dir)
+  request = requests.digest_request(
+      _FORMAT, name, num_clients, seed, partition_arguments
+  )
+  with cache_folders.explained_errors(folder, 'read from'):
+    answer = requests.find_answer(folder, request, source)
+    if answer is not None:
+      prepared = open_or_delete(folder / answer, _open)
+      if prepared is not None:
+        return prepared
   data = loading.load(
       name, num_clients=num_clients, seed=seed, data_dir=data_dir,
       **partition_arguments,
   )
   prepared = store(data, cache_dir)
-  with explained_errors(folder):
-    with atomic_file.replace_atomically(request) as file:
+  # Data that were just downloaded had no state before.
+  source = source or presets.find_preset(name).source_state(data_dir)
+  with cache_folders.explained_errors(folder):
+    path = folder / requests.request_file(request, source)
+    with atomic_file.replace_atomically(path) as file:
       file.write(prepared.clients.folder.name.encode())
   return prepared
 
@@ -148,58 +153,22 @@ def store(
   Raises:
     OSError: The cache cannot be written to, for want of space for example.
   """
-  folder = _dataset_folder(data.name, cache_dir)
+  folder = cache_folders.dataset_folder(data.name, cache_dir)
   content_hash = _hash_content(data)
   target = folder / content_hash[:16]
-  prepared = open_or_delete(target, _open)
-  if prepared is None:
-    with explained_errors(folder):
-      with atomic_file.make_folder_atomically(target) as new_folder:
-        _write(new_folder, data, content_hash)
-    prepared = _open(target)
-  return prepared
-
-
-def _dataset_folder(name: str, cache_dir: _Folder) -> pathlib.Path:
-  root = default_cache_dir() if cache_dir is None else pathlib.Path(cache_dir)
-  return root / name.replace('/', '_').replace(':', '_')
-
-
-@contextlib.contextmanager
-def explained_errors(cache_dir: pathlib.Path) -> Iterator[None]:
-  """Turns an `OSError` of writing to the cache into one that says what to do."""
-  try:
-    yield
-  except OSError as error:
-    raise OSError(
-        f'The prepared data cannot be written to {cache_dir} ({error}). Nothing'
-        ' half-made was kept: free some space, or name another folder with'
-        ' --cache_dir (cache_dir), and run the same again.'
-    ) from error
-
-
-def _digest_request(
-    name: str,
-    num_clients: Optional[int],
-    seed: int,
-    data_dir: _Folder,
-    partition_arguments: Mapping[str, Any],
-) -> str:
-  if data_dir is None:
-    data_dir = os.environ.get('TFDS_DATA_DIR')
-  folder = None if data_dir is None else str(pathlib.Path(data_dir).resolve())
-  given = {k: v for k, v in partition_arguments.items() if v is not None}
-  request = [_FORMAT, name, num_clients, seed, folder, given]
-  # Sizes and counts may be given as arrays; their values are what counts.
-  text = json.dumps(
-      request, sort_keys=True, default=lambda value: np.asarray(value).tolist()
+  return open_or_make(
+      target, _open, lambda new_folder: _write(new_folder, data, content_hash)
   )
-  return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _hash_content(data: federated_dataset.FederatedDataset) -> str:
-  digest = hashlib.sha256(f'{_FORMAT} {data.partition.hash}'.encode())
-  for array in (data.images, data.labels, data.test_images, data.test_labels):
+  arrays = (data.images, data.labels, data.test_images, data.test_labels)
+  head = [
+      _FORMAT, data.name, data.class_names, data.partition.hash,
+      [array.shape for array in arrays],
+  ]
+  digest = hashlib.sha256(json.dumps(head).encode())
+  for array in arrays:
     digest.update(np.ascontiguousarray(array))
   return digest.hexdigest()
 
@@ -222,7 +191,7 @@ def _write(
   )
   np.save(folder / _TEST_IMAGES_FILE, data.test_images)
   np.save(folder / _TEST_LABELS_FILE, data.test_labels)
-  data.partition.save(folder / 'partition.npz')
+  data.partition.save(folder / _PARTITION_FILE)
   description = dict(
       format=_FORMAT,
       name=data.name,
@@ -230,8 +199,47 @@ def _write(
       num_pool_examples=len(data.labels),
       partition_hash=data.partition.hash,
       content_hash=content_hash,
+      files={
+          name: [(folder / name).stat().st_size,
+                 zlib.crc32((folder / name).read_bytes())]
+          for name in (_TEST_IMAGES_FILE, _TEST_LABELS_FILE, _PARTITION_FILE)
+      },
   )
+  description['checksum'] = _checksum(description)
   (folder / _DESCRIPTION_FILE).write_text(json.dumps(description, indent=2))
+
+
+def _checksum(description: Mapping[str, Any]) -> int:
+  return zlib.crc32(json.dumps(description, sort_keys=True).encode())
+
+
+def open_or_make(
+    folder: pathlib.Path,
+    open_folder: Callable[[pathlib.Path], Any],
+    write: Callable[[pathlib.Path], None],
+) -> Any:
+  """Opens a folder of the cache; makes it if it is missing or damaged.
+
+  Args:
+    folder: The folder.
+    open_folder: Opens it, or raises a `client_store.DamagedStoreError`.
+    write: Writes to the empty folder that takes its place when it is whole.
+
+  Returns:
+    What `open_folder` returns.
+
+  Raises:
+    OSError: The cache cannot be read or written to.
+  """
+  with cache_folders.explained_errors(folder.parent, 'read from'):
+    opened = open_or_delete(folder, open_folder)
+  if opened is not None:
+    return opened
+  with cache_folders.explained_errors(folder.parent):
+    with atomic_file.make_folder_atomically(folder) as new_folder:
+      write(new_folder)
+  with cache_folders.explained_errors(folder.parent, 'read from'):
+    return open_folder(folder)
 
 
 def open_or_delete(
@@ -245,31 +253,57 @@ def open_or_delete(
 
   Returns:
     What `open_folder` returns; None if there is no (longer a) folder.
+
+  Raises:
+    ValueError: The folder has no name that this module gives.
+    OSError: It cannot be read at the moment, or is damaged and cannot be
+      deleted. Nothing was deleted.
   """
+  if not cache_folders.FOLDER_NAME.fullmatch(folder.name):
+    raise ValueError(f'folder must be one of the cache, got {folder}.')
   if not folder.is_dir():
     return None
   try:
     return open_folder(folder)
-  except client_store.DamagedStoreError as error:
-    logging.warning('%s It is made again.', error)
-    shutil.rmtree(folder, ignore_errors=True)
-    return None
+  except client_store.DamagedStoreError:
+    pass
+  # Once more and alone: somebody may just have made it again.
+  with atomic_file.locked_folder(folder.parent):
+    if not folder.is_dir():
+      return None
+    try:
+      return open_folder(folder)
+    except client_store.DamagedStoreError as error:
+      logging.warning('%s It is made again.', error)
+      atomic_file.remove_folder(folder)
+      return None
 
 
 def _open(folder: pathlib.Path) -> PreparedDataset:
   clients = client_store.open_store(folder)
-  try:
-    description = json.loads((folder / _DESCRIPTION_FILE).read_text())
-    if description.pop('format') != _FORMAT:
-      raise ValueError('it has another format')
-    description['class_names'] = tuple(description['class_names'])
-    return PreparedDataset(
-        clients=clients,
-        test_images=np.load(folder / _TEST_IMAGES_FILE, mmap_mode='r'),
-        test_labels=np.load(folder / _TEST_LABELS_FILE),
-        **description,
-    )
-  except Exception as error:  # JSON, NumPy and the system raise many kinds.
+  description = client_store.read_checked(
+      folder / _DESCRIPTION_FILE, _parse_description
+  )
+  if description['content_hash'][:16] != folder.name:
     raise client_store.DamagedStoreError(
-        f'{folder} is no prepared data set, or a damaged one ({error}).'
-    ) from error
+        f'{folder} holds another data set than its name says.'
+    )
+  for name, (size, checksum) in description.pop('files').items():
+    client_store.check_file(folder / name, size, checksum)
+  return PreparedDataset(
+      clients=clients,
+      test_images=np.load(folder / _TEST_IMAGES_FILE, mmap_mode='r'),
+      test_labels=np.load(folder / _TEST_LABELS_FILE),
+      **description,
+  )
+
+
+def _parse_description(content: bytes) -> dict[str, Any]:
+  description = json.loads(content)
+  checksum = description.pop('checksum')
+  if checksum != _checksum(description):
+    raise ValueError('its description has another checksum')
+  if description.pop('format') != _FORMAT:
+    raise ValueError('it has another format')
+  description['class_names'] = tuple(description['class_names'])
+  return description

@@ -54,7 +54,7 @@ def test_what_a_killed_process_left_goes_the_next_time(tmp_path):
   path = tmp_path / 'folder'
   program = (
       'import os, pathlib, signal\n'
-      'from astraea_tff import atomic_file\n'
+      'from astraea_tff.datasets.storage import atomic_file\n'
       f'path = pathlib.Path({str(path)!r})\n'
       'with atomic_file.make_folder_atomically(path) as folder:\n'
       '  (folder / "file").write_text("half")\n'

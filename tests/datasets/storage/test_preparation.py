@@ -184,13 +184,28 @@ def test_augmented_clients_are_kept_by_plan_and_seed(tmp_path, monkeypatch):
   assert again.folder == first.folder
 
 
-def test_opening_reads_no_examples(tmp_path):
-  path = _prepare(tmp_path).clients.folder / 'clients' / '0'
-  zeros = bytes(path.stat().st_size)
-  path.write_bytes(zeros)
-  # Of the right size, so nothing is noticed, and nothing is made again.
-  _prepare(tmp_path)
-  assert path.read_bytes() == zeros
+@pytest.mark.parametrize('name', [
+    'clients/2', 'clients.npz', 'dataset.json', 'test_images.npy',
+    'test_labels.npy', 'partition.npz',
+])
+@pytest.mark.parametrize('place', [0.3, 0.9])
+def test_damage_that_keeps_the_size_is_noticed(
+    tmp_path, name, place, count_loads
+):
+  first = _prepare(tmp_path)
+  path = first.clients.folder / name
+  whole = path.read_bytes()
+  damaged = bytearray(whole)
+  damaged[int(place * len(whole))] ^= 1
+  path.write_bytes(damaged)
+  again = _prepare(tmp_path)
+  assert len(count_loads) == 2
+  assert path.read_bytes() != damaged
+  loaded = datasets.load('digits', **_REQUEST)
+  for client, indices in enumerate(loaded.partition.client_indices):
+    np.testing.assert_array_equal(
+        again.clients.load(client)[0], loaded.images[indices]
+    )
 
 
 _REAL_DATA = pathlib.Path(__file__).parents[4] / (

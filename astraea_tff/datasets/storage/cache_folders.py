@@ -1,0 +1,69 @@
+"""Where the cache of prepared data sets is, and what its folders are called."""
+
+from collections.abc import Iterator
+import contextlib
+import hashlib
+import os
+import pathlib
+import re
+from typing import Optional, Union
+
+# What `store` names folders of the cache, and what they or `prepare_augmented`
+# do.
+STORE_NAME = re.compile(r'[0-9a-f]{16}')
+FOLDER_NAME = re.compile(r'[0-9a-f]{16}(-augmented-[0-9a-f]{16})?')
+_PLAIN_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_-]{0,63}')
+
+
+def default_cache_dir() -> pathlib.Path:
+  """`astraea_tff` in the user's folder for caches, XDG_CACHE_HOME."""
+  root = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
+  try:
+    return pathlib.Path(root).expanduser() / 'astraea_tff'
+  except RuntimeError as error:
+    raise ValueError(
+        'There is no home folder to keep prepared data in; name a folder with'
+        ' --cache_dir (cache_dir).'
+    ) from error
+
+
+def dataset_folder(
+    name: str, cache_dir: Optional[Union[str, os.PathLike]]
+) -> pathlib.Path:
+  """Returns the folder of a data set in the cache.
+
+  Args:
+    name: The data set's, which may be any text.
+    cache_dir: The cache; `default_cache_dir()` if None.
+  """
+  root = default_cache_dir() if cache_dir is None else pathlib.Path(cache_dir)
+  plain = name.replace('/', '_').replace(':', '_')
+  if not _PLAIN_NAME.fullmatch(plain):
+    # A name may be any text, and a folder's name may not.
+    digest = hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()
+    plain = re.sub(r'[^A-Za-z0-9_-]', '_', f'n{name}')[:40] + f'-{digest[:16]}'
+  return root.expanduser() / plain
+
+
+@contextlib.contextmanager
+def explained_errors(
+    cache_dir: pathlib.Path, action: str = 'written to'
+) -> Iterator[None]:
+  """Turns an `OSError` of the cache into one that says what to do.
+
+  Args:
+    cache_dir: The folder that is used.
+    action: What fails, 'written to' or 'read from'.
+  """
+  try:
+    yield
+  except OSError as error:
+    mend = (
+        'Nothing half-made was kept: free some space, or name another folder'
+        if action == 'written to'
+        else 'Nothing was deleted: name another folder'
+    )
+    raise OSError(
+        f'The prepared data cannot be {action} {cache_dir} ({error}). {mend}'
+        ' with --cache_dir (cache_dir), and run the same again.'
+    ) from error
