@@ -8,6 +8,7 @@ container or machine is still writing.
 
 from collections.abc import Iterator
 import contextlib
+import ctypes
 import errno
 import fcntl
 import hashlib
@@ -20,6 +21,7 @@ from typing import BinaryIO
 
 _BOOT_ID_FILE = pathlib.Path('/proc/sys/kernel/random/boot_id')
 _INCOMPLETE = re.compile(r'(.+)\.incomplete-([0-9a-f]{8})-[0-9a-f]{16}', re.S)
+_C_LIBRARY = ctypes.CDLL(None, use_errno=True)
 _LONGEST_NAME_BYTES = 200
 # Other machines' locks may be invisible here. What nobody has written to for so
 # long is nobody's work any more.
@@ -87,7 +89,7 @@ def make_folder_atomically(path: pathlib.Path) -> Iterator[pathlib.Path]:
   temporary, handle = _create(path, _open_new_folder)
   try:
     yield temporary
-    _fsync_tree(temporary)
+    _sync_file_system(temporary)
     try:
       temporary.rename(path)
     except OSError:
@@ -238,25 +240,27 @@ def _seconds_since_last_write(path: pathlib.Path) -> float:
   return now - max(entry.lstat().st_mtime for entry in written)
 
 
-def _fsync_tree(folder: pathlib.Path) -> None:
-  for parent, _, names in os.walk(folder):
-    for name in names:
-      _fsync(os.path.join(parent, name))
-    _fsync_folder(pathlib.Path(parent))
+def _sync_file_system(folder: pathlib.Path) -> None:
+  """Brings all that was written to a folder's file system to the disk.
+
+  A call for each of a thousand files takes some forty times as long.
+  """
+  handle = os.open(folder, os.O_RDONLY)
+  try:
+    if _C_LIBRARY.syncfs(handle):
+      number = ctypes.get_errno()
+      raise OSError(number, os.strerror(number), str(folder))
+  finally:
+    os.close(handle)
 
 
 def _fsync_folder(folder: pathlib.Path) -> None:
-  # Not every file system of another machine knows this for folders.
-  try:
-    _fsync(folder)
-  except OSError as error:
-    if error.errno not in (errno.EBADF, errno.EINVAL, errno.EACCES):
-      raise
-
-
-def _fsync(path) -> None:
-  handle = os.open(path, os.O_RDONLY)
+  handle = os.open(folder, os.O_RDONLY)
   try:
     os.fsync(handle)
+  except OSError as error:
+    # Not every file system of another machine knows this for folders.
+    if error.errno not in (errno.EBADF, errno.EINVAL):
+      raise
   finally:
     os.close(handle)

@@ -78,6 +78,13 @@ def test_what_is_written_is_on_the_disk_before_it_has_its_name(
       move(source, target)
     return call
 
+  def recorded_sync(folder):
+    assert (folder / 'inner' / 'file').read_text() == 'content'
+    events.append(folder)
+    sync(folder)
+
+  sync = atomic_file._sync_file_system
+  monkeypatch.setattr(atomic_file, '_sync_file_system', recorded_sync)
   monkeypatch.setattr(os, 'fsync', recorded_fsync)
   monkeypatch.setattr(os, 'replace', recorded(os.replace))
   monkeypatch.setattr(os, 'rename', recorded(os.rename))
@@ -90,11 +97,7 @@ def test_what_is_written_is_on_the_disk_before_it_has_its_name(
   with atomic_file.make_folder_atomically(tmp_path / 'folder') as folder:
     (folder / 'inner').mkdir()
     (folder / 'inner' / 'file').write_text('content')
-  before = events[: events.index('moved')]
-  assert {os.path.relpath(path, folder) for path in before} == {
-      '.', 'inner', 'inner/file'
-  }
-  assert events[-1] == str(tmp_path)
+  assert events == [folder, 'moved', str(tmp_path)]
 
 
 def test_a_reader_sees_the_old_file_or_the_new_one(tmp_path):
