@@ -13,6 +13,7 @@ from astraea_tff.augmentation.transforms.affine import AffineTransform
 from astraea_tff.clients.batches import BatchedClients
 from astraea_tff.clients.by_id import ClientsById
 from astraea_tff.clients.by_id import read_by_id
+from astraea_tff.clients.label_prior import clients_with_label_prior
 from astraea_tff.clients.mediator_data import mediator_data
 from astraea_tff.labels.counts import assemble_counts
 from astraea_tff.labels.counts import label_counts
@@ -21,6 +22,7 @@ from astraea_tff.labels.imbalance import imbalance_report
 from astraea_tff.labels.imbalance import ImbalanceReport
 from astraea_tff.metrics.traffic import astraea_round_bytes
 from astraea_tff.metrics.traffic import fed_avg_round_bytes
+from astraea_tff.models.label_prior import model_with_label_prior
 from astraea_tff.runtime.contexts import create_async_execution_context
 from astraea_tff.runtime.contexts import create_federated_context
 from astraea_tff.runtime.contexts import set_local_execution_context

@@ -61,6 +61,11 @@ class FreshlyAugmentedClients(Sequence):
     pair = randomness.seed_pair((*self._seed, client, self._round_num))
     return self._augment_dataset(self._clients[client], pair)
 
+  @property
+  def unaugmented(self) -> Sequence[tf.data.Dataset]:
+    """The clients' datasets before augmentation."""
+    return self._clients
+
   def for_round(self, round_num: int) -> 'FreshlyAugmentedClients':
     """Returns the clients as they are in a round.
 

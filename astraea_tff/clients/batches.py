@@ -96,6 +96,10 @@ class BatchedClients:
         (self._seed, round_num),
     )
 
+  def examples_for_round(self, round_num: int) -> Sequence[tf.data.Dataset]:
+    """Returns the clients' single examples in a round, before the shuffle."""
+    return clients_for_round(self._clients, round_num)
+
 
 class _RoundOfBatches(collections.abc.Sequence):
   """The datasets of `BatchedClients` in one round, made on demand."""

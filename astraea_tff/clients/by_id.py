@@ -88,6 +88,11 @@ class ClientsById:
   def __len__(self) -> int:
     return len(self._client_ids)
 
+  @property
+  def has_preprocess(self) -> bool:
+    """Whether something is applied to a client's examples."""
+    return self._preprocess is not None
+
   def for_round(self, round_num: int) -> Sequence[ClientInRound]:
     """Returns the clients as round `round_num` takes them, by client index."""
     return _RoundOfIds(self._client_ids, self._seed, round_num)
@@ -99,13 +104,7 @@ class ClientsById:
       client: Tensors, `client_id` string [], `shuffle_seed` int64 [] and
         `preprocess_seed` int64 [2]. The empty id is a client without examples.
     """
-    is_nobody = tf.equal(client['client_id'], '')
-    # Somebody's dataset, of which nothing is taken, has the right elements.
-    client_id = tf.where(is_nobody, self._client_ids[0], client['client_id'])
-    all_or_none = tf.where(is_nobody, tf.constant(0, tf.int64), tf.int64.max)
-    dataset = self._dataset_fn(client_id).take(all_or_none)
-    if self._preprocess is not None:
-      dataset = self._preprocess(dataset, client['preprocess_seed'])
+    dataset = self.read_examples(client)
     dataset = dataset.shuffle(
         self._shuffle_buffer,
         seed=client['shuffle_seed'],
@@ -115,6 +114,24 @@ class ClientsById:
     # Repeating once is not nothing: it opens the shuffled data a second time.
     if self._local_epochs > 1:
       dataset = dataset.repeat(self._local_epochs)
+    return dataset
+
+  def read_examples(
+      self, client: ClientInRound, *, preprocessed: bool = True
+  ) -> tf.data.Dataset:
+    """Returns a client's single examples, before they are shuffled.
+
+    Args:
+      client: As for `read`.
+      preprocessed: Whether as `preprocess` leaves them, or as they are stored.
+    """
+    is_nobody = tf.equal(client['client_id'], '')
+    # Somebody's dataset, of which nothing is taken, has the right elements.
+    client_id = tf.where(is_nobody, self._client_ids[0], client['client_id'])
+    all_or_none = tf.where(is_nobody, tf.constant(0, tf.int64), tf.int64.max)
+    dataset = self._dataset_fn(client_id).take(all_or_none)
+    if preprocessed and self._preprocess is not None:
+      dataset = self._preprocess(dataset, client['preprocess_seed'])
     return dataset
 
 

@@ -1,0 +1,185 @@
+"""The label prior of a calibrated loss, and how a client's dataset gets it.
+
+A client whose labels are skewed teaches a model its skew. In training its
+logits therefore get `log((p + e) / (1 + e N))`, where p is the share of each
+class to expect,
+
+    p = (1 - prior_share) * P_client + prior_share * P_global,
+
+after augmentation, and e = 1e-3 keeps the classes finite that nobody has. With
+`prior_share=0` that is balanced softmax with the client's own counts (Ren et
+al. 2020), with 1 it is logit adjustment (Menon et al. 2021).
+
+P_client a client counts where its data are; P_global is N numbers that the
+server sends.
+"""
+
+import collections
+from collections.abc import Mapping
+from typing import Any, Optional
+
+import numpy as np
+import tensorflow as tf
+
+_SMOOTHING = 1e-3
+
+
+class LabelPrior:
+  """The prior that a client puts into its batches."""
+
+  def __init__(
+      self, global_counts: Any, prior_share: float, copies: Optional[Any] = None
+  ):
+    """Initializes the prior.
+
+    Args:
+      global_counts: Numbers `[N]`, the examples of each class over all clients,
+        or `[K, N]` of each client, which are added up. Negative ones count as
+        0: noise for privacy may leave such.
+      prior_share: The share of P_global in the prior, in [0, 1].
+      copies: Numbers above 0, `[N]`, by which a client's counts are multiplied.
+
+    Raises:
+      TypeError: An argument holds no numbers.
+      ValueError: A number is out of its range, or a shape is another.
+    """
+    counts = _check_global_counts(global_counts)
+    self._num_classes = len(counts)
+    self._global_shares = counts / counts.sum()
+    self._prior_share = _check_share(prior_share)
+    self._copies = _check_copies(copies, len(counts))
+
+  def add(
+      self, dataset: tf.data.Dataset, counted: tf.data.Dataset
+  ) -> tf.data.Dataset:
+    """Returns the dataset with the prior; counts when it is called.
+
+    Args:
+      dataset: Elements `(x, y)` or mappings of 'x' and 'y', batches or not.
+      counted: The client's examples, in such elements, of which the labels are
+        counted.
+    """
+    _check_elements(dataset.element_spec)
+    _check_elements(counted.element_spec)
+    log_prior = self._log_prior(self._count(counted))
+
+    def add_to_element(*parts):
+      element = parts if len(parts) == 2 else parts[0]
+      features, label = _features_and_label(element)
+      shape = [tf.shape(label)[0]] if label.shape.rank else []
+      features = features, tf.ensure_shape(
+          tf.broadcast_to(log_prior, [*shape, self._num_classes]),
+          [*label.shape[:1], self._num_classes],
+      )
+      if isinstance(element, Mapping):
+        return collections.OrderedDict(x=features, y=label)
+      return features, label
+
+    return dataset.map(add_to_element)
+
+  def _count(self, counted: tf.data.Dataset) -> tf.Tensor:
+    """Returns how many examples of each class there are, int64 [N]."""
+
+    def add_labels(counts, element):
+      _, label = _features_and_label(element)
+      label = tf.cast(tf.reshape(label, [-1]), tf.int64)
+      return counts + tf.math.unsorted_segment_sum(
+          tf.ones_like(label, tf.int64), label, self._num_classes
+      )
+
+    return counted.reduce(
+        tf.zeros([self._num_classes], tf.int64), add_labels
+    )
+
+  def _log_prior(self, counts: tf.Tensor) -> tf.Tensor:
+    """Returns the prior of a client with these counts, float32 [N]."""
+    counts = tf.cast(counts, tf.float64)
+    if self._copies is not None:
+      counts *= self._copies
+    # A client without examples has no batches either.
+    shares = tf.math.divide_no_nan(counts, tf.reduce_sum(counts))
+    shares += self._prior_share * (self._global_shares - shares)
+    smoothed = (shares + _SMOOTHING) / (1 + _SMOOTHING * self._num_classes)
+    return tf.cast(tf.math.log(smoothed), tf.float32)
+
+
+def _features_and_label(element: Any) -> tuple[Any, Any]:
+  """Returns x and y of an element, or of its spec."""
+  if isinstance(element, Mapping):
+    return element['x'], element['y']
+  return element
+
+
+def _check_elements(structure: Any) -> None:
+  """Raises unless elements are `(x, y)`, or 'x' and 'y', with class labels."""
+  if isinstance(structure, Mapping):
+    known = set(structure) == {'x', 'y'}
+  else:
+    known = isinstance(structure, tuple) and len(structure) == 2
+  if not known:
+    raise ValueError(
+        "The clients' elements must be (x, y), or mappings of 'x' and 'y', as "
+        f'TFF trains on, got {structure}; bring them to this with `map()`.'
+    )
+  _, label = _features_and_label(structure)
+  if not isinstance(label, tf.TensorSpec) or not label.dtype.is_integer:
+    raise TypeError(
+        f"The clients' labels must be a tensor of integers, got {label}."
+    )
+  rank = label.shape.rank
+  if rank is None or rank > 2 or (rank == 2 and label.shape[1] != 1):
+    raise ValueError(
+        "The clients' labels must be one integer for each example, [] or in "
+        f'batches [B] or [B, 1], got shape {label.shape}.'
+    )
+
+
+def _check_global_counts(counts: Any) -> np.ndarray:
+  """Returns `[N]` or `[K, N]` counts as float64 `[N]`, over all clients."""
+  counts = _check_numbers(counts, '`global_counts`')
+  if counts.ndim == 2:
+    counts = counts.sum(axis=0)
+  if counts.ndim != 1 or len(counts) < 2:
+    raise ValueError(
+        '`global_counts` must be [N] or [K, N], for at least 2 classes, got '
+        f'shape {list(counts.shape)}.'
+    )
+  counts = np.maximum(counts, 0)
+  if not counts.sum() > 0:
+    raise ValueError(
+        '`global_counts` must have a class with examples, got none above 0.'
+    )
+  return counts
+
+
+def _check_copies(copies: Any, num_classes: int) -> Optional[np.ndarray]:
+  """Returns `copies` as float64 `[N]`, or None."""
+  if copies is None:
+    return None
+  copies = _check_numbers(copies, '`copies`')
+  if copies.shape != (num_classes,) or not (copies > 0).all():
+    raise ValueError(
+        f'`copies` must be a number above 0 for each of the {num_classes} '
+        f'classes of `global_counts`, got {copies}.'
+    )
+  return copies
+
+
+def _check_numbers(values: Any, name: str) -> np.ndarray:
+  """Returns finite real numbers as a float64 array."""
+  try:
+    values = np.asarray(values)
+  except ValueError as error:
+    raise ValueError(f'{name} must be rows of one length: {error}') from error
+  if values.dtype.kind not in 'iuf':
+    raise TypeError(f'{name} must hold numbers, got {values.dtype}.')
+  if not np.isfinite(values).all():
+    raise ValueError(f'{name} must be finite, got {values}.')
+  return values.astype(np.float64)
+
+
+def _check_share(share: Any) -> float:
+  share = _check_numbers(share, '`prior_share`')
+  if share.ndim or not 0 <= share <= 1:
+    raise ValueError(f'`prior_share` must be in [0, 1], got {share}.')
+  return float(share)
