@@ -45,6 +45,9 @@ def build_weighted_astraea(
     carry_optimizer_state: bool = False,
     client_order: str = 'scheduled',
     client_clipping_norm: Optional[float] = None,
+    mediator_optimizer_fn: Optional[tff.learning.optimizers.Optimizer] = None,
+    keep_mediator_state: bool = True,
+    visit_step_power: float = 1.0,
 ) -> tff.learning.templates.LearningProcess:
   """Builds a learning process that performs Astraea (Algorithm 1).
 
@@ -119,6 +122,21 @@ def build_weighted_astraea(
     client_clipping_norm: The largest L2 norm of what one visit of a client
       changes in all trainable weights together; a longer update is scaled down
       to it at the end of the visit. None (default) for no limit.
+    mediator_optimizer_fn: A `tff.learning.optimizers.Optimizer` with which the
+      mediator steps between two visits. For its gradient it takes the client's
+      mean step, `g = (w_in - w_out) / s`, where s is the number of batches the
+      client trained on in the visit, over its local epochs; and it hands on
+      `w_in + s**visit_step_power * (next(w_in, g) - w_in)`. An undone visit
+      makes no step, and clipping comes before it. None (default) hands on what
+      the client left, the paper's chain.
+    keep_mediator_state: If True (default), the state of the mediators'
+      optimizer is kept from round to round: it is part of the process's state,
+      and what the mediators change in it is averaged with their weights by an
+      aggregator of `model_aggregator`'s kind (numbers of steps by a plain
+      mean). That is refused for secure and differentially private aggregators.
+      If False, the state is new in every round.
+    visit_step_power: The power of s by which a step is multiplied, at least 0.
+      At 1.0 (default) a visit moves the model by as many steps as it took.
 
   Returns:
     A `tff.learning.templates.LearningProcess`.
@@ -126,7 +144,9 @@ def build_weighted_astraea(
   Raises:
     TypeError: If an argument is not of the documented type.
     ValueError: If `max_clients`, `mediator_epochs` or `local_epochs` is less
-      than 1, `client_clipping_norm` is not positive, or `client_order` unknown.
+      than 1, `client_clipping_norm` is not positive, `visit_step_power` is
+      negative, `client_order` is unknown, or `keep_mediator_state` does not go
+      with `model_aggregator`.
   """
   return process.compose_astraea(
       model_fn,
@@ -143,6 +163,9 @@ def build_weighted_astraea(
       carry_optimizer_state=carry_optimizer_state,
       client_order=client_order,
       client_clipping_norm=client_clipping_norm,
+      mediator_optimizer_fn=mediator_optimizer_fn,
+      keep_mediator_state=keep_mediator_state,
+      visit_step_power=visit_step_power,
   )
 
 
@@ -165,6 +188,9 @@ def build_unweighted_astraea(
     carry_optimizer_state: bool = False,
     client_order: str = 'scheduled',
     client_clipping_norm: Optional[float] = None,
+    mediator_optimizer_fn: Optional[tff.learning.optimizers.Optimizer] = None,
+    keep_mediator_state: bool = True,
+    visit_step_power: float = 1.0,
 ) -> tff.learning.templates.LearningProcess:
   """Builds a learning process that performs Astraea with equal mediators.
 
@@ -187,6 +213,9 @@ def build_unweighted_astraea(
     carry_optimizer_state: See `build_weighted_astraea`.
     client_order: See `build_weighted_astraea`.
     client_clipping_norm: See `build_weighted_astraea`.
+    mediator_optimizer_fn: See `build_weighted_astraea`.
+    keep_mediator_state: See `build_weighted_astraea`.
+    visit_step_power: See `build_weighted_astraea`.
 
   Returns:
     A `tff.learning.templates.LearningProcess`.
@@ -194,7 +223,9 @@ def build_unweighted_astraea(
   Raises:
     TypeError: If an argument is not of the documented type.
     ValueError: If `max_clients`, `mediator_epochs` or `local_epochs` is less
-      than 1, `client_clipping_norm` is not positive, or `client_order` unknown.
+      than 1, `client_clipping_norm` is not positive, `visit_step_power` is
+      negative, `client_order` is unknown, or `keep_mediator_state` does not go
+      with `model_aggregator`.
   """
   if model_aggregator is None:
     model_aggregator = tff.aggregators.UnweightedMeanFactory()
@@ -218,4 +249,7 @@ def build_unweighted_astraea(
       carry_optimizer_state=carry_optimizer_state,
       client_order=client_order,
       client_clipping_norm=client_clipping_norm,
+      mediator_optimizer_fn=mediator_optimizer_fn,
+      keep_mediator_state=keep_mediator_state,
+      visit_step_power=visit_step_power,
   )

@@ -27,6 +27,11 @@ class ChainOptions:
       order for each pass.
     client_clipping_norm: The largest L2 norm of what one visit changes in the
       trainable weights, above 0; None for no limit.
+    mediator_optimizer_fn: The optimizer that the mediator steps with between
+      two visits; None for none.
+    keep_mediator_state: Whether its state is kept from round to round.
+    visit_step_power: The power of the number of batches of a visit by which its
+      step is multiplied; at least 0.
     loop_implementation: Which TensorFlow loop runs the chain.
 
   Raises:
@@ -40,6 +45,9 @@ class ChainOptions:
   carry_optimizer_state: bool = False
   client_order: str = 'scheduled'
   client_clipping_norm: Optional[float] = None
+  mediator_optimizer_fn: Optional[tff.learning.optimizers.Optimizer] = None
+  keep_mediator_state: bool = True
+  visit_step_power: float = 1.0
   loop_implementation: tff.learning.LoopImplementation = (
       tff.learning.LoopImplementation.DATASET_ITERATOR
   )
@@ -50,7 +58,8 @@ class ChainOptions:
           getattr(self, name), f'`{name}`', 1
       )
       object.__setattr__(self, name, count)
-    arguments.check_type('carry_optimizer_state', self.carry_optimizer_state, bool)
+    for name in ('carry_optimizer_state', 'keep_mediator_state'):
+      arguments.check_type(name, getattr(self, name), bool)
     if self.client_order not in _CLIENT_ORDERS:
       raise ValueError(
           f'`client_order` must be one of {_CLIENT_ORDERS}, got'
@@ -58,6 +67,13 @@ class ChainOptions:
       )
     if self.client_clipping_norm is not None:
       _check_norm(self.client_clipping_norm)
+    if self.mediator_optimizer_fn is not None:
+      arguments.check_type(
+          'mediator_optimizer_fn',
+          self.mediator_optimizer_fn,
+          tff.learning.optimizers.Optimizer,
+      )
+    _check_power(self.visit_step_power)
     arguments.check_type(
         'loop_implementation',
         self.loop_implementation,
@@ -79,4 +95,13 @@ def _check_norm(value: Any) -> None:
     raise ValueError(
         '`client_clipping_norm` must be finite and above 0, or None for no'
         f' clipping, got {value}.'
+    )
+
+
+def _check_power(value: Any) -> None:
+  if isinstance(value, bool) or not isinstance(value, (int, float)):
+    raise TypeError(f'`visit_step_power` must be a float, got {value!r}.')
+  if not (value >= 0 and math.isfinite(value)):
+    raise ValueError(
+        f'`visit_step_power` must be finite and at least 0, got {value}.'
     )

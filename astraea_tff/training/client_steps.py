@@ -137,6 +137,7 @@ def start_functional_chain(
     )
 
     def begin(handed):
+      handed = handed._replace(mediator_state=())
       if carry_optimizer_state:
         return handed
       return handed._replace(optimizer_state=fresh_optimizer_state)

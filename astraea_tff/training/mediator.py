@@ -23,7 +23,7 @@ empty ones. Everything else about the learning process is TFF's.
 
 import collections
 from collections.abc import Callable
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
 import tensorflow as tf
@@ -32,9 +32,10 @@ import tensorflow_federated as tff
 from astraea_tff.training import chain_options
 from astraea_tff.training import client_steps
 from astraea_tff.training import flat_optimizer
+from astraea_tff.training import mediator_optimizer as mediator_optimizer_lib
 from astraea_tff.training import mediator_update as mediator_update_lib
 from astraea_tff.training import optimizer_steps
-from astraea_tff.training import round_hparams
+from astraea_tff.training import server_state as server_state_lib
 
 ModelFn = Union[
     Callable[[], tff.learning.models.VariableModel],
@@ -61,7 +62,8 @@ class _Model(NamedTuple):
 def build_mediator_client_work(
     model_fn: ModelFn,
     optimizer: tff.learning.optimizers.Optimizer,
-    hparams: round_hparams.RoundHparams,
+    server_state: server_state_lib.ServerState,
+    mediator_optimizer: Optional[mediator_optimizer_lib.MediatorOptimizer],
     client_weighting: tff.learning.ClientWeighting,
     metrics_aggregator: Any,
     options: chain_options.ChainOptions,
@@ -81,7 +83,8 @@ def build_mediator_client_work(
       `tff.learning.models.FunctionalModel`, of which no `tf.Variable` enters
       the graph.
     optimizer: The clients' optimizer.
-    hparams: Its hyperparameters, round by round.
+    server_state: What the server keeps of it and of the mediators' optimizer.
+    mediator_optimizer: The mediators' optimizer; None for none.
     client_weighting: `NUM_EXAMPLES` weighs a mediator by the examples of its
       clients (n_m), `UNIFORM` by 1.
     metrics_aggregator: As in `tff.learning.algorithms.build_weighted_fed_avg`.
@@ -96,63 +99,52 @@ def build_mediator_client_work(
     model = _variable_model(model_fn, optimizer, options)
   data_type = _mediator_type(model.input_spec, options)
 
-  @tff.tensorflow.computation
-  def initial_state():
-    return hparams.initial_state
-
-  state_type = initial_state.type_signature.result
-  hparams_of_round = tff.tensorflow.computation(hparams.of_round, state_type)
-  after_round = tff.tensorflow.computation(hparams.after_round, state_type)
-  measure_round = tff.tensorflow.computation(hparams.measure, state_type)
-  get_hparams = tff.tensorflow.computation(hparams.get, state_type)
-  set_hparams = tff.tensorflow.computation(
-      hparams.set, (state_type, get_hparams.type_signature.result)
-  )
-
   @tff.tensorflow.computation(
-      hparams_of_round.type_signature.result, model.weights_type, data_type
+      server_state.send.type_signature.result, model.weights_type, data_type
   )
-  def mediator_update_computation(hparams, initial_weights, mediator_data):
+  def mediator_update_computation(sent, initial_weights, mediator_data):
     mediator_update = mediator_update_lib.build_mediator_update(
-        model.start_chain(), client_weighting, options
+        model.start_chain(),
+        mediator_optimizer,
+        server_state,
+        client_weighting,
+        options,
     )
     return mediator_update(
-        hparams, initial_weights, *_clients_and_order(mediator_data, options)
+        sent, initial_weights, *_clients_and_order(mediator_data, options)
     )
 
-  @tff.federated_computation
-  def init_fn():
-    return tff.federated_eval(initial_state, tff.SERVER)
-
   @tff.federated_computation(
-      init_fn.type_signature.result,
+      server_state.initialize.type_signature.result,
       tff.FederatedType(model.weights_type, tff.CLIENTS),
       tff.FederatedType(data_type, tff.CLIENTS),
   )
   def next_fn(state, weights, mediator_data):
-    hparams_at_mediators = tff.federated_broadcast(
-        tff.federated_map(hparams_of_round, state)
+    sent = tff.federated_broadcast(
+        tff.federated_map(server_state.send, state)
     )
-    result, model_metrics, chain_metrics = tff.federated_map(
-        mediator_update_computation,
-        (hparams_at_mediators, weights, mediator_data),
+    outputs = tff.federated_map(
+        mediator_update_computation, (sent, weights, mediator_data)
     )
     measurements = _aggregate(
         metrics_aggregator,
         model.metric_finalizers,
-        model_metrics,
-        chain_metrics,
-        tff.federated_map(measure_round, state),
+        outputs.model_metrics,
+        outputs.chain_metrics,
+        tff.federated_map(server_state.measure, state),
+    )
+    state = server_state.after_round(
+        state, outputs.state_change, outputs.state_weight
     )
     return tff.templates.MeasuredProcessOutput(
-        tff.federated_map(after_round, state), result, measurements
+        state, outputs.result, measurements
     )
 
   return tff.learning.templates.ClientWorkProcess(
-      init_fn,
+      server_state.initialize,
       next_fn,
-      get_hparams_fn=get_hparams,
-      set_hparams_fn=set_hparams,
+      get_hparams_fn=server_state.get_hparams,
+      set_hparams_fn=server_state.set_hparams,
   )
 
 

@@ -9,7 +9,7 @@ clients are joined to one dataset in the graph
 
 import collections
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple, Optional
 
 import tensorflow as tf
 import tensorflow_federated as tff
@@ -19,31 +19,54 @@ from astraea_tff.training import chain_batches
 from astraea_tff.training import chain_options
 from astraea_tff.training import client_steps
 from astraea_tff.training import clipping
+from astraea_tff.training import mediator_optimizer as mediator_optimizer_lib
+from astraea_tff.training import server_state as server_state_lib
 from astraea_tff.training import visit as visit_lib
+
+
+class MediatorOutput(NamedTuple):
+  """What a mediator returns.
+
+  Attributes:
+    result: Its `tff.learning.templates.ClientResult`.
+    state_change: What changed in the state of its optimizer, as
+      `server_state.ServerState.change` has it.
+    state_weight: float32 []; the weight of that change in the average; 0 for a
+      mediator without an example.
+    model_metrics: The model's unfinalized metrics.
+    chain_metrics: The chain's; `num_non_finite_clients`, int64 [].
+  """
+
+  result: tff.learning.templates.ClientResult
+  state_change: Any
+  state_weight: tf.Tensor
+  model_metrics: Any
+  chain_metrics: collections.OrderedDict[str, tf.Tensor]
 
 
 def build_mediator_update(
     start_chain: client_steps.StartChain,
+    mediator_optimizer: Optional[mediator_optimizer_lib.MediatorOptimizer],
+    server_state: server_state_lib.ServerState,
     client_weighting: tff.learning.ClientWeighting,
     options: chain_options.ChainOptions,
-) -> Callable[..., Any]:
+) -> Callable[..., MediatorOutput]:
   """Returns a `tf.function` that trains a mediator.
 
-  It takes the hyperparameters of the clients' optimizer (an empty structure for
-  those that it was built with), the weights, the clients' datasets and their order (see
-  `chain_batches.join_clients`), and returns the mediator's
-  `tff.learning.templates.ClientResult`, the model's unfinalized metrics, and
-  those of the chain: `num_non_finite_clients`, int64 [].
+  It takes what the server sends of the optimizers (`ServerState.send`), the
+  weights, the clients' datasets and their order (see
+  `chain_batches.join_clients`).
   """
 
   @tf.function
-  def mediator_update(hparams, initial_weights, datasets, order=None):
-    steps, first = start_chain(hparams, initial_weights)
+  def mediator_update(sent, initial_weights, datasets, order=None):
+    steps, first = start_chain(sent['clients'], initial_weights)
+    mediator_state = server_state.begin(sent['mediator'])
     handed, non_finite_clients = chain.run_chain(
         chain_batches.join_clients(datasets, order, options),
         steps,
-        first,
-        _hand_over(options),
+        first._replace(mediator_state=mediator_state),
+        _hand_over(options, mediator_optimizer),
         options,
     )
     result = _build_result(
@@ -53,16 +76,34 @@ def build_mediator_update(
         client_weighting,
         options,
     )
-    return result, steps.report(handed), _measure(non_finite_clients)
+    return MediatorOutput(
+        result,
+        server_state.change(mediator_state, handed.mediator_state),
+        tf.where(handed.num_examples > 0, result.update_weight, 0.0),
+        steps.report(handed),
+        _measure(non_finite_clients),
+    )
 
   return mediator_update
 
 
-def _hand_over(options: chain_options.ChainOptions) -> visit_lib.HandOver:
-  """Returns what the mediator does between two visits."""
-  if options.client_clipping_norm is None:
-    return lambda visit, after: after
-  return clipping.clip_update(options.client_clipping_norm)
+def _hand_over(
+    options: chain_options.ChainOptions,
+    mediator_optimizer: Optional[mediator_optimizer_lib.MediatorOptimizer],
+) -> visit_lib.HandOver:
+  """Returns what the mediator does between two visits: clip, then step."""
+  parts = []
+  if options.client_clipping_norm is not None:
+    parts.append(clipping.clip_update(options.client_clipping_norm))
+  if mediator_optimizer is not None:
+    parts.append(mediator_optimizer.hand_over)
+
+  def hand_over(visit, after):
+    for part in parts:
+      after = part(visit, after)
+    return after
+
+  return hand_over
 
 
 @tf.autograph.experimental.do_not_convert

@@ -9,7 +9,9 @@ import tensorflow_federated as tff
 from astraea_tff import arguments
 from astraea_tff.training import chain_options
 from astraea_tff.training import mediator
+from astraea_tff.training import mediator_optimizer as mediator_optimizer_lib
 from astraea_tff.training import round_hparams
+from astraea_tff.training import server_state as server_state_lib
 
 
 def compose_astraea(
@@ -75,13 +77,32 @@ def compose_astraea(
   if metrics_aggregator is None:
     metrics_aggregator = tff.learning.metrics.sum_then_finalize
 
+  mediator_optimizer = None
+  server_state = server_state_lib.of_clients(hparams)
+  if options.mediator_optimizer_fn is not None:
+    mediator_optimizer = mediator_optimizer_lib.MediatorOptimizer(
+        options.mediator_optimizer_fn,
+        [
+            tf.TensorSpec(weight.shape, weight.dtype)
+            for weight in tff.structure.flatten(model_weights_type.trainable)
+        ],
+        options.visit_step_power,
+    )
+    server_state = server_state_lib.of_clients_and_mediator(
+        hparams,
+        mediator_optimizer,
+        model_aggregator,
+        options.keep_mediator_state,
+    )
+
   return tff.learning.templates.compose_learning_process(
       initial_model_weights_fn,
       model_distributor,
       mediator.build_mediator_client_work(
           model_fn,
           client_optimizer_fn,
-          hparams,
+          server_state,
+          mediator_optimizer,
           client_weighting,
           metrics_aggregator,
           options,

@@ -24,6 +24,8 @@ class Handed(NamedTuple):
     non_trainable: The other weights; empty if training does not change them.
     optimizer_state: The optimizer's state; empty if it is not handed along.
     metrics: The metrics' state.
+    mediator_state: The state of the mediator's optimizer; empty if it has none.
+      It stays at the mediator: no client's loop reads it.
   """
 
   num_examples: tf.Tensor
@@ -31,6 +33,7 @@ class Handed(NamedTuple):
   non_trainable: Any
   optimizer_state: Any
   metrics: Any
+  mediator_state: Any = ()
 
 
 class Visit(NamedTuple):
@@ -55,6 +58,11 @@ class Visit(NamedTuple):
     """int64 []; the client's place in the mediator's data, -1 for none."""
     return self.index // chain_batches.PLACE_STRIDE
 
+  @property
+  def num_batches(self) -> tf.Tensor:
+    """int64 []; how many batches the client trained on in this visit."""
+    return self.index % chain_batches.PLACE_STRIDE + 1
+
 
 # From a visit and what the client left to what the mediator hands on.
 HandOver = Callable[[Visit, Handed], Handed]
@@ -75,7 +83,8 @@ def end(
   """Ends a visit: hands on what it left, or undoes it if it is not finite.
 
   A visit is not finite if one of its losses, the update of a weight, or
-  anything else with which the next client would train is NaN or infinite.
+  anything else with which the next client would train is NaN or infinite. That
+  includes what the mediator makes of it.
 
   Args:
     visit: The visit.
@@ -93,9 +102,18 @@ def end(
   handed = hand_over(visit, after)
   is_finite = tf.logical_and(
       visit.has_finite_losses,
-      all_finite((update, after.non_trainable, after.optimizer_state)),
+      all_finite((
+          update,
+          after.non_trainable,
+          after.optimizer_state,
+          handed.mediator_state,
+          () if handed.trainable is after.trainable else handed.trainable,
+      )),
   )
-  kept = tf.cond(is_finite, lambda: handed, lambda: before)
+  # Before the first visit there is nothing of which the mediator could make
+  # anything.
+  is_kept = tf.logical_and(is_finite, visit.index >= 0)
+  kept = tf.cond(is_kept, lambda: handed, lambda: before)
   is_undone = tf.one_hot(
       visit.client,
       visit.non_finite_clients.shape[0],

@@ -90,11 +90,16 @@ def run_chain(
     local_epochs=1,
     carry_optimizer_state=False,
     client_clipping_norm=None,
+    mediator_step=None,
     weights=None,
     build_model=build_keras_model,
     loss=None,
 ):
-  """Trains on one client after another in plain Keras; returns the weights."""
+  """Trains on one client after another in plain Keras; returns the weights.
+
+  `mediator_step` makes of the weights before a visit, those after it and its
+  number of batches what the next client is handed.
+  """
   model = build_model()
   if weights is not None:
     model.set_weights(weights)
@@ -105,8 +110,10 @@ def run_chain(
       if not carry_optimizer_state:
         optimizer = build_optimizer()
       before = [v.numpy() for v in model.trainable_variables]
+      num_batches = 0
       for _ in range(local_epochs):
         for features, labels in client:
+          num_batches += 1
           with tf.GradientTape() as tape:
             value = loss(labels, model(features, training=True))
           gradients = tape.gradient(value, model.trainable_variables)
@@ -115,6 +122,11 @@ def run_chain(
         variables = model.trainable_variables
         clipped = clip_update(before, variables, client_clipping_norm)
         for variable, value in zip(variables, clipped):
+          variable.assign(value)
+      if mediator_step is not None and num_batches:
+        after = [v.numpy() for v in model.trainable_variables]
+        handed = mediator_step(before, after, num_batches)
+        for variable, value in zip(model.trainable_variables, handed):
           variable.assign(value)
   return [v.numpy() for v in model.trainable_variables]
 

@@ -39,6 +39,9 @@ def test_takes_fed_avg_arguments_by_their_names_and_order(kind):
       'carry_optimizer_state',
       'client_order',
       'client_clipping_norm',
+      'mediator_optimizer_fn',
+      'keep_mediator_state',
+      'visit_step_power',
   ]
   for our, their in zip(our_parameters, fed_avg_parameters):
     assert our.kind == their.kind, our.name

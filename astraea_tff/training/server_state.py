@@ -1,0 +1,282 @@
+"""What the server keeps of the optimizers from round to round, as TFF has it.
+
+The hyperparameters of the clients' optimizer are in it
+(`astraea_tff.training.round_hparams`), and if the mediators have an optimizer
+(`astraea_tff.training.mediator_optimizer`), its state: each mediator starts a
+round with it, and it is changed by the average of what they changed in it, with
+the weights of their models.
+"""
+
+import collections
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow_federated as tff
+
+from astraea_tff.training import mediator_optimizer as mediator_optimizer_lib
+from astraea_tff.training import round_hparams
+
+
+class ServerState(NamedTuple):
+  """The state of a client work.
+
+  Attributes:
+    initialize: A `tff.Computation`, `( -> S@SERVER)`.
+    send: A `tff.Computation`, `(S -> <clients=C,mediator=M>)`, what a mediator
+      is sent: hyperparameters of the clients' optimizer, empty for those that
+      it was built with, and what `begin` takes, empty without an optimizer of
+      the mediator.
+    begin: From what a mediator was sent to the state of its optimizer, in
+      TensorFlow.
+    change: From that state, and the one after the chain, to what `after_round`
+      takes, in TensorFlow.
+    after_round: From S, the mediators' changes and their weights, which are
+      federated values, to S at the server after the round.
+    measure: A `tff.Computation`, from S to measurements of the round.
+    get_hparams: A `tff.Computation`, `(S -> H)`.
+    set_hparams: A `tff.Computation`, `(<S, H> -> S)`.
+  """
+
+  initialize: tff.Computation
+  send: tff.Computation
+  begin: Callable[[Any], Any]
+  change: Callable[[Any, Any], Any]
+  after_round: Callable[[tff.Value, tff.Value, tff.Value], tff.Value]
+  measure: tff.Computation
+  get_hparams: tff.Computation
+  set_hparams: tff.Computation
+
+
+def of_clients(hparams: round_hparams.RoundHparams) -> ServerState:
+  """Returns the state where the mediators have no optimizer."""
+
+  @tff.tensorflow.computation
+  def initial_state():
+    return hparams.initial_state
+
+  @tff.federated_computation
+  def initialize():
+    return tff.federated_eval(initial_state, tff.SERVER)
+
+  state_type = initial_state.type_signature.result
+
+  @tff.tensorflow.computation(state_type)
+  def send(state):
+    return collections.OrderedDict(clients=hparams.of_round(state), mediator=())
+
+  next_round = tff.tensorflow.computation(hparams.after_round, state_type)
+  get_hparams = tff.tensorflow.computation(hparams.get, state_type)
+  return ServerState(
+      initialize=initialize,
+      send=send,
+      begin=lambda sent: (),
+      change=lambda before, after: (),
+      after_round=lambda state, changes, weights: tff.federated_map(
+          next_round, state
+      ),
+      measure=tff.tensorflow.computation(hparams.measure, state_type),
+      get_hparams=get_hparams,
+      set_hparams=tff.tensorflow.computation(
+          hparams.set, (state_type, get_hparams.type_signature.result)
+      ),
+  )
+
+
+def of_clients_and_mediator(
+    hparams: round_hparams.RoundHparams,
+    optimizer: mediator_optimizer_lib.MediatorOptimizer,
+    aggregator_factory: tff.aggregators.WeightedAggregationFactory,
+    keep_mediator_state: bool,
+) -> ServerState:
+  """Returns the state where the mediators have an optimizer.
+
+  It is `<clients=C,mediator=M,averages=A>`: C as without such an optimizer; M
+  the optimizer's state, or its hyperparameters if the state is not kept; A the
+  states of the aggregators that average the changes of the kept state.
+
+  Args:
+    hparams: The hyperparameters of the clients' optimizer, round by round.
+    optimizer: The mediators' optimizer.
+    aggregator_factory: That of the models' updates; what mediators change in
+      the floating-point tensors of the state goes through one of its kind.
+    keep_mediator_state: Whether the optimizer's state is kept from round to
+      round. If not, it is new in every round.
+
+  Raises:
+    ValueError: If the state is to be kept with an aggregator that hides what it
+      aggregates.
+  """
+
+  @tff.tensorflow.computation
+  def initial_clients():
+    return hparams.initial_state
+
+  @tff.tensorflow.computation
+  def initial_mediator():
+    state = optimizer.initialize()
+    return state if keep_mediator_state else optimizer.get_hparams(state)
+
+  mediator_type = initial_mediator.type_signature.result
+  averages = {}
+  if keep_mediator_state:
+    averages = _build_averages(mediator_type, aggregator_factory)
+
+  @tff.federated_computation
+  def initialize():
+    state = collections.OrderedDict(
+        clients=tff.federated_eval(initial_clients, tff.SERVER),
+        mediator=tff.federated_eval(initial_mediator, tff.SERVER),
+        averages=tff.federated_zip(
+            collections.OrderedDict(
+                (name, average.initialize())
+                for name, average in averages.items()
+            )
+        )
+        if averages
+        else tff.federated_value((), tff.SERVER),
+    )
+    return tff.federated_zip(state)
+
+  state_type = initialize.type_signature.result.member
+
+  @tff.tensorflow.computation(state_type)
+  def send(state):
+    return collections.OrderedDict(
+        clients=hparams.of_round(state['clients']), mediator=state['mediator']
+    )
+
+  def begin(sent):
+    if keep_mediator_state:
+      return sent
+    return optimizer.set_hparams(optimizer.initialize(), sent)
+
+  def change(before, after):
+    if keep_mediator_state:
+      return mediator_optimizer_lib.change(before, after)
+    return ()
+
+  next_round = tff.tensorflow.computation(
+      hparams.after_round, state_type['clients']
+  )
+
+  def after_round(state, changes, weights):
+    outputs = {
+        name: average.next(state['averages'][name], changes[name], weights)
+        for name, average in averages.items()
+    }
+    after = collections.OrderedDict(
+        clients=tff.federated_map(next_round, state['clients']),
+        mediator=state['mediator'],
+        averages=state['averages'],
+    )
+    if averages:
+      means = tff.federated_zip(
+          collections.OrderedDict(
+              (name, output.result) for name, output in outputs.items()
+          )
+      )
+      after['mediator'] = tff.federated_map(add, (state['mediator'], means))
+      after['averages'] = tff.federated_zip(
+          collections.OrderedDict(
+              (name, output.state) for name, output in outputs.items()
+          )
+      )
+    return tff.federated_zip(after)
+
+  if averages:
+
+    @tff.tensorflow.computation(
+        mediator_type,
+        collections.OrderedDict(
+            (name, average.next.type_signature.result.result.member)
+            for name, average in averages.items()
+        ),
+    )
+    def add(state, means):
+      added = mediator_optimizer_lib.add_change(state, means)
+      return optimizer.set_hparams(added, optimizer.get_hparams(state))
+
+  def mediator_hparams(state):
+    if keep_mediator_state:
+      return optimizer.get_hparams(state['mediator'])
+    return state['mediator']
+
+  @tff.tensorflow.computation(state_type)
+  def get_hparams(state):
+    return collections.OrderedDict(
+        hparams.get(state['clients']), mediator=mediator_hparams(state)
+    )
+
+  @tff.tensorflow.computation(state_type, get_hparams.type_signature.result)
+  def set_hparams(state, new):
+    new = collections.OrderedDict(new)
+    mediator = new.pop('mediator')
+    if keep_mediator_state:
+      mediator = optimizer.set_hparams(state['mediator'], mediator)
+    return collections.OrderedDict(
+        state,
+        clients=hparams.set(state['clients'], new),
+        mediator=mediator,
+    )
+
+  return ServerState(
+      initialize=initialize,
+      send=send,
+      begin=begin,
+      change=change,
+      after_round=after_round,
+      measure=tff.tensorflow.computation(
+          lambda state: hparams.measure(state['clients']), state_type
+      ),
+      get_hparams=get_hparams,
+      set_hparams=set_hparams,
+  )
+
+
+def _build_averages(
+    state_type: tff.types.Type,
+    factory: tff.aggregators.WeightedAggregationFactory,
+) -> dict[str, tff.templates.AggregationProcess]:
+  """Returns what averages each kind of `mediator_optimizer.change`.
+
+  The numbers of steps are averaged as they are: an aggregator that clips them
+  would let an optimizer correct the bias of its moments wrongly.
+  """
+  change_type = tff.tensorflow.computation(
+      lambda state: mediator_optimizer_lib.change(state, state), state_type
+  ).type_signature.result
+  factories = dict(
+      floats=factory, counts=tff.aggregators.MeanFactory(no_nan_division=True)
+  )
+  averages = {
+      name: factories[name].create(
+          change_type[name], tff.TensorType(np.float32)
+      )
+      for name in tff.structure.name_list(change_type)
+  }
+  if 'floats' in averages:
+    _check_can_average_states(averages['floats'], factory)
+  return averages
+
+
+def _check_can_average_states(
+    average: tff.templates.AggregationProcess,
+    factory: tff.aggregators.WeightedAggregationFactory,
+) -> None:
+  """Raises a ValueError for a secure or differentially private aggregator."""
+  try:
+    tff.test.assert_contains_secure_aggregation(average.next)
+    kind = 'secure'
+  except AssertionError:
+    # The state of `tff.aggregators.DifferentiallyPrivateFactory`, wherever it
+    # stands among the aggregators.
+    is_private = 'query_state=' in str(average.initialize.type_signature)
+    kind = 'differentially private' if is_private else ''
+  if kind:
+    raise ValueError(
+        '`keep_mediator_state` must be False with a'
+        f' `model_aggregator` that is {kind}, got True and {factory!r}: the'
+        " state of the mediators' optimizer would reach the server beside what"
+        ' that aggregator protects.'
+    )
