@@ -2,7 +2,6 @@
 
   python scripts/reproduce.py --experiment=table3 --scale=small \
       --output_dir=runs/reproduce
-  python scripts/reproduce.py --experiment=headline --scale=paper --estimate
 
 Every row is trained with the experiment's seeds, of several learning rates the
 best one (a few, at the small scale, with one seed). What is there already is
@@ -11,8 +10,7 @@ The page is in <output_dir>/<experiment>_<scale>: results.csv, results.png, and
 results.md with the paper's numbers beside ours.
 
 'small' has data and rounds that two cores manage, 'paper' the paper's data and
-settings. --estimate tells from a few rounds how long either takes, and notes
-it in <output_dir>/estimates.csv. scripts/results.py makes one page of all.
+settings. scripts/results.py makes one page of all.
 """
 
 from collections.abc import Sequence
@@ -26,7 +24,6 @@ from absl import app
 from absl import flags
 
 from astraea_tff import runtime
-from experiment.paper import estimation
 from experiment.paper import experiment_page
 from experiment.paper import experiments
 from experiment.paper import paper_experiments
@@ -52,11 +49,6 @@ _RUNS_DIR = flags.DEFINE_string(
     'runs_dir', None, 'Where the runs go; <output_dir>/runs by default.'
 )
 _DATA_DIR, _CACHE_DIR = flags_lib.define_folder_flags()
-_ESTIMATE = flags.DEFINE_bool(
-    'estimate',
-    False,
-    'Tell how long the experiment takes, from a few rounds, and do no more.',
-)
 _NUM_THREADS = flags.DEFINE_integer(
     'num_threads',
     None,
@@ -76,21 +68,9 @@ def _reproduce() -> None:
       _DATA_DIR.value,
       _CACHE_DIR.value,
   )
-  if _ESTIMATE.value and not experiment.trains:
-    print(f'{name} trains nothing; it takes seconds.')
-    return
-  if experiment.trains:
-    runtime.set_local_execution_context(num_threads=_NUM_THREADS.value)
-  if _ESTIMATE.value:
-    estimate = estimation.estimate(reproduction)
-    output.mkdir(parents=True, exist_ok=True)
-    estimation.write_estimate(
-        output / estimation.ESTIMATES_FILE, name, scale, estimate
-    )
-    print(f'{name}: {estimate}')
-    return
   divergences = None
   if experiment.trains:
+    runtime.set_local_execution_context(num_threads=_NUM_THREADS.value)
     reproduction.train()
     results = reproduction.measure()
   else:

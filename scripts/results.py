@@ -18,7 +18,6 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 from absl import app
 from absl import flags
 
-from experiment.paper import estimation
 from experiment.paper import results_page
 from experiment.runs import command
 from experiment.runs import folder as folder_lib
@@ -48,7 +47,6 @@ def _report() -> None:
       page,
       results_page.format_results(
           all_results,
-          estimation.read_estimates(folder / estimation.ESTIMATES_FILE),
           folder=folder.name,
           machine=_MACHINE.value or machine.describe(),
           command='python scripts/results.py',

@@ -1,4 +1,4 @@
-"""reproduce.py on a tiny experiment: its page, resuming, estimates, errors."""
+"""reproduce.py on a tiny experiment: its page, resuming, errors."""
 
 import asyncio
 import csv
@@ -136,18 +136,6 @@ def test_divergences_need_no_training(reproduce, tmp_path, monkeypatch):
   assert means['FedAvg'] > means['Aug'] > means['c 10, gamma 5'] > 0
   assert '| FedAvg | ' in (tmp_path / 'fig7_small' / 'results.md').read_text()
   assert not (tmp_path / 'runs').exists()
-
-
-def test_estimate_tells_the_hours_and_notes_them(reproduce, tmp_path, capsys):
-  for _ in range(2):
-    reproduce(tmp_path / 'output', '--experiment=tiny', '--estimate')
-  printed = capsys.readouterr().out
-  assert '2 runs of fedavg on digits (measured on digits)' in printed
-  assert 'tiny: 4 runs, 0.0 hours' in printed
-  (file,) = (tmp_path / 'output').iterdir()
-  assert _read_csv(file) == [
-      dict(experiment='tiny', scale='small', runs='4', hours='0.0')
-  ]
 
 
 def test_data_that_are_not_there_are_one_line(reproduce, tmp_path):

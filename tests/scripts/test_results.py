@@ -53,14 +53,6 @@ def test_each_claim_has_an_answer(write_page, tmp_path):
   assert 'Training took 5.0 hours' in page
   assert '| BAL2 | 82.00 ± 1.00 | 80.13 |' in page
   assert '![table1](numbers/table1_small/results.png)' in page
-  assert 'Not estimated yet.' in page
-
-  (folder / 'estimates.csv').write_text(
-      'experiment,scale,runs,hours\nfig4,paper,36,700.5\n'
-  )
-  write_page(folder)
-  page = (tmp_path / 'numbers.md').read_text()
-  assert '| fig4 | paper | 36 | 700.5 |' in page
 
 
 def test_tables_of_other_rows_and_no_tables_are_one_line(write_page, tmp_path):

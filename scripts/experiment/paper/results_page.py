@@ -1,6 +1,6 @@
 """docs/results.md: what the tables' CSV files say of the paper's claims."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 import pathlib
 from typing import Optional
 
@@ -44,7 +44,6 @@ def read_all(folder: pathlib.Path) -> dict[str, reproduction_lib.Results]:
 
 def format_results(
     all_results: AllResults,
-    estimates: Sequence[Mapping[str, str]],
     *,
     folder: str,
     machine: str,
@@ -54,7 +53,6 @@ def format_results(
 
   Args:
     all_results: By experiment, what its runs measured.
-    estimates: Rows of estimates.csv.
     folder: Where the experiments' pages are, from this page.
     machine: What the runs ran on.
     command: What makes this page.
@@ -97,14 +95,6 @@ def format_results(
           )
           for name, make in paper_experiments.EXPERIMENTS.items()
       ),
-      '## How long it takes',
-      'Estimated from a few measured rounds'
-      ' (`scripts/reproduce.py --estimate`), for runs one after another on the'
-      ' machine above.',
-      study_table.markdown_lines(
-          ('experiment', 'scale', 'runs', 'hours'),
-          (tuple(row.values()) for row in estimates),
-      ) if estimates else 'Not estimated yet.',
   ]
   return '\n\n'.join(parts) + '\n'
 

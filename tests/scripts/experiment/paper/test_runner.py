@@ -4,7 +4,6 @@ import pathlib
 
 import pytest
 
-from experiment.paper import estimation
 from experiment.paper import experiments
 from experiment.paper import runner
 from experiment.runs import settings as settings_lib
@@ -38,27 +37,6 @@ def test_a_folder_belongs_to_its_settings_and_seed():
 )
 def test_work_is_the_examples_that_are_passed_over(values, expected):
   assert runner.work(make(**values)) == expected
-
-
-def test_seconds_of_a_run_are_those_of_its_parts():
-  rates = estimation.Rates(0.5, 7.0, 2.0)
-  settings = make(rounds=10, rounds_per_evaluation=4)
-  assert rates.run_seconds(settings) == 7 + 0.5 * 1000 + 2 * 3
-
-
-@pytest.mark.parametrize(
-    'dataset, stand_in',
-    [
-        ('emnist_ltrf2', 'mnist'),
-        ('cinic10_imbalanced', 'cifar10_imbalanced'),
-        ('digits', None),
-        ('mnist', None),
-        ('cifar10_imbalanced', None),
-    ],
-)
-def test_what_stands_in_for_data_that_are_not_here(dataset, stand_in):
-  found = estimation.find_stand_in(make(dataset=dataset))
-  assert (found and found.settings['dataset']) == stand_in
 
 
 def make_reproduction(seeds):
