@@ -17,11 +17,11 @@ from absl import app
 from absl import flags
 import numpy as np
 
-from astraea_tff.metrics import traffic
+from experiment.paper import measures
 from experiment.runs import folder as folder_lib
 from experiment.runs import metrics_log
 from experiment.runs import plots
-from experiment.studies import table as study_table
+from experiment.runs import tables
 
 _OUTPUT_DIR = flags.DEFINE_string(
     'output_dir', None, 'Where the table and the picture go.', required=True
@@ -64,62 +64,40 @@ def read_run(path: pathlib.Path) -> list[list[dict[str, float]]]:
   return runs
 
 
-def _costs_to_target(runs, column: str, target: float) -> str:
+def _cost_to_target(values: Sequence[float]) -> str:
   """Mean cost over the seeds that reached the target, and how many did."""
-  costs = []
-  for rows in runs:
-    evaluated = metrics_log.evaluated_rows(rows)
-    cost = traffic.cost_to_accuracy(
-        [row['top_1'] for row in evaluated],
-        [row[column] for row in evaluated],
-        target,
-    )
-    if cost is not None:
-      costs.append(cost)
+  costs = [value for value in values if not np.isnan(value)]
   if not costs:
     return 'not reached'
-  reached = '' if len(costs) == len(runs) else f' ({len(costs)}/{len(runs)})'
-  return study_table.mean_and_spread(np.array(costs), 1) + reached
+  reached = '' if len(costs) == len(values) else f' ({len(costs)}/{len(values)})'
+  return tables.mean_and_spread(costs, 1) + reached
 
 
 def table_row(name: str, runs, target: float) -> list[str]:
   """Returns the table's row of one run."""
-  accuracies = [
-      [100 * row['top_1'] for row in metrics_log.evaluated_rows(rows)] for rows in runs
-  ]
+  measured = [measures.measure_run(rows, target) for rows in runs]
+
+  def of_seeds(measure):
+    return np.array([values[measure] for values in measured])
+
+  rounds = [max(rows[-1]['round'], 1) for rows in runs]
   divergences = [
       row['mean_kl_divergence']
       for rows in runs
       for row in rows
       if row['mean_kl_divergence'] is not None
   ]
-  last_rows = [rows[-1] for rows in runs]
-  last_accuracies = np.array([values[-1] for values in accuracies])
-  best_accuracies = np.array([max(values) for values in accuracies])
-  seconds = np.array([row['seconds'] for row in last_rows])
-  megabytes_a_round = [r['megabytes'] / max(r['round'], 1) for r in last_rows]
   return [
       name,
       str(len(runs)),
-      study_table.mean_and_spread(last_accuracies, 2),
-      study_table.mean_and_spread(best_accuracies, 2),
-      _costs_to_target(runs, 'round', target),
-      _costs_to_target(runs, 'megabytes', target),
-      f'{np.mean(megabytes_a_round):.2f}',
+      tables.mean_and_spread(of_seeds('last_top_1'), 2),
+      tables.mean_and_spread(of_seeds('best_top_1'), 2),
+      _cost_to_target(of_seeds('rounds_to_target')),
+      _cost_to_target(of_seeds('megabytes_to_target')),
+      f'{np.mean(of_seeds("megabytes") / rounds):.2f}',
       f'{np.mean(divergences):.3f}' if divergences else '',
-      study_table.mean_and_spread(seconds, 1),
+      tables.mean_and_spread(of_seeds('seconds'), 1),
   ]
-
-
-def format_table(rows: Sequence[Sequence[str]]) -> str:
-  """Returns a Markdown table with aligned columns and a head."""
-  widths = [max(len(cell) for cell in column) for column in zip(*rows)]
-  lines = [
-      '| ' + ' | '.join(c.ljust(w) for c, w in zip(row, widths)) + ' |'
-      for row in rows
-  ]
-  lines.insert(1, '|' + '|'.join('-' * (width + 2) for width in widths) + '|')
-  return '\n'.join(lines)
 
 
 def _compare(paths: Sequence[pathlib.Path]) -> None:
@@ -127,7 +105,7 @@ def _compare(paths: Sequence[pathlib.Path]) -> None:
   runs = {path.name: read_run(path) for path in paths}
   header = [cell.format(target=f'{100 * target:g} %') for cell in _HEADER]
   rows = [table_row(name, run, target) for name, run in runs.items()]
-  table = format_table([header, *rows])
+  table = tables.markdown(header, rows, align=True)
   print(table)
   output = pathlib.Path(_OUTPUT_DIR.value)
   output.mkdir(parents=True, exist_ok=True)

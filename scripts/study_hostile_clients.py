@@ -36,6 +36,7 @@ import tensorflow as tf
 import astraea_tff
 from experiment.runs import command
 from experiment.runs import folder as folder_lib
+from experiment.runs import tables
 from experiment.studies import table as study_table
 from experiment.studies import task as study_task
 
@@ -246,7 +247,7 @@ def _study() -> None:
       _SEED.value,
       lambda seed: _Seed(seed).measure,
   )
-  table = study_table.markdown_table(rows, list(_SETTINGS), _COLUMNS)
+  table = tables.markdown_of_seeds(rows, list(_SETTINGS), _COLUMNS)
   print(table, flush=True)
   folder_lib.write_atomically(folder / 'hostile_clients.md', table + '\n')
   draw(folder / 'hostile_clients.png', rows)

@@ -33,6 +33,7 @@ from astraea_tff import arguments
 from astraea_tff.labels import privacy
 from experiment.runs import command
 from experiment.runs import folder as folder_lib
+from experiment.runs import tables
 from experiment.studies import table as study_table
 from experiment.studies import task as study_task
 
@@ -195,7 +196,7 @@ def _study() -> None:
       _SEED.value,
       lambda seed: _start_seed(reports, seed),
   )
-  table = study_table.markdown_table(rows, list(reports), _COLUMNS)
+  table = tables.markdown_of_seeds(rows, list(reports), _COLUMNS)
   print(table, flush=True)
   folder_lib.write_atomically(folder / 'privacy.md', table + '\n')
   draw(folder / 'privacy.png', rows, list(reports))

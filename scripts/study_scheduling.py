@@ -34,13 +34,14 @@ for _library in ('OPENBLAS', 'OMP'):
 
 from absl import app
 from absl import flags
+import pandas as pd
 import tqdm
 
 from experiment.runs import command
 from experiment.runs import folder as folder_lib
+from experiment.runs import tables
 from experiment.studies import scheduling_measures
 from experiment.studies import scheduling_report
-from experiment.studies import table as study_table
 
 _METHODS = scheduling_measures.METHODS
 
@@ -105,6 +106,13 @@ _SIZE_COLUMNS = {
 }
 
 
+def _write_csv(path: pathlib.Path, rows: list[dict[str, Any]]) -> pd.DataFrame:
+  """Writes rows, floats with six digits, and returns them as a table."""
+  table = pd.DataFrame(rows)
+  tables.write_csv(path, table, float_format='%.6g')
+  return table
+
+
 def _measure_all() -> list[dict[str, Any]]:
   """Returns the rows of the table."""
   settings = list(itertools.product(
@@ -143,7 +151,7 @@ def _study_large(folder: pathlib.Path) -> None:
         _first_population(_LARGE.value, _SEED.value[0]),
         _MAX_CLIENTS.value,
     ).result()
-  scheduling_report.write_csv(folder / 'scheduling_large.csv', [row])
+  _write_csv(folder / 'scheduling_large.csv', [row])
   for name, value in row.items():
     print(f'{name}: {value:.6g}' if isinstance(value, float)
           else f'{name}: {value}')
@@ -164,8 +172,11 @@ def _study_uneven(folder: pathlib.Path) -> None:
         {'setting': setting, 'seed': seed, **columns}
         for setting, columns in measured.items()
     ]
-  scheduling_report.write_csv(folder / 'scheduling_size_weight.csv', rows)
-  table = study_table.markdown_table(rows, settings, _SIZE_COLUMNS)
+  table = tables.markdown_of_seeds(
+      _write_csv(folder / 'scheduling_size_weight.csv', rows),
+      settings,
+      _SIZE_COLUMNS,
+  )
   folder_lib.write_atomically(
       folder / 'scheduling_size_weight.md', table + '\n'
   )
@@ -181,15 +192,15 @@ def _study_all(folder: pathlib.Path) -> None:
         'limits are '
         + ', '.join(f'{name}: {most}' for name, (_, most) in _METHODS.items())
     )
-  scheduling_report.write_csv(folder / 'scheduling.csv', rows)
-  table = scheduling_report.format_table(rows, _MAX_CLIENTS.value)
-  folder_lib.write_atomically(folder / 'scheduling_table.md', table)
-  print(table)
+  table = _write_csv(folder / 'scheduling.csv', rows)
+  text = scheduling_report.format_table(table, _MAX_CLIENTS.value)
+  folder_lib.write_atomically(folder / 'scheduling_table.md', text)
+  print(text)
   for num_classes in _NUM_CLASSES.value:
     scheduling_report.plot_divergences(
-        folder / f'scheduling_kl_{num_classes}.png', rows, num_classes
+        folder / f'scheduling_kl_{num_classes}.png', table, num_classes
     )
-  scheduling_report.plot_seconds(folder / 'scheduling_seconds.png', rows)
+  scheduling_report.plot_seconds(folder / 'scheduling_seconds.png', table)
 
 
 def _study() -> None:

@@ -3,6 +3,7 @@
 import csv
 
 import numpy as np
+import pandas as pd
 import pytest
 import script_runner
 import tensorflow as tf
@@ -115,7 +116,7 @@ def test_the_picture_shows_every_position(script, tmp_path):
       for setting in script._SETTINGS
       for seed in range(2)
   ]
-  script.draw(tmp_path / 'picture.png', rows)
+  script.draw(tmp_path / 'picture.png', pd.DataFrame(rows))
   assert (tmp_path / 'picture.png').stat().st_size > 1000
 
 

@@ -1,19 +1,17 @@
 """The page of an experiment: results.csv, results.png and results.md."""
 
-import csv
-import io
 import pathlib
 import shutil
 from typing import Optional
 
 import numpy as np
+import pandas as pd
 
 from experiment.paper import experiments
 from experiment.paper import measures
 from experiment.paper import runner as reproduction_lib
-from experiment.runs import folder as folder_lib
 from experiment.runs import plots
-from experiment.studies import table as study_table
+from experiment.runs import tables
 
 CSV_FILE, PICTURE_FILE, PAGE_FILE = 'results.csv', 'results.png', 'results.md'
 _DATA_OF_THE_PAPER = ('emnist', 'cinic10')
@@ -21,32 +19,23 @@ _DATA_OF_THE_PAPER = ('emnist', 'cinic10')
 
 def write_csv(path: pathlib.Path, results: reproduction_lib.Results) -> None:
   """Writes a line for each row and seed; what a run does not have is empty."""
-  columns = [
-      name
-      for name in measures.COLUMNS
-      if any(name in values for values in results.values())
-  ]
-  text = io.StringIO()
-  writer = csv.writer(text, lineterminator='\n')
-  writer.writerow(['row', 'seed', *columns])
-  for (row, seed), values in results.items():
-    cells = (values.get(name, np.nan) for name in columns)
-    writer.writerow(
-        [row, seed, *('' if np.isnan(cell) else cell for cell in cells)]
-    )
-  folder_lib.write_atomically(path, text.getvalue())
+  table = pd.DataFrame(
+      {'row': row, 'seed': seed, **values}
+      for (row, seed), values in results.items()
+  )
+  columns = [name for name in measures.COLUMNS if name in table]
+  tables.write_csv(path, table[['row', 'seed', *columns]])
 
 
 def read_csv(path: pathlib.Path) -> reproduction_lib.Results:
   """Reads what `write_csv` wrote; an empty cell is NaN."""
-  results = {}
-  with path.open(newline='') as file:
-    for line in csv.DictReader(file):
-      key = line.pop('row'), int(line.pop('seed'))
-      results[key] = {
-          name: float(cell) if cell else np.nan for name, cell in line.items()
-      }
-  return results
+  table = tables.read_csv(
+      path,
+      'Run scripts/reproduce.py again.',
+      text=['row'],
+      integers=['seed'],
+  )
+  return table.set_index(['row', 'seed']).to_dict('index')
 
 
 def values_of(
@@ -65,7 +54,7 @@ def format_cell(values: np.ndarray, digits: int) -> str:
   there = values[~np.isnan(values)]
   if not there.size:
     return ''
-  cell = study_table.mean_and_spread(there, digits)
+  cell = tables.mean_and_spread(there, digits)
   if there.size < values.size:
     cell += f' ({there.size}/{values.size})'
   return cell
@@ -78,18 +67,19 @@ def format_table(
   heads, lines = ['row'], {name: [name] for name in experiment.rows}
   chosen = set(reproduction_lib.choose_rows(experiment, results).values())
   for column in experiment.columns:
-    heading, digits = measures.COLUMNS[column]
-    heads.append(heading)
+    measure = measures.COLUMNS[column]
+    heads.append(measure.heading)
     in_paper = any(column in row.paper for row in experiment.rows.values())
     if in_paper:
       heads.append('paper')
     for name, row in experiment.rows.items():
-      lines[name].append(format_cell(values_of(results, name, column), digits))
+      values = values_of(results, name, column)
+      lines[name].append(format_cell(values, measure.digits))
       if in_paper:
         lines[name].append(f'{row.paper.get(column, "")}')
   for name in chosen:
     lines[name][0] = f'**{name}**'
-  return study_table.markdown_lines(heads, lines.values())
+  return tables.markdown(heads, lines.values())
 
 
 def retrieved_share(
@@ -185,7 +175,9 @@ def draw(
   elif experiment.picture == 'bars':
     column = experiment.columns[0]
     plots.plot_bars(
-        path, _by_row(experiment, results, column), measures.COLUMNS[column][0]
+        path,
+        _by_row(experiment, results, column),
+        measures.COLUMNS[column].heading,
     )
   else:
     y, x, *_ = experiment.columns
@@ -193,7 +185,7 @@ def draw(
         path,
         _by_row(experiment, results, x),
         _by_row(experiment, results, y),
-        (measures.COLUMNS[x][0], measures.COLUMNS[y][0]),
+        (measures.COLUMNS[x].heading, measures.COLUMNS[y].heading),
     )
 
 

@@ -6,39 +6,52 @@ seconds of training, divergences in nats. What a run does not have is NaN.
 
 from collections.abc import Mapping, Sequence
 import types
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
+import pandas as pd
 
 from astraea_tff.labels import divergence
 from astraea_tff.metrics import traffic
-from astraea_tff.scheduling import sampling
-from experiment.runs import grouping as mediators_lib
-from experiment.runs import metrics_log
+from experiment.runs import grouping
 from experiment.runs import population as population_lib
 from experiment.runs import settings as settings_lib
 
-_MISSING = float('nan')
 
-# By name: heading, and digits after the point.
-COLUMNS: Mapping[str, tuple[str, int]] = types.MappingProxyType({
-    'best_top_1': ('best top-1 (%)', 2),
-    'last_top_1': ('last top-1 (%)', 2),
-    'best_validation_top_1': ('best validation top-1 (%)', 2),
-    'chosen_top_1': ('top-1 (%) in the best round by validation', 2),
-    'gain': ('gain in best top-1 (points)', 2),
-    'macro_f1': ('last macro F1', 3),
-    'worst_class_recall': ('last worst recall of a class', 3),
-    'calibration_error': ('last calibration error', 3),
-    'rounds_to_target': ('rounds to target', 1),
-    'megabytes_to_target': ('MB to target', 1),
-    'paper_megabytes_to_target': ("MB to target, paper's formula", 1),
-    'megabytes': ('MB in all', 1),
-    'mean_kl': ('mean KL (nats)', 3),
-    'median_kl': ('median KL (nats)', 3),
-    'sd_kl': ('standard deviation of KL (nats)', 3),
-    'extra_storage': ('extra storage (%)', 1),
-    'seconds': ('training (s)', 1),
+class Measure(NamedTuple):
+  """A column of a table.
+
+  Attributes:
+    heading: What stands above it, with the unit.
+    digits: Those after the point.
+    factor: What a run's own figure is multiplied by to be in that unit.
+  """
+
+  heading: str
+  digits: int
+  factor: float = 1.0
+
+
+COLUMNS: Mapping[str, Measure] = types.MappingProxyType({
+    'best_top_1': Measure('best top-1 (%)', 2, 100.0),
+    'last_top_1': Measure('last top-1 (%)', 2, 100.0),
+    'best_validation_top_1': Measure('best validation top-1 (%)', 2, 100.0),
+    'chosen_top_1': Measure(
+        'top-1 (%) in the best round by validation', 2, 100.0
+    ),
+    'gain': Measure('gain in best top-1 (points)', 2),
+    'macro_f1': Measure('last macro F1', 3),
+    'worst_class_recall': Measure('last worst recall of a class', 3),
+    'calibration_error': Measure('last calibration error', 3),
+    'rounds_to_target': Measure('rounds to target', 1),
+    'megabytes_to_target': Measure('MB to target', 1),
+    'paper_megabytes_to_target': Measure("MB to target, paper's formula", 1),
+    'megabytes': Measure('MB in all', 1),
+    'mean_kl': Measure('mean KL (nats)', 3),
+    'median_kl': Measure('median KL (nats)', 3),
+    'sd_kl': Measure('standard deviation of KL (nats)', 3),
+    'extra_storage': Measure('extra storage (%)', 1, 100.0),
+    'seconds': Measure('training (s)', 1),
 })
 
 
@@ -52,46 +65,46 @@ def measure_run(
     target_accuracy: The top-1 whose costs are told, in (0, 1].
 
   Returns:
-    Values of `COLUMNS`, those that a single run has.
+    The columns that one run can fill, in their units.
   """
-  evaluated = metrics_log.evaluated_rows(rows)
-  accuracies = [row['top_1'] for row in evaluated]
-  divergences = [
-      row['mean_kl_divergence']
-      for row in rows
-      if row['mean_kl_divergence'] is not None
-  ]
-  last = evaluated[-1]
+  table = pd.DataFrame(rows).astype({'top_1': float})
+  evaluated = table[table['top_1'].notna()]
+  top_1, last = evaluated['top_1'], evaluated.iloc[-1]
+  divergences = table['mean_kl_divergence'].dropna().to_numpy(float)
   measured = {
-      'best_top_1': 100 * max(accuracies),
-      'last_top_1': 100 * last['top_1'],
-      'megabytes': rows[-1]['megabytes'],
-      'mean_kl': np.mean(divergences) if divergences else _MISSING,
-      'seconds': rows[-1]['seconds'],
+      'best_top_1': top_1.max(),
+      'last_top_1': last['top_1'],
+      'megabytes': table['megabytes'].iloc[-1],
+      'mean_kl': divergences.mean() if divergences.size else np.nan,
+      'seconds': table['seconds'].iloc[-1],
   }
   for name in ('macro_f1', 'worst_class_recall', 'calibration_error'):
-    measured[name] = last[name]
+    measured[name] = last.get(name, np.nan)
   for name, column in (
       ('rounds_to_target', 'round'),
       ('megabytes_to_target', 'megabytes'),
       ('paper_megabytes_to_target', 'megabytes_in_paper'),
   ):
     cost = traffic.cost_to_accuracy(
-        accuracies, [row[column] for row in evaluated], target_accuracy
+        top_1.tolist(), evaluated[column].tolist(), target_accuracy
     )
-    measured[name] = _MISSING if cost is None else cost
-  if last['validation_top_1'] is not None:
+    measured[name] = np.nan if cost is None else cost
+  if pd.notna(last.get('validation_top_1')):
     # Early stopping: the first of the rounds that validation likes best.
-    chosen = max(evaluated, key=lambda row: row['validation_top_1'])
-    measured['best_validation_top_1'] = 100 * chosen['validation_top_1']
-    measured['chosen_top_1'] = 100 * chosen['top_1']
-  return {name: float(value) for name, value in measured.items()}
+    validation = evaluated['validation_top_1'].astype(float)
+    measured['best_validation_top_1'] = validation.max()
+    measured['chosen_top_1'] = top_1[validation.idxmax()]
+  return {
+      name: COLUMNS[name].factor * float(value)
+      for name, value in measured.items()
+  }
 
 
 def measure_storage(population: population_lib.Population) -> float:
   """Returns the augmented examples per hundred others."""
   before = population.data.label_counts.sum()
-  return float(100 * (population.counts.sum() - before) / before)
+  extra = population.counts.sum() - before
+  return float(COLUMNS['extra_storage'].factor * extra / before)
 
 
 def measure_divergences(
@@ -118,19 +131,12 @@ def measure_divergences(
     raise ValueError(
         f'settings must have schedule=per_round, got {settings.schedule!r}.'
     )
-  divergences = []
-  for round_num in range(1, settings.rounds + 1):
-    sampled = sampling.sample_clients(
-        len(counts),
-        settings.clients_per_round,
-        seed=seed,
-        round_num=round_num,
-    )
-    schedule = mediators_lib.group_clients(
-        counts, settings, seed=round_num, clients=sampled
-    )
-    divergences.append(schedule.kl_divergence)
-  return np.concatenate(divergences)
+  return np.concatenate([
+      grouping.schedule_of_round(
+          settings, counts, seed, round_num
+      ).kl_divergence
+      for round_num in range(1, settings.rounds + 1)
+  ])
 
 
 def summarize_divergences(divergences: np.ndarray) -> dict[str, float]:

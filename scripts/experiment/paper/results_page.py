@@ -10,7 +10,7 @@ from experiment.paper import experiments
 from experiment.paper import paper_claims
 from experiment.paper import paper_experiments
 from experiment.paper import runner as reproduction_lib
-from experiment.studies import table as study_table
+from experiment.runs import tables
 
 SCALE = 'small'
 _ANSWERS = {True: 'confirmed here', False: 'not confirmed here'}
@@ -82,7 +82,7 @@ def format_results(
       '## What the paper claims',
       _format_claims(paper_claims.PAPER, all_results, _ANSWERS),
       '## Not testable here',
-      study_table.markdown_lines(('claim', 'why'), paper_claims.NOT_TESTABLE),
+      tables.markdown(('claim', 'why'), paper_claims.NOT_TESTABLE),
       '## What we asked besides',
       _format_claims(paper_claims.OURS, all_results, _REPLIES),
       '## The tables',
@@ -114,7 +114,7 @@ def _format_claims(
     finding = claim.judge(experiment, all_results[claim.experiment])
     answer = 'undecided' if finding.holds is None else answers[finding.holds]
     lines.append((link, claim.text, finding.measured, answer))
-  return study_table.markdown_lines(
+  return tables.markdown(
       ('from', 'statement', 'measured', 'answer'), lines
   )
 

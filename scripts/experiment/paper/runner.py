@@ -130,7 +130,8 @@ class Reproduction:
     amounts = [work(settings) for settings in self.expected_settings()]
     started, done = time.monotonic(), 0.0
     for index, (row, seed) in enumerate(self.runs()):
-      if run_lib.is_finished(self.folder(row, seed)):
+      settings = self.experiment.rows[row].settings
+      if run_lib.is_finished(self.folder(row, seed), settings.rounds):
         continue
       left = 'unknown'
       if done:
@@ -141,7 +142,6 @@ class Reproduction:
           f' left: {left}'
       )
       done += amounts[index]
-      settings = self.experiment.rows[row].settings
       folder = self.folder(row, seed)
       folder.parent.mkdir(parents=True, exist_ok=True)
       folder_lib.write_atomically(

@@ -7,7 +7,6 @@ are selected, its losses when it is trained, its accuracy when it is evaluated;
 
 import collections
 from collections.abc import Sequence
-import csv
 import dataclasses
 import pathlib
 from typing import Any, Optional
@@ -20,18 +19,21 @@ from astraea_tff.metrics import classification
 from experiment.runs import folder as folder_lib
 from experiment.runs import interruption
 from experiment.runs import per_class
+from experiment.runs import tables
 
 METRICS_FILE = 'metrics.csv'
 _BYTES_PER_MEGABYTE = 1e6
-# Of what `astraea_tff.metrics.classification.Evaluation` measures over all classes.
-_MEASURES = (
-    'macro_precision',
-    'macro_recall',
-    'macro_f1',
-    'worst_class_recall',
-    'calibration_error',
-)
-_EVALUATED = ('top_1', 'loss', *_MEASURES, 'validation_top_1')
+# By column, what `astraea_tff.metrics.classification.Evaluation` calls it.
+_OF_EVALUATION = {
+    'top_1': 'accuracy',
+    'loss': 'loss',
+    'macro_precision': 'macro_precision',
+    'macro_recall': 'macro_recall',
+    'macro_f1': 'macro_f1',
+    'worst_class_recall': 'worst_class_recall',
+    'calibration_error': 'calibration_error',
+}
+_EVALUATED = (*_OF_EVALUATION, 'validation_top_1')
 _COLUMNS = (
     *_EVALUATED,
     'train_loss',
@@ -74,25 +76,14 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
   Raises:
     ValueError: If the file is not a table as `TrainingLog` writes it.
   """
-
-  def read_cell(name, cell):
-    if name == 'round':
-      return int(cell)
-    if name == _PARTITION_COLUMN:
-      return cell
-    return float(cell) if cell else None
-
-  with path.open(newline='') as file:
-    try:
-      return [
-          {name: read_cell(name, cell) for name, cell in row.items()}
-          for row in csv.DictReader(file, strict=True)
-      ]
-    except (TypeError, ValueError, csv.Error) as error:
-      raise ValueError(
-          f'{path} is damaged ({error}). Remove its last, broken lines, and the'
-          ' same command goes on from the last checkpoint.'
-      ) from error
+  table = tables.read_csv(
+      path,
+      'Remove its last, broken lines, and the same command goes on from the'
+      ' last checkpoint.',
+      text=[_PARTITION_COLUMN],
+      integers=['round'],
+  )
+  return table.astype(object).where(table.notna(), None).to_dict('records')
 
 
 def evaluation_metrics(
@@ -105,9 +96,8 @@ def evaluation_metrics(
     result: The evaluation.
     validation: That on the examples held out for validation, if there are any.
   """
-  metrics = {name: getattr(result, name) for name in _MEASURES}
-  metrics |= {name: getattr(result, name) for name in per_class.MEASURES}
-  metrics |= dict(top_1=result.accuracy, loss=result.loss)
+  names = _OF_EVALUATION | {name: name for name in per_class.MEASURES}
+  metrics = {name: getattr(result, of) for name, of in names.items()}
   if validation is not None:
     metrics['validation_top_1'] = validation.accuracy
   return metrics
@@ -192,9 +182,17 @@ class TrainingLog(tff.program.ReleaseManager):
     self._partition = partition_hash[:_HASH_DIGITS]
     self.last_round: Optional[int] = None
     self._costs: dict[int, RoundCost] = {}
-    self._totals: dict[int, dict[str, float]] = {
-        row['round']: row for row in read_rows(self.path)
-    }
+    self._totals: dict[int, dict[str, float]] = {}
+    for row in read_rows(self.path):
+      recorded = row.get(_PARTITION_COLUMN, self._partition)
+      if recorded != self._partition:
+        raise ValueError(
+            f'{self.path} has round {row["round"]} on other data: their'
+            f' partition is {recorded}, and that of the data now is'
+            f' {self._partition}. Use the data of before to resume the run, or'
+            ' another --output_dir.'
+        )
+      self._totals[row['round']] = row
     self._bar = tqdm.tqdm(
         total=num_rounds, desc=description, unit='round', leave=True
     )
@@ -226,7 +224,9 @@ class TrainingLog(tff.program.ReleaseManager):
         (name, float(measured))
         for name, measured in _evaluated(value, _EVALUATED).items()
     )
-    before = self._totals.get(round_num - 1, {})
+    # The row of the round before may be lost, after a power cut for example.
+    earlier = (key for key in self._totals if key < round_num)
+    before = self._totals.get(max(earlier, default=None), {})
     cost = self._costs.pop(round_num, None)
     if 'client_work' in value:
       row['train_loss'] = float(value['client_work']['train']['loss'])

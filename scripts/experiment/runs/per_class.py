@@ -1,17 +1,19 @@
 """per_class.csv: precision, recall and F1 of each class, by round."""
 
 from collections.abc import Mapping, Sequence
-import csv
-import io
 import pathlib
 
 import numpy as np
+import pandas as pd
 
-from experiment.runs import folder as folder_lib
+from experiment.runs import tables
 
 PER_CLASS_FILE = 'per_class.csv'
 MEASURES = ('precision', 'recall', 'f1')
-_COLUMNS = ('round', 'class', *MEASURES)
+_COLUMNS = ['round', 'class', *MEASURES]
+_MEND = (
+    'Remove it, and the same command writes it for the rounds that are left.'
+)
 
 
 class PerClassTable:
@@ -31,8 +33,18 @@ class PerClassTable:
       ValueError: If the file is not such a table.
     """
     self._path = path
-    self._class_names = class_names
-    self._rows = _read_rows(path) if path.exists() else []
+    self._class_names = [str(name) for name in class_names]
+    self._rounds: dict[int, pd.DataFrame] = {}
+    if path.exists():
+      table = tables.read_csv(
+          path, _MEND, text=['class'], integers=['round']
+      )
+      if list(table.columns) != _COLUMNS:
+        raise ValueError(
+            f'{path} is damaged (its columns are {",".join(table.columns)}).'
+            f' {_MEND}'
+        )
+      self._rounds = dict(list(table.groupby('round')))
 
   def write(
       self, round_num: int, measures: Mapping[str, np.ndarray]
@@ -46,29 +58,10 @@ class PerClassTable:
     Raises:
       OSError: The file cannot be written; it is left as it was.
     """
-    rows = [row for row in self._rows if row[0] < round_num]
-    columns = (measures[name] for name in MEASURES)
-    for name, *values in zip(self._class_names, *columns):
-      rows.append((round_num, str(name), *map(float, values)))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator='\n')
-    writer.writerows([_COLUMNS, *rows])
-    folder_lib.write_atomically(self._path, text.getvalue())
-    self._rows = rows
-
-
-def _read_rows(path: pathlib.Path) -> list[tuple]:
-  with path.open(newline='') as file:
-    try:
-      header, *rows = csv.reader(file, strict=True)
-      if tuple(header) != _COLUMNS:
-        raise ValueError(f'its columns are {",".join(header)}')
-      return [
-          (int(round_num), name, *map(float, (precision, recall, f1)))
-          for round_num, name, precision, recall, f1 in rows
-      ]
-    except (ValueError, csv.Error) as error:
-      raise ValueError(
-          f'{path} is damaged ({error}). Remove it, and the same command writes'
-          ' it for the rounds that are left.'
-      ) from error
+    columns = {name: np.asarray(measures[name], float) for name in MEASURES}
+    rounds = {r: part for r, part in self._rounds.items() if r < round_num}
+    rounds[round_num] = pd.DataFrame(
+        {'round': round_num, 'class': self._class_names, **columns}
+    )
+    tables.write_csv(self._path, pd.concat(rounds.values()))
+    self._rounds = rounds

@@ -3,16 +3,17 @@
 A study that is interrupted goes on after the last row it wrote.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-import csv
-import io
+from collections.abc import Callable, Mapping, Sequence
 import pathlib
 from typing import Any, Optional
 
 import numpy as np
+import pandas as pd
 import tqdm
 
-from experiment.runs import folder as folder_lib
+from experiment.runs import tables
+
+_KEY = ['setting', 'seed']
 
 
 def fill_table(
@@ -20,7 +21,7 @@ def fill_table(
     settings: Sequence[str],
     seeds: Sequence[int],
     start_seed: Callable[[int], Callable[[str], Mapping[str, float]]],
-) -> list[dict[str, Any]]:
+) -> pd.DataFrame:
   """Measures every setting for every seed, those that `path` has left out.
 
   Args:
@@ -32,12 +33,15 @@ def fill_table(
       setting: from its name to the columns of its row.
 
   Returns:
-    The rows, all of them, in order.
+    The table, with the seeds of a setting together.
 
   Raises:
     ValueError: If `path` holds something else than such a table.
   """
-  rows = {(row['setting'], row['seed']): row for row in read_table(path)}
+  rows = {
+      (row['setting'], row['seed']): row
+      for row in read_table(path).to_dict('records')
+  }
   wanted = [(setting, seed) for seed in seeds for setting in settings]
   missing = [key for key in wanted if key not in rows]
   started: dict[int, Optional[Callable[..., Any]]] = {}
@@ -45,98 +49,34 @@ def fill_table(
     if seed not in started:
       # One seed's data and processes at a time.
       started = {seed: start_seed(seed)}
-    # As floats, the rows are those that would be read from the file.
     measured = {k: float(v) for k, v in started[seed](setting).items()}
     rows[setting, seed] = {'setting': setting, 'seed': seed, **measured}
-    _write_table(path, [rows[key] for key in wanted if key in rows])
-  return [rows[setting, seed] for setting in settings for seed in seeds]
+    done = [rows[key] for key in wanted if key in rows]
+    tables.write_csv(path, pd.DataFrame(done), missing='nan')
+  return pd.DataFrame(
+      [rows[setting, seed] for setting in settings for seed in seeds]
+  )
 
 
-def read_table(path: pathlib.Path) -> list[dict[str, Any]]:
-  """Reads the rows that `fill_table` wrote; none if there is no file yet.
+def read_table(path: pathlib.Path) -> pd.DataFrame:
+  """Reads the table that `fill_table` wrote; empty if there is no file yet.
 
   Raises:
     ValueError: If the file is not such a table.
   """
   if not path.exists():
-    return []
-  with path.open(newline='') as file:
-    try:
-      rows = list(csv.DictReader(file, strict=True))
-      return [
-          {
-              'setting': row.pop('setting'),
-              'seed': int(row.pop('seed')),
-              **{name: float(cell) for name, cell in row.items()},
-          }
-          for row in rows
-      ]
-    except (KeyError, TypeError, ValueError, csv.Error) as error:
-      raise ValueError(
-          f'{path} is damaged ({error!r}); remove it to measure anew.'
-      ) from error
+    return pd.DataFrame(columns=_KEY)
+  table = tables.read_csv(
+      path, 'Remove it to measure anew.', text=['setting'], integers=['seed']
+  )
+  if list(table.columns[:2]) != _KEY:
+    raise ValueError(
+        f'{path} is damaged (its first columns are not {", ".join(_KEY)}).'
+        ' Remove it to measure anew.'
+    )
+  return table
 
 
-def _write_table(
-    path: pathlib.Path, rows: Sequence[Mapping[str, Any]]
-) -> None:
-  text = io.StringIO()
-  writer = csv.DictWriter(text, list(rows[0]), lineterminator='\n')
-  writer.writeheader()
-  writer.writerows(rows)
-  folder_lib.write_atomically(path, text.getvalue())
-
-
-def values_of(
-    rows: Sequence[Mapping[str, Any]], setting: str, column: str
-) -> np.ndarray:
-  """A column of a setting's rows, `float64`, one value a seed."""
-  return np.array([row[column] for row in rows if row['setting'] == setting])
-
-
-def mean_and_spread(values: np.ndarray, digits: int) -> str:
-  """Mean and sample standard deviation over seeds as text; none of NaNs."""
-  if np.isnan(values).any():
-    return ''
-  mean = f'{values.mean():.{digits}f}'
-  if len(values) == 1:
-    return mean
-  return f'{mean} ± {values.std(ddof=1):.{digits}f}'
-
-
-def markdown_table(
-    rows: Sequence[Mapping[str, Any]],
-    settings: Sequence[str],
-    columns: Mapping[str, tuple[str, float, int]],
-) -> str:
-  """Returns a Markdown table of mean and spread over seeds.
-
-  Args:
-    rows: What `fill_table` returned.
-    settings: The table's lines.
-    columns: From a column's name in `rows` to its heading, what to multiply
-      its values by, and the digits after the point.
-
-  Returns:
-    The table, without a newline at its end.
-  """
-  heads = ['setting', *(heading for heading, _, _ in columns.values())]
-  lines = [
-      [
-          setting,
-          *(
-              mean_and_spread(factor * values_of(rows, setting, name), digits)
-              for name, (_, factor, digits) in columns.items()
-          ),
-      ]
-      for setting in settings
-  ]
-  return markdown_lines(heads, lines)
-
-
-def markdown_lines(
-    heads: Sequence[str], lines: Iterable[Sequence[str]]
-) -> str:
-  """Returns a Markdown table of text, without a newline at its end."""
-  rows = [heads, ['---'] * len(heads), *lines]
-  return '\n'.join(f'| {" | ".join(cells)} |' for cells in rows)
+def values_of(table: pd.DataFrame, setting: str, column: str) -> np.ndarray:
+  """Returns a column of a setting's rows, float64, one value a seed."""
+  return table.loc[table['setting'] == setting, column].to_numpy()

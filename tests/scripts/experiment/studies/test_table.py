@@ -1,6 +1,8 @@
 import numpy as np
+import pandas as pd
 import pytest
 
+from experiment.runs import tables
 from experiment.studies import table as study_table
 
 _SETTINGS = ('plain', 'a, b')
@@ -34,7 +36,7 @@ def test_every_setting_is_measured_for_every_seed(tmp_path):
   assert started == [0, 4]
   assert sorted(measured) == sorted((s, n) for s in _SETTINGS for n in (0, 4))
   np.testing.assert_equal(
-      rows,
+      rows.to_dict('records'),
       [
           {'setting': name, 'seed': n, 'size': len(name), 'third': n / 3}
           | {'none': np.nan}
@@ -43,8 +45,10 @@ def test_every_setting_is_measured_for_every_seed(tmp_path):
       ],
   )
   np.testing.assert_equal(
-      sorted(study_table.read_table(path), key=lambda row: row['setting'])[2:],
-      rows[:2],
+      study_table.read_table(path)
+      .sort_values('setting', kind='stable')[2:]
+      .to_dict('records'),
+      rows[:2].to_dict('records'),
   )
 
 
@@ -56,7 +60,7 @@ def test_an_interrupted_study_measures_only_what_is_missing(tmp_path):
   assert started == [1, 2]
   assert after == [(s, n) for n in (1, 2) for s in _SETTINGS]
   unbroken, _, _ = measured_keys(tmp_path / 'other.csv', [0, 1, 2])
-  np.testing.assert_equal(rows, unbroken)
+  pd.testing.assert_frame_equal(rows, unbroken)
   assert path.read_text() == (tmp_path / 'other.csv').read_text()
   _, started, again = measured_keys(path, [0, 1, 2])
   assert started == again == []
@@ -84,8 +88,8 @@ def test_markdown_holds_means_and_sample_deviations():
       {'setting': 'x', 'seed': 1, 'share': 0.2, 'none': np.nan},
       {'setting': 'y', 'seed': 0, 'share': 0.5, 'none': 1.0},
   ]
-  table = study_table.markdown_table(
-      rows, ['y', 'x'], {'share': ('share (%)', 100, 1), 'none': ('none', 1, 0)}
+  table = tables.markdown_of_seeds(
+      pd.DataFrame(rows), ['y', 'x'], {'share': ('share (%)', 100, 1), 'none': ('none', 1, 0)}
   )
   assert table.splitlines() == [
       '| setting | share (%) | none |',
