@@ -99,7 +99,7 @@ def _train_all_seeds() -> None:
   _set_execution_context(settings)
   for seed in seeds:
     seed_folder = folder / f'seed_{seed}'
-    if run_lib.is_finished(seed_folder):
+    if run_lib.is_finished(seed_folder, settings.rounds):
       print(f'{seed_folder} is finished already.')
       continue
     run_lib.train(

@@ -1,129 +1,152 @@
-"""What a run trains: a learning process, and the data and cost of a round.
+"""What a run trains: a learning process, and the data and cost of a round."""
 
-The processes that train clients side by side are in
-`experiment.runs.baselines`.
-"""
-
+from collections.abc import Callable
 import pathlib
-from typing import Union
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_federated as tff
 
 from astraea_tff.clients import by_id as clients_by_id
-from astraea_tff.clients import mediator_data as mediator_data_lib
 from astraea_tff.labels import divergence
 from astraea_tff.metrics import traffic
+from astraea_tff.scheduling import rounds as rounds_lib
 from astraea_tff.scheduling import sampling
+from astraea_tff.scheduling import schedule as schedule_lib
 from astraea_tff.training import astraea
 from experiment.runs import baselines
-from experiment.runs import grouping as mediators_lib
+from experiment.runs import grouping
 from experiment.runs import metrics_log
 from experiment.runs import optimizers
 from experiment.runs import population as population_lib
 from experiment.runs import settings as settings_lib
 
 
+class Algorithm(NamedTuple):
+  """An algorithm on the clients of a run.
+
+  Attributes:
+    process: The learning process.
+    divergences: By name, float64 [any], the divergences from the target of the
+      single clients, and of the mediators if there are any (of the first
+      round's, if each round has its own).
+    select: Returns the data of a round, from its number, and what it costs.
+  """
+
+  process: tff.learning.templates.LearningProcess
+  divergences: dict[str, np.ndarray]
+  select: Callable[[int], tuple[list[Any], metrics_log.RoundCost]]
+
+
 def build(
     settings: settings_lib.Settings,
     population: population_lib.Population,
     folder: pathlib.Path,
-) -> Union['Astraea', baselines.FedAvg]:
-  """Builds the algorithm; Astraea writes its schedule to `folder`."""
-  if settings.algorithm == 'astraea':
-    return Astraea(settings, population, folder)
-  return baselines.FedAvg(settings, population)
+    schedule: Optional[schedule_lib.Schedule] = None,
+) -> Algorithm:
+  """Builds the algorithm of the settings.
 
-
-class Astraea:
-  """Astraea, with a schedule for all rounds or one for each.
-
-  Attributes:
-    process: The learning process.
-    divergences: By name, the divergences from the target of the single clients
-      and of the mediators (of the first round's, if each round has its own).
+  Args:
+    settings: The settings.
+    population: The clients.
+    folder: Of the run; Astraea writes its schedule there.
+    schedule: Astraea's static schedule, if it is made already.
   """
+  if settings.algorithm == 'astraea':
+    return _build_astraea(settings, population, folder, schedule)
+  return _build_side_by_side(settings, population)
 
-  def __init__(
-      self,
-      settings: settings_lib.Settings,
-      population: population_lib.Population,
-      folder: pathlib.Path,
-  ):
-    """Schedules the clients and writes the schedule to `folder`."""
-    self._settings = settings
-    self._population = population
-    self._mediators = mediators_lib.Mediators(
-        settings, population.counts, population.seed, folder
-    )
-    optimizer = optimizers.build_client_optimizer(settings)
-    self.process = clients_by_id.read_by_id(
-        astraea.build_weighted_astraea(
-            population_lib.build_model_fn(population),
-            optimizer,
-            optimizers.build_server_optimizer(settings),
-            max_clients=settings.max_clients,
-            mediator_epochs=settings.mediator_epochs,
-            local_epochs=settings.local_epochs,
-            carry_optimizer_state=settings.carry_optimizer_state,
-            client_order=settings.client_order,
-            client_clipping_norm=settings.client_clipping_norm,
-        ),
-        population.clients,
-    )
-    weights = optimizers.initial_weights(self.process)
-    self._model_bytes = traffic.model_bytes(tf.nest.flatten(weights))
-    self._carried_bytes = 0
-    if settings.carry_optimizer_state:
-      self._carried_bytes = optimizers.state_bytes(
-          optimizer, weights.trainable
-      )
-    self.divergences = {
-        'clients': divergence.kl_divergence(population.counts),
-        'mediators': self._mediators.kl_divergence,
-    }
 
-  def select(
-      self, round_num: int
-  ) -> tuple[list[mediator_data_lib.MediatorData], metrics_log.RoundCost]:
-    """Returns the data of a round and what the round costs."""
-    settings = self._settings
-    mediators_of_round = self._mediators.of_round(round_num)
-    num_clients = [len(m) for m in mediators_of_round.mediators]
-    orders = None
-    if settings.client_order == 'reshuffled':
-      orders = sampling.reshuffled_orders(
-          num_clients,
-          settings.max_clients,
-          settings.mediator_epochs,
-          seed=self._population.seed,
-          round_num=round_num,
-      )
-    data = mediator_data_lib.mediator_data(
-        mediators_of_round.mediators,
-        self._population.clients.for_round(round_num),
-        settings.max_clients,
-        orders=orders,
-    )
-    num_bytes, num_bytes_in_paper = (
-        self._round_bytes(num_clients, mediator_epochs)
-        for mediator_epochs in (settings.mediator_epochs, 1)
-    )
-    return data, metrics_log.RoundCost(
-        num_bytes,
-        num_bytes_in_paper,
-        metrics_log.mean_or_none(mediators_of_round.kl_divergence),
-    )
+def _build_astraea(settings, population, folder, schedule) -> Algorithm:
+  mediators = grouping.Mediators(
+      settings, population.counts, population.seed, folder, schedule
+  )
+  optimizer = optimizers.build_client_optimizer(settings)
+  process = clients_by_id.read_by_id(
+      astraea.build_weighted_astraea(
+          population_lib.build_model_fn(population),
+          optimizer,
+          optimizers.build_server_optimizer(settings),
+          max_clients=settings.max_clients,
+          mediator_epochs=settings.mediator_epochs,
+          local_epochs=settings.local_epochs,
+          carry_optimizer_state=settings.carry_optimizer_state,
+          client_order=settings.client_order,
+          client_clipping_norm=settings.client_clipping_norm,
+      ),
+      population.clients,
+  )
+  weights = optimizers.initial_weights(process)
+  model_bytes = traffic.model_bytes(tf.nest.flatten(weights))
+  carried_bytes = 0
+  if settings.carry_optimizer_state:
+    carried_bytes = optimizers.state_bytes(optimizer, weights.trainable)
 
-  def _round_bytes(self, num_clients: list[int], mediator_epochs: int) -> int:
-    """Traffic of mediators of so many clients."""
+  def round_bytes(num_clients: list[int], mediator_epochs: int) -> int:
     if not any(num_clients):
       return 0
     return traffic.astraea_round_bytes(
-        self._model_bytes,
+        model_bytes,
         sum(num_clients),
-        self._settings.max_clients,
+        settings.max_clients,
         mediator_epochs,
-        carry_optimizer_state_bytes=self._carried_bytes,
+        carry_optimizer_state_bytes=carried_bytes,
         num_mediators=np.count_nonzero(num_clients),
     )
+
+  def select(round_num: int):
+    of_round = mediators.of_round(round_num)
+    num_clients = [len(mediator) for mediator in of_round.mediators]
+    data = rounds_lib.data_of_round(
+        of_round.visits,
+        population.clients,
+        settings.max_clients,
+        round_num=round_num,
+    )
+    return data, metrics_log.RoundCost(
+        round_bytes(num_clients, settings.mediator_epochs),
+        round_bytes(num_clients, 1),
+        metrics_log.mean_or_none(of_round.kl_divergence),
+    )
+
+  divergences = {
+      'clients': divergence.kl_divergence(population.counts),
+      'mediators': mediators.kl_divergence,
+  }
+  return Algorithm(process, divergences, select)
+
+
+def _build_side_by_side(settings, population) -> Algorithm:
+  """Builds TFF's weighted FedAvg, FedProx or Mime Lite."""
+  process = clients_by_id.read_by_id(
+      baselines.build_process(
+          settings, population_lib.build_model_fn(population)
+      ),
+      population.clients,
+  )
+  round_bytes = baselines.round_bytes_fn(
+      settings, optimizers.initial_weights(process)
+  )
+  divergences = divergence.kl_divergence(population.counts)
+
+  def select(round_num: int):
+    draw = dict(seed=population.seed, round_num=round_num)
+    sampled = sampling.sample_clients(
+        len(population.counts), settings.clients_per_round, **draw
+    )
+    available = list(
+        sampling.available_clients(sampled, settings.drop_probability, **draw)
+    )
+    clients = population.clients.for_round(round_num)
+    data = [clients[k] for k in available]
+    # TFF keeps what it made for a number of clients, so that stays the same.
+    data += [clients.nobody] * (len(sampled) - len(available))
+    num_bytes = round_bytes(len(available)) if available else 0
+    return data, metrics_log.RoundCost(
+        num_bytes,
+        num_bytes,
+        metrics_log.mean_or_none(divergences[available]),
+    )
+
+  return Algorithm(process, {'clients': divergences}, select)

@@ -1,9 +1,9 @@
 """Which mediators train in a round, and with which clients."""
 
-from collections.abc import Sequence
-import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 import pathlib
-from typing import Optional
+import types
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
@@ -14,10 +14,37 @@ from astraea_tff.scheduling import assignment
 from astraea_tff.scheduling import greedy
 from astraea_tff.scheduling import grouping
 from astraea_tff.scheduling import refinement
+from astraea_tff.scheduling import rounds as rounds_lib
 from astraea_tff.scheduling import sampling
 from astraea_tff.scheduling import schedule as schedule_lib
 from experiment.runs import folder as folder_lib
 from experiment.runs import settings as settings_lib
+
+
+def _seedless(group: Callable[..., schedule_lib.Schedule]):
+  """Returns a way to group that takes a seed and does not use it."""
+  return lambda *arguments, seed, **options: group(*arguments, **options)
+
+
+def _refined(
+    counts: np.ndarray, max_clients: int, *, target: Any, clients: Any
+) -> schedule_lib.Schedule:
+  schedule = greedy.reschedule(
+      counts, max_clients, target=target, clients=clients
+  )
+  return refinement.refine(schedule, counts, target=target)
+
+
+# By name, a function of counts, gamma, and by keyword target, clients and seed.
+_GROUPINGS: Mapping[str, Callable[..., schedule_lib.Schedule]] = (
+    types.MappingProxyType({
+        'greedy': _seedless(greedy.reschedule),
+        'refined': _seedless(_refined),
+        'assignment': _seedless(assignment.reschedule_by_assignment),
+        'random': greedy.random_schedule,
+        'approximate': approximate.reschedule_approximately,
+    })
+)
 
 
 def group_clients(
@@ -38,39 +65,61 @@ def group_clients(
   Returns:
     The schedule.
   """
-  target = None if settings.target == 'uniform' else settings.target
-  arguments = dict(target=target, clients=clients)
-  if settings.grouping == 'assignment':
-    return assignment.reschedule_by_assignment(
-        counts, settings.max_clients, **arguments
-    )
-  if settings.grouping == 'random':
-    return greedy.random_schedule(
-        counts, settings.max_clients, seed=seed, **arguments
-    )
-  if settings.grouping == 'approximate':
-    return approximate.reschedule_approximately(
-        counts, settings.max_clients, seed=seed, **arguments
-    )
-  schedule = greedy.reschedule(counts, settings.max_clients, **arguments)
-  if settings.grouping == 'refined':
-    return refinement.refine(schedule, counts, target=target)
-  return schedule
+  return _GROUPINGS[settings.grouping](
+      counts,
+      settings.max_clients,
+      target=None if settings.target == 'uniform' else settings.target,
+      clients=clients,
+      seed=seed,
+  )
 
 
-@dataclasses.dataclass(frozen=True)
-class Round:
+def schedule_of_round(
+    settings: settings_lib.Settings,
+    counts: np.ndarray,
+    seed: int,
+    round_num: int,
+) -> schedule_lib.Schedule:
+  """Groups the clients that are sampled for a round; all in round 0.
+
+  Args:
+    settings: The settings.
+    counts: int64 [K, N]; the label counts of all clients.
+    seed: Of the run.
+    round_num: The number of the round.
+
+  Returns:
+    The schedule, which depends on the arguments alone.
+  """
+  clients = None
+  if round_num:
+    clients = sampling.sample_clients(
+        len(counts), settings.clients_per_round, seed=seed, round_num=round_num
+    )
+  return group_clients(
+      counts,
+      settings,
+      seed=randomness.grouping_seed(seed, round_num),
+      clients=clients,
+  )
+
+
+class Round(NamedTuple):
   """The mediators of a round.
 
   Attributes:
-    mediators: The clients of each in training order; none where all of a
-      mediator's clients dropped out.
+    visits: Which clients the mediators visit, and in which order.
     kl_divergence: float64 [any]; of those mediators that have clients, the
       divergence of their pooled labels from the target, in nats.
   """
 
-  mediators: list[tuple[int, ...]]
+  visits: rounds_lib.Visits
   kl_divergence: np.ndarray
+
+  @property
+  def mediators(self) -> list[tuple[int, ...]]:
+    """The clients of each mediator in training order, of some none."""
+    return list(self.visits.mediators)
 
 
 class Mediators:
@@ -85,20 +134,30 @@ class Mediators:
       counts: np.ndarray,
       seed: int,
       folder: pathlib.Path,
+      schedule: Optional[schedule_lib.Schedule] = None,
   ):
-    """Schedules the clients, and writes the schedule to `folder`."""
+    """Schedules the clients, and writes the schedule to `folder`.
+
+    Args:
+      settings: The settings.
+      counts: int64 [K, N]; the label counts of all clients.
+      seed: Of the run.
+      folder: Of the run.
+      schedule: The schedule for all rounds, if it is made already.
+    """
     self._settings = settings
     self._counts = counts
     self._seed = seed
     self._folder = folder
-    self._static_schedule = None
-    if settings.schedule == 'static':
-      self._static_schedule = self._group_clients(round_num=0)
-      folder_lib.write_atomically(
-          folder / 'schedule.json', self._static_schedule.to_json()
-      )
-    else:
+    self._static_schedule = schedule
+    if settings.schedule == 'per_round':
       (folder / 'schedules').mkdir(exist_ok=True)
+      return
+    if schedule is None:
+      self._static_schedule = schedule_of_round(settings, counts, seed, 0)
+    folder_lib.write_atomically(
+        folder / 'schedule.json', self._static_schedule.to_json()
+    )
 
   @property
   def kl_divergence(self) -> np.ndarray:
@@ -108,26 +167,49 @@ class Mediators:
 
   def of_round(self, round_num: int) -> Round:
     """Returns the mediators that train in a round."""
+    settings = self._settings
     if self._static_schedule is None:
       schedule = self._schedule_round(round_num)
-      sampled = range(schedule.num_mediators)
+      scheduled = schedule.mediators
     else:
       schedule = self._static_schedule
-      sampled = schedule.sample(
-          self._settings.models_per_round,
-          seed=self._seed,
-          round_num=round_num,
-      )
-    mediators = [
-        sampling.available_clients(
-            schedule.mediators[mediator],
-            self._settings.drop_probability,
-            seed=self._seed,
-            round_num=round_num,
-        )
-        for mediator in sampled
-    ]
-    return Round(mediators, self._measure(schedule, mediators))
+      scheduled = self._draw(round_num)
+    visits = rounds_lib.visits_of_round(
+        scheduled,
+        settings.max_clients,
+        seed=self._seed,
+        round_num=round_num,
+        drop_probability=settings.drop_probability,
+        reshuffled_epochs=(
+            settings.mediator_epochs
+            if settings.client_order == 'reshuffled'
+            else None
+        ),
+    )
+    return Round(visits, self._measure(schedule, visits.mediators))
+
+  def _draw(self, round_num: int) -> list[tuple[int, ...]]:
+    """Draws mediators of c clients together.
+
+    Where they have more, the last one trains the first of its clients alone;
+    where a small one leaves them with fewer, one more is drawn.
+    """
+    schedule, num_clients = self._static_schedule, 0
+    num_drawn = self._settings.models_per_round
+    while num_clients < self._settings.clients_per_round:
+      drawn = [
+          schedule.mediators[mediator]
+          for mediator in schedule.sample(
+              num_drawn, seed=self._seed, round_num=round_num
+          )
+      ]
+      num_clients = sum(map(len, drawn))
+      num_drawn += 1
+    # With one more drawn, more than one may be left without a client.
+    excess = num_clients - self._settings.clients_per_round
+    while excess >= len(drawn[-1]):
+      excess -= len(drawn.pop())
+    return [*drawn[:-1], drawn[-1][: len(drawn[-1]) - excess]]
 
   def _measure(
       self, schedule: schedule_lib.Schedule, mediators
@@ -144,23 +226,9 @@ class Mediators:
 
   def _schedule_round(self, round_num: int) -> schedule_lib.Schedule:
     """Returns the schedule of the clients sampled for a round; writes it."""
-    sampled = sampling.sample_clients(
-        len(self._counts),
-        self._settings.clients_per_round,
-        seed=self._seed,
-        round_num=round_num,
+    schedule = schedule_of_round(
+        self._settings, self._counts, self._seed, round_num
     )
-    schedule = self._group_clients(round_num, sampled)
     path = self._folder / 'schedules' / f'round_{round_num:06d}.json'
     folder_lib.write_atomically(path, schedule.to_json())
     return schedule
-
-  def _group_clients(
-      self, round_num: int, clients: Optional[Sequence[int]] = None
-  ) -> schedule_lib.Schedule:
-    return group_clients(
-        self._counts,
-        self._settings,
-        seed=randomness.grouping_seed(self._seed, round_num),
-        clients=clients,
-    )

@@ -1,17 +1,18 @@
 """One training run: from settings and a seed to a folder of results."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+import contextlib
 import gc
 import pathlib
 from typing import Any, Optional
 
-import numpy as np
 import tensorflow_federated as tff
 
 from astraea_tff.metrics import classification
+from astraea_tff.scheduling import schedule as schedule_lib
 from experiment.runs import algorithms
-from experiment.runs import checkpoints
+from experiment.runs import checkpoints as checkpoints_lib
 from experiment.runs import interruption
 from experiment.runs import metrics_log
 from experiment.runs import plots
@@ -23,9 +24,13 @@ WEIGHTS_FILE = 'model.weights.h5'
 _LAST_FILE = 'confusion_matrix.png'
 
 
-def is_finished(folder: pathlib.Path) -> bool:
-  """Returns whether `folder` holds a finished run."""
-  return (folder / _LAST_FILE).exists()
+def is_finished(folder: pathlib.Path, rounds: int) -> bool:
+  """Returns whether `folder` holds a finished run of so many rounds."""
+  metrics = folder / metrics_log.METRICS_FILE
+  if not (folder / _LAST_FILE).exists() or not metrics.exists():
+    return False
+  rows = metrics_log.read_rows(metrics)
+  return bool(rows) and rows[-1]['round'] == rounds
 
 
 def train(
@@ -54,129 +59,123 @@ def train(
     metrics_managers: What else the metrics of every round are released to.
 
   Raises:
-    ValueError: If the settings do not fit the data, or the last checkpoint is
-      damaged.
+    ValueError: If the settings do not fit the data, the folder holds rounds on
+      other data, or the last checkpoint is damaged.
     OSError: If a result cannot be written.
   """
   population = population_lib.make_population(
       settings, seed, data_dir, cache_dir
   )
-  folder.mkdir(parents=True, exist_ok=True)
-  algorithm = algorithms.build(settings, population, folder)
-  run = _Run(settings, population, algorithm, folder)
-  run.train(rounds_per_checkpoint, metrics_managers)
-  run.model.save_weights(folder / WEIGHTS_FILE)
-  _draw(settings, population, algorithm, run.evaluate(), folder)
+  train_population(
+      settings,
+      population,
+      folder,
+      rounds_per_checkpoint=rounds_per_checkpoint,
+      metrics_managers=metrics_managers,
+  )
 
 
-class _Run:
-  """The rounds of a run, under TFF's training loop.
+def train_population(
+    settings: settings_lib.Settings,
+    population: population_lib.Population,
+    folder: pathlib.Path,
+    *,
+    schedule: Optional[schedule_lib.Schedule] = None,
+    rounds_per_checkpoint: int = 1,
+    metrics_managers: Sequence[tff.program.ReleaseManager] = (),
+) -> None:
+  """Trains on clients that are there already; see `train`.
 
-  Attributes:
-    model: The Keras model that is evaluated, with the weights after `train`.
+  Args:
+    settings: The settings.
+    population: The clients.
+    folder: See `train`.
+    schedule: Astraea's static schedule, if it is made already.
+    rounds_per_checkpoint: See `train`.
+    metrics_managers: See `train`.
   """
+  data = population.data
+  folder.mkdir(parents=True, exist_ok=True)
+  log = metrics_log.TrainingLog(
+      folder,
+      num_rounds=settings.rounds,
+      description=f'{settings.algorithm} seed {population.seed}',
+      partition_hash=data.partition_hash,
+      class_names=data.class_names,
+  )
+  # It may be that of fewer rounds.
+  (folder / _LAST_FILE).unlink(missing_ok=True)
+  algorithm = algorithms.build(settings, population, folder, schedule)
+  checkpoints = checkpoints_lib.Checkpoints(folder)
+  checkpoints.check_last(algorithm.process)
+  # After the process, which builds its models in graphs: Keras gives up models
+  # made before.
+  model = population_lib.build_keras_model(population)
+  validation, test = population_lib.split_test(
+      data.test_labels, settings.validation_fraction
+  )
+  # The states of the last two rounds. Of the last one there may be no row yet.
+  states: dict[int, Any] = {}
 
-  def __init__(
-      self,
-      settings: settings_lib.Settings,
-      population: population_lib.Population,
-      algorithm: Any,
-      folder: pathlib.Path,
-  ):
-    data = population.data
-    self._settings = settings
-    self._num_classes = data.num_classes
-    self._algorithm = algorithm
-    self._checkpoints = checkpoints.Checkpoints(folder)
-    self._checkpoints.check_last(algorithm.process)
-    self._log = metrics_log.TrainingLog(
-        folder,
-        num_rounds=settings.rounds,
-        description=f'{settings.algorithm} seed {population.seed}',
-        partition_hash=data.partition_hash,
-        class_names=data.class_names,
+  def evaluate(part) -> classification.Evaluation:
+    return classification.evaluate(
+        model, data.test_images[part], data.test_labels[part], data.num_classes
     )
-    # After the process, which builds its models in graphs: Keras gives up
-    # models made before.
-    self.model = population_lib.build_keras_model(population)
-    self._evaluation: Optional[classification.Evaluation] = None
-    self._validation, self._test = (
-        (data.test_images[part], data.test_labels[part])
-        for part in population_lib.split_test(
-            data.test_labels, settings.validation_fraction
-        )
-    )
-    self._states: dict[int, Any] = {}
 
-  def train(
-      self,
-      rounds_per_checkpoint: int,
-      metrics_managers: Sequence[tff.program.ReleaseManager],
-  ) -> None:
-    """Trains all rounds that are left, and assigns the weights to the model."""
-    # Checkpoints leave cycles of objects. Without all that imports and tracing
-    # made to look through, Python collects them every few rounds.
-    gc.collect()
-    gc.freeze()
-    # TFF's training loop runs on the thread's event loop.
-    loop = asyncio.new_event_loop()
-    loop.set_exception_handler(_report_unless_interrupted)
-    asyncio.set_event_loop(loop)
-    try:
-      state = tff.simulation.run_training_process(
-          self._algorithm.process,
-          self._select,
-          self._settings.rounds,
-          evaluation_fn=self._see_state,
-          evaluation_selection_fn=lambda round_num: round_num,
-          program_state_manager=self._checkpoints,
-          rounds_per_saving_program_state=rounds_per_checkpoint,
-          metrics_managers=[self._log, *metrics_managers],
-      )
-    finally:
-      gc.unfreeze()
-      self._log.close()
-      self._save_last_round()
-    state.global_model_weights.assign_weights_to(self.model)
+  def select(round_num: int) -> Any:
+    of_round, cost = algorithm.select(round_num)
+    log.add_cost(round_num, cost)
+    return of_round
 
-  def evaluate(self) -> classification.Evaluation:
-    """Evaluates the model, unless it has been with its weights."""
-    if self._evaluation is None:
-      self._evaluation = self._evaluate_part(self._test)
-    return self._evaluation
-
-  def _evaluate_part(
-      self, part: tuple[np.ndarray, np.ndarray]
-  ) -> classification.Evaluation:
-    return classification.evaluate(self.model, *part, self._num_classes)
-
-  def _select(self, round_num: int) -> Any:
-    data, cost = self._algorithm.select(round_num)
-    self._log.add_cost(round_num, cost)
-    return data
-
-  def _see_state(self, state: Any, round_num: int) -> dict[str, Any]:
+  def see_state(state: Any, round_num: int) -> dict[str, Any]:
     """Notes the state after a round, and evaluates it if it is due."""
-    # This one, and the last that is in the log, should this one not get there.
-    last = self._log.last_round
-    self._states = {round_num: state} | (
-        {last: self._states[last]} if last in self._states else {}
-    )
-    self._evaluation = None
-    is_last = round_num == self._settings.rounds
-    if round_num % self._settings.rounds_per_evaluation and not is_last:
+    for earlier in states.keys() - {log.last_round}:
+      del states[earlier]
+    states[round_num] = state
+    is_last = round_num == settings.rounds
+    if round_num % settings.rounds_per_evaluation and not is_last:
       return {}
-    state.global_model_weights.assign_weights_to(self.model)
-    validation = None
-    if self._validation[1].size:
-      validation = self._evaluate_part(self._validation)
-    return metrics_log.evaluation_metrics(self.evaluate(), validation)
+    state.global_model_weights.assign_weights_to(model)
+    return metrics_log.evaluation_metrics(
+        evaluate(test), evaluate(validation) if validation.size else None
+    )
 
-  def _save_last_round(self) -> None:
-    """Saves the last round that is in the log, whatever ended the run."""
-    last = self._log.last_round
-    if last in self._states:
-      self._checkpoints.save_if_new(self._states[last], last)
+  try:
+    with _training_loop():
+      state = tff.simulation.run_training_process(
+          algorithm.process,
+          select,
+          settings.rounds,
+          evaluation_fn=see_state,
+          evaluation_selection_fn=lambda round_num: round_num,
+          program_state_manager=checkpoints,
+          rounds_per_saving_program_state=rounds_per_checkpoint,
+          metrics_managers=[log, *metrics_managers],
+      )
+  finally:
+    log.close()
+    # The last round that is in the log, whatever ended the run.
+    if log.last_round in states:
+      checkpoints.save_if_new(states[log.last_round], log.last_round)
+  state.global_model_weights.assign_weights_to(model)
+  model.save_weights(folder / WEIGHTS_FILE)
+  _draw(settings, population, algorithm, evaluate(test), folder)
+
+
+@contextlib.contextmanager
+def _training_loop() -> Iterator[None]:
+  """Makes the event loop on which TFF's training loop runs."""
+  # Checkpoints leave cycles of objects. Without all that imports and tracing
+  # made to look through, Python collects them every few rounds.
+  gc.collect()
+  gc.freeze()
+  loop = asyncio.new_event_loop()
+  loop.set_exception_handler(_report_unless_interrupted)
+  asyncio.set_event_loop(loop)
+  try:
+    yield
+  finally:
+    gc.unfreeze()
 
 
 def _report_unless_interrupted(
@@ -190,9 +189,10 @@ def _report_unless_interrupted(
 def _draw(settings, population, algorithm, result, folder) -> None:
   """Draws the run's pictures."""
   data = population.data
-  curve = metrics_log.accuracy_curve(metrics_log.read_rows(folder / metrics_log.METRICS_FILE))
+  rows = metrics_log.read_rows(folder / metrics_log.METRICS_FILE)
   plots.plot_accuracy(
-      folder / 'accuracy.png', {settings.algorithm: [curve]}
+      folder / 'accuracy.png',
+      {settings.algorithm: [metrics_log.accuracy_curve(rows)]},
   )
   plots.plot_kl_divergence(
       folder / 'kl_divergence.png', algorithm.divergences
