@@ -35,10 +35,11 @@ from experiment.benchmark import report as benchmark_report
 from experiment.benchmark import rounds as benchmark_rounds
 from experiment.benchmark import subjects as benchmark_subjects
 from experiment.runs import command
+from experiment.runs import flags as flags_lib
 from experiment.runs import folder as folder_lib
 from experiment.runs import machine
 
-_OUTPUT_DIR = flags.DEFINE_string(
+_OUTPUT_DIR = flags_lib.define_path(
     'output_dir', None, 'Where benchmark.json and benchmark.md go.',
     required=True,
 )

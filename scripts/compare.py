@@ -8,7 +8,6 @@ Writes comparison.md and accuracy.png to --output_dir.
 from collections.abc import Sequence
 import os
 import pathlib
-import sys
 
 # TensorFlow reads it when it is imported, and would fill the terminal.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
@@ -18,12 +17,14 @@ from absl import flags
 import numpy as np
 
 from experiment.paper import measures
+from experiment.runs import command
+from experiment.runs import flags as flags_lib
 from experiment.runs import folder as folder_lib
 from experiment.runs import metrics_log
 from experiment.runs import plots
 from experiment.runs import tables
 
-_OUTPUT_DIR = flags.DEFINE_string(
+_OUTPUT_DIR = flags_lib.define_path(
     'output_dir', None, 'Where the table and the picture go.', required=True
 )
 _TARGET_ACCURACY = flags.DEFINE_float(
@@ -102,7 +103,10 @@ def table_row(name: str, runs, target: float) -> list[str]:
 
 def _compare(paths: Sequence[pathlib.Path]) -> None:
   target = _TARGET_ACCURACY.value
-  runs = {path.name: read_run(path) for path in paths}
+  names = [path.resolve().name for path in paths]
+  if len(set(names)) < len(names):
+    names = [str(path) for path in paths]
+  runs = {name: read_run(path) for name, path in zip(names, paths)}
   header = [cell.format(target=f'{100 * target:g} %') for cell in _HEADER]
   rows = [table_row(name, run, target) for name, run in runs.items()]
   table = tables.markdown(header, rows, align=True)
@@ -118,13 +122,11 @@ def _compare(paths: Sequence[pathlib.Path]) -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-  paths = [pathlib.Path(path) for path in argv[1:]]
+  script, *paths = argv
   if not paths:
     raise app.UsageError('Name the folders of the runs to compare.')
-  try:
-    _compare(paths)
-  except (ValueError, OSError) as error:
-    sys.exit(f'compare.py: {" ".join(str(error).split())}')
+  folders = [pathlib.Path(os.path.expanduser(path)) for path in paths]
+  command.run(lambda: _compare(folders), [script])
 
 
 if __name__ == '__main__':

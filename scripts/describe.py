@@ -37,7 +37,7 @@ from experiment.runs import plots
 from experiment.runs import population as population_lib
 from experiment.runs import settings as settings_lib
 
-_OUTPUT_DIR = flags.DEFINE_string(
+_OUTPUT_DIR = flags_lib.define_path(
     'output_dir',
     None,
     'Where the text and the pictures go; earlier ones are replaced.',

@@ -42,10 +42,10 @@ _EXPERIMENT = flags.DEFINE_enum(
 _SCALE = flags.DEFINE_enum(
     'scale', 'small', experiments.SCALES, 'The size of data and rounds.'
 )
-_OUTPUT_DIR = flags.DEFINE_string(
+_OUTPUT_DIR = flags_lib.define_path(
     'output_dir', 'runs/reproduce', 'Where the pages go.'
 )
-_RUNS_DIR = flags.DEFINE_string(
+_RUNS_DIR = flags_lib.define_path(
     'runs_dir', None, 'Where the runs go; <output_dir>/runs by default.'
 )
 _DATA_DIR, _CACHE_DIR = flags_lib.define_folder_flags()

@@ -20,10 +20,11 @@ from absl import flags
 
 from experiment.paper import results_page
 from experiment.runs import command
+from experiment.runs import flags as flags_lib
 from experiment.runs import folder as folder_lib
 from experiment.runs import machine
 
-_RESULTS_DIR = flags.DEFINE_string(
+_RESULTS_DIR = flags_lib.define_path(
     'results_dir',
     'docs/results',
     'Where the tables are: the --output_dir of scripts/reproduce.py. The page'

@@ -34,9 +34,10 @@ import tensorflow_federated as tff
 from astraea_tff import runtime
 from experiment.runs import command
 from experiment.runs import flags as flags_lib
+from experiment.runs import plots
 from experiment.runs import run as run_lib
 
-_OUTPUT_DIR = flags.DEFINE_string(
+_OUTPUT_DIR = flags_lib.define_path(
     'output_dir', None, 'Where table and picture go.', required=True
 )
 _SEED = flags.DEFINE_integer(
@@ -123,7 +124,7 @@ def plot(
     axes.set_ylabel('resident memory (MB)')
     axes.grid(alpha=0.3)
     axes.legend(loc='lower right', fontsize=8)
-  drawn.savefig(path, dpi=120)
+  plots.save(drawn, path)
 
 
 def compare(megabytes: Mapping[str, Mapping[int, float]], last: int) -> None:

@@ -35,12 +35,14 @@ import tensorflow as tf
 
 import astraea_tff
 from experiment.runs import command
+from experiment.runs import flags as flags_lib
 from experiment.runs import folder as folder_lib
+from experiment.runs import plots
 from experiment.runs import tables
 from experiment.studies import table as study_table
 from experiment.studies import task as study_task
 
-_OUTPUT_DIR = flags.DEFINE_string(
+_OUTPUT_DIR = flags_lib.define_path(
     'output_dir', None, 'Where table and picture go.', required=True
 )
 _SEED = flags.DEFINE_multi_integer(
@@ -232,13 +234,14 @@ def draw(path: pathlib.Path, rows) -> None:
   axes.set_ylabel('top-1 (%)')
   axes.grid(alpha=0.3)
   axes.legend(fontsize='small')
-  drawn.savefig(path, dpi=120)
+  plots.save(drawn, path)
 
 
 def _study() -> None:
   folder = folder_lib.open_run_folder(
       _OUTPUT_DIR.value,
       {flag.name: flag.value for flag in (_SEED, _ROUNDS, _FED_AVG_EPOCHS)},
+      growing=('seed',),
   )
   astraea_tff.set_local_execution_context()
   rows = study_table.fill_table(

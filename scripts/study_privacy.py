@@ -32,12 +32,14 @@ import astraea_tff
 from astraea_tff import arguments
 from astraea_tff.labels import privacy
 from experiment.runs import command
+from experiment.runs import flags as flags_lib
 from experiment.runs import folder as folder_lib
+from experiment.runs import plots
 from experiment.runs import tables
 from experiment.studies import table as study_table
 from experiment.studies import task as study_task
 
-_OUTPUT_DIR = flags.DEFINE_string(
+_OUTPUT_DIR = flags_lib.define_path(
     'output_dir', None, 'Where table and picture go.', required=True
 )
 _SEED = flags.DEFINE_multi_integer(
@@ -177,7 +179,7 @@ def draw(path: pathlib.Path, rows, settings: Sequence[str]) -> None:
     axes.set_xticks(range(len(settings)), settings, rotation=60, ha='right')
     axes.set_ylabel(heading)
     axes.grid(alpha=0.3)
-  drawn.savefig(path, dpi=120)
+  plots.save(drawn, path)
 
 
 def _study() -> None:
@@ -188,6 +190,7 @@ def _study() -> None:
           flag.name: flag.value
           for flag in (_SEED, _EPSILON, _GRANULARITY, _ROUNDS, _NOISE_DRAWS)
       },
+      growing=('seed',),
   )
   astraea_tff.set_local_execution_context()
   rows = study_table.fill_table(

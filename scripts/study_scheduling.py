@@ -38,6 +38,7 @@ import pandas as pd
 import tqdm
 
 from experiment.runs import command
+from experiment.runs import flags as flags_lib
 from experiment.runs import folder as folder_lib
 from experiment.runs import tables
 from experiment.studies import scheduling_measures
@@ -45,7 +46,7 @@ from experiment.studies import scheduling_report
 
 _METHODS = scheduling_measures.METHODS
 
-_OUTPUT_DIR = flags.DEFINE_string(
+_OUTPUT_DIR = flags_lib.define_path(
     'output_dir', None, 'Where tables and pictures go.', required=True
 )
 _NUM_CLASSES = flags.DEFINE_multi_integer(

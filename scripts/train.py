@@ -10,7 +10,8 @@ machine or others (docs/several_machines.md); they must see the same
 
 Every seed has a folder of its own in --output_dir, with metrics.csv, TensorBoard
 events, the schedule, the final weights and the pictures. The same command again
-goes on where it stopped; other flags on the same folder are refused.
+goes on where it stopped, also with more --rounds or another --seed; other flags
+on the same folder are refused.
 """
 
 from collections.abc import Sequence
@@ -31,8 +32,11 @@ from experiment.runs import machine
 from experiment.runs import run as run_lib
 from experiment.runs import settings as settings_lib
 
-_OUTPUT_DIR = flags.DEFINE_string(
-    'output_dir', None, 'The folder of the run, new or to be resumed.'
+_OUTPUT_DIR = flags_lib.define_path(
+    'output_dir',
+    None,
+    'The folder of the run, new or to be resumed.',
+    required=True,
 )
 _SEEDS = flags.DEFINE_multi_integer(
     'seed',
@@ -67,7 +71,6 @@ _WORKERS = flags.DEFINE_list(
     None,
     'Workers to train on, host:port,...; one of its own by default.',
 )
-flags.mark_flag_as_required('output_dir')
 flags_lib.define_flags()
 
 
@@ -94,7 +97,9 @@ def _train_all_seeds() -> None:
   if len(set(seeds)) < len(seeds):
     raise ValueError(f'--seed must be given different values, got {seeds}.')
   folder = folder_lib.open_run_folder(
-      _OUTPUT_DIR.value, dataclasses.asdict(settings) | {'seed': seeds}
+      _OUTPUT_DIR.value,
+      dataclasses.asdict(settings) | {'seed': seeds},
+      growing=('rounds', 'seed'),
   )
   _set_execution_context(settings)
   for seed in seeds:

@@ -44,12 +44,26 @@ with script_runner.loaded('train') as train:
 
 _MOMENTS = {
     'within round 3': """
-      select = algorithms.Astraea.select
-      def select_and_end(self, round_num):
-        if round_num == 3:
-          threading.Timer(0.05, end).start()
-        return select(self, round_num)
-      algorithms.Astraea.select = select_and_end
+      build = algorithms.build
+      def build_and_end(*arguments):
+        algorithm = build(*arguments)
+        def select(round_num):
+          if round_num == 3:
+            threading.Timer(0.05, end).start()
+          return algorithm.select(round_num)
+        return algorithm._replace(select=select)
+      algorithms.build = build_and_end
+    """,
+    'while the last picture is written': """
+      from matplotlib import figure
+      savefig = figure.Figure.savefig
+      def write_half_and_end(self, file, **options):
+        if 'confusion_matrix' in str(getattr(file, 'name', file)):
+          getattr(file, 'buffer', file).write(b'half')
+          file.flush()
+          end()
+        savefig(self, file, **options)
+      figure.Figure.savefig = write_half_and_end
     """,
     'between the row and the checkpoint of round 3': """
       save = checkpoints.Checkpoints.save

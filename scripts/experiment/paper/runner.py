@@ -143,7 +143,7 @@ class Reproduction:
       )
       done += amounts[index]
       folder = self.folder(row, seed)
-      folder.parent.mkdir(parents=True, exist_ok=True)
+      folder_lib.lock(folder.parent)
       folder_lib.write_atomically(
           folder.parent / 'settings.json',
           json.dumps(dataclasses.asdict(settings), indent=2) + '\n',

@@ -11,6 +11,7 @@ from absl import flags
 from absl import logging
 import tensorflow as tf
 
+from experiment.runs import folder as folder_lib
 from experiment.runs import interruption
 
 # Of glibc's mallopt.
@@ -38,6 +39,8 @@ def run(command: Callable[[], None], argv: Sequence[str]) -> None:
     # As in the worker (`runtime.local_worker`): threads that write checkpoints must
     # not each keep an arena of what was freed.
     ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+  # A name in any script is printed on any terminal.
+  sys.stdout.reconfigure(errors='backslashreplace')
   script = pathlib.Path(argv[0]).name
   try:
     with interruption.handled_signals():
@@ -52,3 +55,5 @@ def run(command: Callable[[], None], argv: Sequence[str]) -> None:
     )
     # As a shell reports a process that a signal ended.
     sys.exit(128 + error.signal_number)
+  finally:
+    folder_lib.unlock_all()

@@ -6,8 +6,9 @@ A flag has the name, default, help and choices of its field of
 
 from collections.abc import Sequence
 import dataclasses
+import os
 import typing
-from typing import Any
+from typing import Any, Optional
 
 from absl import flags
 
@@ -21,16 +22,52 @@ ALL_SETTINGS = tuple(
 )
 
 
+class _PathParser(flags.ArgumentParser):
+  """Reads a path, in which ~ means the user's home."""
+
+  def parse(self, argument: str) -> str:
+    path = os.path.expanduser(argument)
+    if path.startswith('~'):
+      raise ValueError(
+          f'there is no home that {argument} could mean; give the whole path'
+      )
+    return path
+
+  def flag_type(self) -> str:
+    return 'path'
+
+
+def define_path(
+    name: str, default: Optional[str], help_text: str, **options: Any
+) -> flags.FlagHolder:
+  """Makes the flag of a file or folder, in which ~ means the user's home.
+
+  Args:
+    name: Of the flag.
+    default: The path where the flag is not given.
+    help_text: What the path is.
+    **options: As `flags.DEFINE` takes them, such as `required`.
+  """
+  return flags.DEFINE(
+      _PathParser(),
+      name,
+      default,
+      help_text,
+      serializer=flags.ArgumentSerializer(),
+      **options,
+  )
+
+
 def define_folder_flags() -> tuple[flags.FlagHolder, flags.FlagHolder]:
   """Makes the flags of where data come from and where they are prepared."""
   return (
-      flags.DEFINE_string(
+      define_path(
           'data_dir',
           None,
           'Where TensorFlow Datasets keeps its data; by default its own choice,'
           ' ~/tensorflow_datasets (TFDS_DATA_DIR).',
       ),
-      flags.DEFINE_string(
+      define_path(
           'cache_dir',
           None,
           "Where the clients' examples are prepared, once for all runs; by"

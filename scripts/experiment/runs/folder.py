@@ -1,35 +1,78 @@
-"""The folder of a run: which flags it was started with, and what it wrote.
+"""The folder of a run: which flags it was started with, and who is at work.
 
 A run's folder belongs to one set of flags. The same command on the same folder
 goes on where it stopped; another set of flags is refused, so that a folder
-never holds half of one experiment and half of another.
+never holds half of one experiment and half of another. One program at a time
+works in a folder.
 """
 
+from collections.abc import Collection
+import fcntl
 import json
-import os
 import pathlib
 from typing import Any, Optional
 
 from astraea_tff.datasets.storage import atomic_file
 
 _FLAGS_FILE = 'flags.json'
+_LOCK_FILE = '.lock'
+# By folder, the open lock files of this program.
+_locks: dict[pathlib.Path, Any] = {}
 
 
 def write_atomically(path: pathlib.Path, text: str) -> None:
   """Writes `text` so that `path` holds either all of it or what it held."""
   with atomic_file.replace_atomically(path) as file:
-    file.write(text.encode())
+    # A name of a file that is no UTF-8 keeps its bytes.
+    file.write(text.encode(errors='surrogateescape'))
+
+
+def lock(folder: pathlib.Path) -> None:
+  """Keeps other programs out of a folder, until `unlock_all` or the end.
+
+  The kernel releases the lock of a program that is killed.
+
+  Args:
+    folder: The folder; made if it is not there.
+
+  Raises:
+    RuntimeError: Another program is at work there.
+    OSError: The folder cannot be made or written to.
+  """
+  folder.mkdir(parents=True, exist_ok=True)
+  key = folder.resolve()
+  if key in _locks:
+    return
+  file = (folder / _LOCK_FILE).open('a')
+  try:
+    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except (BlockingIOError, PermissionError) as error:
+    file.close()
+    raise RuntimeError(
+        f'another program is at work in {folder}; wait for its end, or name'
+        ' another folder.'
+    ) from error
+  _locks[key] = file
+
+
+def unlock_all() -> None:
+  """Lets other programs into the folders that this one has locked."""
+  while _locks:
+    _, file = _locks.popitem()
+    file.close()
 
 
 def open_run_folder(
-    path: str, flag_values: dict[str, Any]
+    path: str, flag_values: dict[str, Any], growing: Collection[str] = ()
 ) -> pathlib.Path:
-  """Makes the folder of a run, or opens it again, and records its flags.
+  """Makes the folder of a run, or opens it again, locks it, records its flags.
 
   Args:
     path: The folder.
     flag_values: What the run's results depend on, by flag name; values that
       JSON can hold.
+    growing: The flags of which a run may be given more: integers that may be
+      larger than those recorded, and lists with values added.
 
   Returns:
     The folder.
@@ -37,45 +80,60 @@ def open_run_folder(
   Raises:
     ValueError: If the folder holds a run with other flags, or files that are
       not a run's.
+    RuntimeError: If another program is at work in the folder.
     OSError: If the folder cannot be made or written to.
   """
   folder = pathlib.Path(path)
   flags_file = folder / _FLAGS_FILE
-  recorded = read_flags(folder)
-  others = [] if not folder.is_dir() else sorted(folder.iterdir())
-  if recorded is None and others:
+  if read_flags(folder) is None and _results(folder):
     raise ValueError(
         f'--output_dir={path} holds files but no {_FLAGS_FILE}, so it is no'
         " run's folder; name an empty or a new one."
     )
-  if others in ([], [flags_file]):
-    # New, or of a run that failed before it had any result.
-    text = json.dumps(flag_values, indent=2, sort_keys=True) + '\n'
-    try:
-      folder.mkdir(parents=True, exist_ok=True)
-      write_atomically(flags_file, text)
-    except OSError as error:
-      raise OSError(
-          f'--output_dir={path} cannot be made or written to ({error}); name'
-          ' another folder.'
-      ) from error
-    return folder
+  try:
+    lock(folder)
+  except OSError as error:
+    raise type(error)(
+        f'--output_dir={path} cannot be made or written to ({error}); name'
+        ' another folder.'
+    ) from error
+  recorded = read_flags(folder)
   # Through JSON, as the recorded ones went: tuples became lists.
   wanted = json.loads(json.dumps(flag_values))
-  differing = [
-      f'--{name}={wanted.get(name)} (was {recorded.get(name)})'
-      for name in sorted(wanted.keys() | recorded.keys())
-      if wanted.get(name) != recorded.get(name)
-  ]
-  if differing:
-    raise ValueError(
-        f'--output_dir={path} holds a run with other flags:'
-        f' {", ".join(differing)}. Use the same flags to resume it, or another'
-        ' folder.'
-    )
-  if not os.access(folder, os.W_OK):
-    raise PermissionError(f'--output_dir={path} cannot be written to.')
+  if recorded is not None and _results(folder):
+    differing = [
+        f'--{name}={wanted.get(name)} (was {recorded.get(name)})'
+        for name in sorted(wanted.keys() | recorded.keys())
+        if wanted.get(name) != recorded.get(name)
+        and not (
+            name in growing and _has_grown(wanted[name], recorded.get(name))
+        )
+    ]
+    if differing:
+      raise ValueError(
+          f'--output_dir={path} holds a run with other flags:'
+          f' {", ".join(differing)}. Use the same flags to resume it, or'
+          ' another folder.'
+      )
+  if wanted != recorded:
+    text = json.dumps(wanted, indent=2, sort_keys=True) + '\n'
+    write_atomically(flags_file, text)
   return folder
+
+
+def _results(folder: pathlib.Path) -> list[pathlib.Path]:
+  """Returns what a folder holds besides the flags and the lock."""
+  if not folder.is_dir():
+    return []
+  own = (_FLAGS_FILE, _LOCK_FILE)
+  return [path for path in folder.iterdir() if path.name not in own]
+
+
+def _has_grown(now: Any, before: Any) -> bool:
+  """Whether a flag's value has all that it had, and more."""
+  if isinstance(now, list):
+    return isinstance(before, list) and all(value in now for value in before)
+  return isinstance(before, int) and now >= before
 
 
 def read_flags(folder: pathlib.Path) -> Optional[dict[str, Any]]:

@@ -7,13 +7,23 @@ display.
 
 from collections.abc import Mapping, Sequence
 import pathlib
-from typing import Optional
+from typing import Any, Optional
 
 from matplotlib import figure
+from matplotlib import font_manager
+from matplotlib import text
 from matplotlib import ticker
 import numpy as np
 
+from astraea_tff.datasets.storage import atomic_file
+
 _DOTS_PER_INCH = 120
+# Matplotlib's own has no letters of East Asia, for example.
+_FONTS = ['DejaVu Sans'] + sorted({
+    font.name
+    for font in font_manager.fontManager.ttflist
+    if font.name.startswith(('Noto Sans', 'WenQuanYi', 'Droid Sans Fallback'))
+})
 
 
 def _new_axes(width: float = 6.4, height: float = 4.0):
@@ -22,8 +32,18 @@ def _new_axes(width: float = 6.4, height: float = 4.0):
   return new_figure, new_figure.add_subplot()
 
 
-def _save(drawn: figure.Figure, path: pathlib.Path) -> None:
-  drawn.savefig(path, dpi=_DOTS_PER_INCH)
+def save(drawn: figure.Figure, path: pathlib.Path) -> None:
+  """Writes a figure as a PNG file, atomically."""
+  for label in drawn.findobj(text.Text):
+    if not label.get_text().isascii():
+      label.set_fontfamily(_FONTS)
+  with atomic_file.replace_atomically(path) as file:
+    drawn.savefig(file, format='png', dpi=_DOTS_PER_INCH)
+
+
+def _plain(name: Any) -> str:
+  """Returns a name as Matplotlib draws it, which takes $ for mathematics."""
+  return str(name).replace('$', r'\$')
 
 
 def plot_accuracy(
@@ -47,12 +67,14 @@ def plot_accuracy(
         np.mean([dict(zip(r, a))[round_num] for r, a in curves])
         for round_num in shared
     ]
-    axes.plot(shared, means, color=color, linewidth=2, label=name)
+    # A legend leaves out what begins with an underscore.
+    label = f' {name}' if name.startswith('_') else name
+    axes.plot(shared, means, color=color, linewidth=2, label=_plain(label))
   axes.set_xlabel('synchronization round')
   axes.set_ylabel('top-1 accuracy on the test set')
   axes.grid(alpha=0.3)
   axes.legend()
-  _save(drawn, path)
+  save(drawn, path)
 
 
 def plot_kl_divergence(
@@ -66,12 +88,12 @@ def plot_kl_divergence(
   """
   drawn, axes = _new_axes(width=max(6.4, 1.1 * len(groups)))
   axes.boxplot(
-      list(groups.values()), labels=list(groups), showmeans=True, whis=(0, 100)
+      list(groups.values()), labels=[*map(_plain, groups)], showmeans=True, whis=(0, 100)
   )
   axes.set_ylabel(r'$D_{KL}$ to the target (nats)')
   axes.set_ylim(bottom=0)
   axes.grid(axis='y', alpha=0.3)
-  _save(drawn, path)
+  save(drawn, path)
 
 
 def plot_bars(
@@ -90,11 +112,11 @@ def plot_bars(
     if there.size:
       axes.barh(place, there.mean(), color='C0', alpha=0.5)
       axes.plot(there, np.full(there.size, place), 'k.', markersize=4)
-  axes.set_yticks(range(len(values)), list(values))
+  axes.set_yticks(range(len(values)), [*map(_plain, values)])
   axes.invert_yaxis()
   axes.set_xlabel(label)
   axes.grid(axis='x', alpha=0.3)
-  _save(drawn, path)
+  save(drawn, path)
 
 
 def plot_trade_off(
@@ -117,7 +139,7 @@ def plot_trade_off(
         x[name].mean(), y[name].mean(), yerr=y[name].std(), fmt='o', color='C0'
     )
     axes.annotate(
-        name,
+        _plain(name),
         (x[name].mean(), y[name].mean()),
         xytext=(4, 4),
         textcoords='offset points',
@@ -126,7 +148,7 @@ def plot_trade_off(
   axes.set_xlabel(labels[0])
   axes.set_ylabel(labels[1])
   axes.grid(alpha=0.3)
-  _save(drawn, path)
+  save(drawn, path)
 
 
 def plot_label_histogram(
@@ -147,7 +169,7 @@ def plot_label_histogram(
   for index, (name, counts) in enumerate(histograms.items()):
     offset = (index - (len(histograms) - 1) / 2) * bar_width
     axes.bar(np.arange(num_classes) + offset, counts, bar_width, label=name)
-  names = [str(name) for name in class_names or range(num_classes)]
+  names = [_plain(name) for name in class_names or range(num_classes)]
   axes.set_xticks(range(num_classes), names)
   # Side by side there is room for some 70 characters.
   is_crowded = num_classes > 12 or max(map(len, names)) * num_classes > 70
@@ -155,7 +177,7 @@ def plot_label_histogram(
   axes.set_xlabel('class')
   axes.set_ylabel('examples over all clients')
   axes.legend()
-  _save(drawn, path)
+  save(drawn, path)
 
 
 def plot_client_sizes(path: pathlib.Path, sizes: np.ndarray) -> None:
@@ -176,7 +198,7 @@ def plot_client_sizes(path: pathlib.Path, sizes: np.ndarray) -> None:
   axes.yaxis.set_major_locator(ticker.MaxNLocator(integer=True))
   axes.grid(axis='y', alpha=0.3)
   axes.legend()
-  _save(drawn, path)
+  save(drawn, path)
 
 
 def plot_contact_sheet(
@@ -204,13 +226,14 @@ def plot_contact_sheet(
   axes.imshow(picture, interpolation='nearest')
   row_height = height / num_rows
   axes.set_yticks(
-      (np.arange(num_rows) + 0.5) * row_height - 0.5, class_names
+      (np.arange(num_rows) + 0.5) * row_height - 0.5,
+      [*map(_plain, class_names)],
   )
   axes.set_xticks([0.25 * width, 0.75 * width], titles)
   axes.xaxis.tick_top()
   axes.tick_params(length=0)
   axes.spines[:].set_visible(False)
-  _save(drawn, path)
+  save(drawn, path)
 
 
 def plot_confusion_matrix(
@@ -232,7 +255,7 @@ def plot_confusion_matrix(
   drawn, axes = _new_axes(width=size + 1, height=size)
   image = axes.imshow(shares, vmin=0, vmax=1, cmap='Blues')
   drawn.colorbar(image, label='share of the true class')
-  names = class_names or range(num_classes)
+  names = [_plain(name) for name in class_names or range(num_classes)]
   axes.set_xticks(range(num_classes), names, rotation=90)
   axes.set_yticks(range(num_classes), names)
   axes.set_xlabel('predicted')
@@ -248,4 +271,4 @@ def plot_confusion_matrix(
           fontsize=7,
           color='white' if shares[row, column] > 0.5 else 'black',
       )
-  _save(drawn, path)
+  save(drawn, path)

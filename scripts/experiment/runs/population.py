@@ -13,6 +13,7 @@ from astraea_tff.augmentation import one_client
 from astraea_tff.augmentation import plan as plan_lib
 from astraea_tff.clients import by_id as clients_by_id
 from astraea_tff import datasets
+from astraea_tff.datasets.storage import preparation
 from astraea_tff import models
 from experiment.runs import settings as settings_lib
 
@@ -57,6 +58,13 @@ def make_population(
   Returns:
     The population, opened.
   """
+  if cache_dir is None:
+    try:
+      cache_dir = preparation.default_cache_dir()
+    except RuntimeError as error:
+      raise ValueError(
+          'there is no home to prepare data in; name a folder with --cache_dir.'
+      ) from error
   data = datasets.prepare(
       settings.dataset,
       seed=seed,

@@ -42,7 +42,9 @@ def read_csv(
   """
   try:
     # pandas fills a line that was cut off, and takes the name NA for no name.
-    with path.open(newline='', encoding='utf-8') as file:
+    with path.open(
+        newline='', encoding='utf-8', errors='surrogateescape'
+    ) as file:
       heads, *lines = csv.reader(file, strict=True)
     if any(len(line) != len(heads) for line in lines):
       raise ValueError('a line has not a cell for each column')

@@ -10,6 +10,7 @@ import pathlib
 from matplotlib import figure
 import pandas as pd
 
+from experiment.runs import plots
 from experiment.runs import tables
 from experiment.studies import scheduling_measures
 
@@ -105,4 +106,4 @@ def _save_with_legend(drawn: figure.Figure, axes, path: pathlib.Path) -> None:
   drawn.legend(
       handles, labels, loc='outside lower center', ncols=len(labels), fontsize=8
   )
-  drawn.savefig(path, dpi=120)
+  plots.save(drawn, path)
