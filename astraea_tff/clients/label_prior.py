@@ -5,7 +5,7 @@ batches, which `astraea_tff.model_with_label_prior` makes a classifier take.
 """
 
 import collections.abc
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Optional
 
 import tensorflow as tf
@@ -64,40 +64,23 @@ def clients_with_label_prior(
       form, or `copies` is given for clients without fresh augmentation.
   """
   prior = prior_lib.LabelPrior(global_counts, prior_share, copies)
+  # One trace is for all clients in all rounds.
+  add_when_read = tf.function(prior.add_when_read, autograph=False)
   counts_unaugmented = copies is not None
   if isinstance(clients, by_id.ClientsById):
     return _ClientsByIdWithPrior(clients, prior, counts_unaugmented)
   if hasattr(clients, 'for_round'):
-    return _RoundsWithPrior(clients, prior, counts_unaugmented)
+    return _RoundsWithPrior(clients, add_when_read, counts_unaugmented)
   if counts_unaugmented:
     raise ValueError(_NO_COPIES)
   if isinstance(clients, tff.simulation.datasets.ClientData):
-    add_prior = _at_every_reading(prior)
-    return clients.preprocess(lambda dataset: add_prior(dataset, dataset))
+    return clients.preprocess(lambda dataset: add_when_read(dataset, dataset))
   if isinstance(clients, collections.abc.Sequence):
-    return _SequenceWithPrior(clients, clients, _at_every_reading(prior))
+    return _SequenceWithPrior(clients, clients, add_when_read)
   raise TypeError(
       '`clients` must be BatchedClients, ClientsById, a ClientData or a '
       f'sequence of tf.data.Datasets, got {type(clients).__name__}.'
   )
-
-
-def _at_every_reading(
-    prior: prior_lib.LabelPrior,
-) -> Callable[[tf.data.Dataset, tf.data.Dataset], tf.data.Dataset]:
-  """Returns `prior.add` that counts whenever the dataset is read.
-
-  So the worker counts, to which a dataset is sent. One trace is for all
-  clients in all rounds.
-  """
-
-  @tf.function(autograph=False)
-  def add_prior(dataset, counted):
-    return tf.data.Dataset.range(1).flat_map(
-        lambda _: prior.add(dataset, counted)
-    )
-
-  return add_prior
 
 
 class _ClientsByIdWithPrior:
@@ -133,12 +116,10 @@ class _ClientsByIdWithPrior:
 class _RoundsWithPrior:
   """Clients that change with the round, with the prior."""
 
-  def __init__(
-      self, clients: Any, prior: prior_lib.LabelPrior, counts_unaugmented: bool
-  ):
+  def __init__(self, clients, add_when_read, counts_unaugmented):
     self._clients = clients
     self._counts_unaugmented = counts_unaugmented
-    self._add_prior = _at_every_reading(prior)
+    self._add_when_read = add_when_read
     self._counted(0)  # Raises now rather than in the first round.
 
   def __len__(self) -> int:
@@ -149,7 +130,7 @@ class _RoundsWithPrior:
     return _SequenceWithPrior(
         self._clients.for_round(round_num),
         self._counted(round_num),
-        self._add_prior,
+        self._add_when_read,
     )
 
   def _counted(self, round_num: int) -> Sequence[tf.data.Dataset]:
@@ -169,10 +150,10 @@ class _RoundsWithPrior:
 class _SequenceWithPrior(collections.abc.Sequence):
   """Datasets with the prior, each made once, when it is asked for."""
 
-  def __init__(self, datasets, counted, add_prior):
+  def __init__(self, datasets, counted, add_when_read):
     self._datasets = datasets
     self._counted = counted
-    self._add_prior = add_prior
+    self._add_when_read = add_when_read
     self._with_prior = {}
 
   def __len__(self) -> int:
@@ -181,7 +162,7 @@ class _SequenceWithPrior(collections.abc.Sequence):
   def __getitem__(self, index: int) -> tf.data.Dataset:
     client = range(len(self))[index]
     if client not in self._with_prior:
-      self._with_prior[client] = self._add_prior(
+      self._with_prior[client] = self._add_when_read(
           self._datasets[client], self._counted[client]
       )
     return self._with_prior[client]

@@ -22,6 +22,10 @@ import numpy as np
 import tensorflow as tf
 
 _SMOOTHING = 1e-3
+# Enough to make counting a few steps, and little in memory.
+_LABELS_PER_COUNT = 8192
+# More counts than there are; with the int64's largest TensorFlow aborts.
+_ALL = 2**31 - 1
 
 
 class LabelPrior:
@@ -52,43 +56,53 @@ class LabelPrior:
   def add(
       self, dataset: tf.data.Dataset, counted: tf.data.Dataset
   ) -> tf.data.Dataset:
-    """Returns the dataset with the prior; counts when it is called.
+    """Returns the dataset with the prior; counts as soon as it is called.
 
     Args:
       dataset: Elements `(x, y)` or mappings of 'x' and 'y', batches or not.
       counted: The client's examples, in such elements, of which the labels are
-        counted.
+        counted. Labels below 0, which a loss may ignore, do not count.
     """
     _check_elements(dataset.element_spec)
     _check_elements(counted.element_spec)
-    log_prior = self._log_prior(self._count(counted))
+    counts = counted.reduce(
+        tf.zeros([self._num_classes], tf.int64),
+        lambda counts, element: counts + self._count(_label(element)),
+    )
+    return self._add_to_elements(dataset, self._log_prior(counts))
 
-    def add_to_element(*parts):
-      element = parts if len(parts) == 2 else parts[0]
-      features, label = _features_and_label(element)
-      shape = [tf.shape(label)[0]] if label.shape.rank else []
-      features = features, tf.ensure_shape(
-          tf.broadcast_to(log_prior, [*shape, self._num_classes]),
-          [*label.shape[:1], self._num_classes],
-      )
-      if isinstance(element, Mapping):
-        return collections.OrderedDict(x=features, y=label)
-      return features, label
+  def add_when_read(
+      self, dataset: tf.data.Dataset, counted: tf.data.Dataset
+  ) -> tf.data.Dataset:
+    """As `add`, but counts at every reading of the result.
 
-    return dataset.map(add_to_element)
+    It consists of datasets alone, so that it can be sent to a worker, which
+    then counts. (A `reduce` within a dataset is refused as having state.)
+    """
+    _check_elements(dataset.element_spec)
+    _check_elements(counted.element_spec)
+    labels = counted.map(
+        lambda *element: _label(element if len(element) > 1 else element[0])
+    )
+    if labels.element_spec.shape.rank == 0:
+      labels = labels.batch(_LABELS_PER_COUNT)
+    else:
+      labels = labels.rebatch(_LABELS_PER_COUNT)
+    # One element, or none for a client without examples. The numbers stand
+    # between: TensorFlow fuses `map` and `batch` to one that takes the memory
+    # of a full batch.
+    all_counts = labels.map(self._count).enumerate().batch(_ALL)
+    return all_counts.flat_map(
+        lambda _, counts: self._add_to_elements(
+            dataset, self._log_prior(tf.reduce_sum(counts, axis=0))
+        )
+    )
 
-  def _count(self, counted: tf.data.Dataset) -> tf.Tensor:
-    """Returns how many examples of each class there are, int64 [N]."""
-
-    def add_labels(counts, element):
-      _, label = _features_and_label(element)
-      label = tf.cast(tf.reshape(label, [-1]), tf.int64)
-      return counts + tf.math.unsorted_segment_sum(
-          tf.ones_like(label, tf.int64), label, self._num_classes
-      )
-
-    return counted.reduce(
-        tf.zeros([self._num_classes], tf.int64), add_labels
+  def _count(self, labels: tf.Tensor) -> tf.Tensor:
+    """Returns how many labels of each class there are, int64 [N]."""
+    labels = tf.cast(tf.reshape(labels, [-1]), tf.int64)
+    return tf.math.unsorted_segment_sum(
+        tf.ones_like(labels), labels, self._num_classes
     )
 
   def _log_prior(self, counts: tf.Tensor) -> tf.Tensor:
@@ -102,12 +116,35 @@ class LabelPrior:
     smoothed = (shares + _SMOOTHING) / (1 + _SMOOTHING * self._num_classes)
     return tf.cast(tf.math.log(smoothed), tf.float32)
 
+  def _add_to_elements(
+      self, dataset: tf.data.Dataset, log_prior: tf.Tensor
+  ) -> tf.data.Dataset:
+    """Returns the dataset with the prior beside x, for each of its examples."""
+
+    def add_to_element(*parts):
+      element = parts if len(parts) > 1 else parts[0]
+      features, label = _features_and_label(element)
+      batch_size = [tf.shape(label)[0]] if label.shape.rank else []
+      prior = tf.ensure_shape(
+          tf.broadcast_to(log_prior, [*batch_size, self._num_classes]),
+          [*label.shape[:1], self._num_classes],
+      )
+      if isinstance(element, Mapping):
+        return collections.OrderedDict(x=(features, prior), y=label)
+      return (features, prior), label
+
+    return dataset.map(add_to_element)
+
 
 def _features_and_label(element: Any) -> tuple[Any, Any]:
   """Returns x and y of an element, or of its spec."""
   if isinstance(element, Mapping):
     return element['x'], element['y']
   return element
+
+
+def _label(element: Any) -> Any:
+  return _features_and_label(element)[1]
 
 
 def _check_elements(structure: Any) -> None:
@@ -121,7 +158,7 @@ def _check_elements(structure: Any) -> None:
         "The clients' elements must be (x, y), or mappings of 'x' and 'y', as "
         f'TFF trains on, got {structure}; bring them to this with `map()`.'
     )
-  _, label = _features_and_label(structure)
+  label = _label(structure)
   if not isinstance(label, tf.TensorSpec) or not label.dtype.is_integer:
     raise TypeError(
         f"The clients' labels must be a tensor of integers, got {label}."
