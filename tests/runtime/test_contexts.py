@@ -9,6 +9,7 @@ import textwrap
 import threading
 import time
 
+import forked_program
 import psutil
 import pytest
 
@@ -51,11 +52,8 @@ def no_program_outlives_its_test():
 
 def run_program(ending):
   """Runs a program piped, as `program | cat` would; returns it, and the pid."""
-  program = subprocess.Popen(
-      [sys.executable, '-c', _PROGRAM.format(ending=textwrap.dedent(ending))],
-      stdout=subprocess.PIPE,
-      stderr=subprocess.PIPE,
-      text=True,
+  program = forked_program.start(
+      _PROGRAM.format(ending=textwrap.dedent(ending))
   )
   _programs.append(program)
   return program, int(program.stdout.readline())

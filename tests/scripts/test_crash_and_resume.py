@@ -3,10 +3,9 @@
 import os
 import pathlib
 import signal
-import subprocess
-import sys
 import textwrap
 
+import forked_program
 import pytest
 import script_runner
 
@@ -113,13 +112,7 @@ def _run_and_end(folder, moment, signal_number):
       moment=textwrap.indent(textwrap.dedent(_MOMENTS[moment]), '  '),
       arguments=[*_ARGUMENTS, f'--output_dir={folder}'],
   )
-  return subprocess.run(
-      [sys.executable, '-c', program],
-      stdout=subprocess.PIPE,
-      stderr=subprocess.STDOUT,
-      text=True,
-      timeout=300,
-  )
+  return forked_program.run(300, code=program, merge_errors=True)
 
 
 @pytest.fixture(name='run_train', scope='module')

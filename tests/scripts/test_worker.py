@@ -4,9 +4,8 @@ import pathlib
 import re
 import signal
 import socket
-import subprocess
-import sys
 
+import forked_program
 import psutil
 import pytest
 
@@ -14,12 +13,7 @@ _SCRIPT = pathlib.Path(__file__).parents[2] / 'scripts' / 'worker.py'
 
 
 def start(*arguments):
-  return subprocess.Popen(
-      [sys.executable, str(_SCRIPT), *arguments],
-      stdout=subprocess.PIPE,
-      stderr=subprocess.PIPE,
-      text=True,
-  )
+  return forked_program.start(script=_SCRIPT, arguments=arguments)
 
 
 def free_port():

@@ -5,9 +5,8 @@ import csv
 import json
 import pathlib
 import socket
-import subprocess
-import sys
 
+import forked_program
 import numpy as np
 import psutil
 import pytest
@@ -22,11 +21,8 @@ _ALGORITHMS = ['fedavg', 'astraea']
 def run_program(name, **flags):
   """Runs a program piped, as `program | tee log` would."""
   arguments = [f'--{flag}={value}' for flag, value in flags.items()]
-  result = subprocess.run(
-      [sys.executable, str(_PROGRAMS / f'{name}.py'), *arguments],
-      capture_output=True,
-      text=True,
-      timeout=300,
+  result = forked_program.run(
+      300, script=_PROGRAMS / f'{name}.py', arguments=arguments
   )
   assert result.returncode == 0, result.stderr[-2000:]
   assert 'Exception ignored' not in result.stderr

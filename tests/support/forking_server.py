@@ -1,0 +1,70 @@
+"""Imports TFF once, then forks a process for every program it is sent.
+
+`forked_program` starts it and talks to it over standard input, a socket.
+"""
+
+import json
+import os
+import runpy
+import signal
+import socket
+import sys
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+# What programs load, so that they find it loaded.
+import absl.app  # pylint: disable=unused-import
+import matplotlib.pyplot  # pylint: disable=unused-import
+import psutil  # pylint: disable=unused-import
+import sklearn.datasets  # pylint: disable=unused-import
+
+import astraea_tff  # pylint: disable=unused-import
+from astraea_tff import datasets  # pylint: disable=unused-import
+
+
+def serve():
+  """Returns a program's description in each process forked for one."""
+  requests = socket.socket(fileno=0)
+  while True:
+    message, files, _, _ = socket.recv_fds(requests, 1 << 20, 3)
+    if not message:
+      # The tests have ended; so does all that was forked.
+      os.killpg(0, signal.SIGKILL)
+    if os.fork() == 0:
+      # One process in between waits for the program and tells its exit code.
+      report = files.pop()
+      program = os.fork()
+      if program == 0:
+        os.close(report)
+        requests.close()
+        os.open(os.devnull, os.O_RDONLY)
+        for number, file in enumerate(files, 1):
+          os.dup2(file, number)
+          os.close(file)
+        return json.loads(message)
+      for file in files:
+        os.close(file)
+      os.write(report, b'%d\n' % program)
+      _, status = os.waitpid(program, 0)
+      os.write(report, b'%d\n' % os.waitstatus_to_exitcode(status))
+      os._exit(0)
+    for file in files:
+      os.close(file)
+    try:
+      while os.waitpid(-1, os.WNOHANG)[0]:
+        pass
+    except ChildProcessError:
+      pass
+
+
+if __name__ == '__main__':
+  _program = serve()
+  # The program ends by the interpreter's own end, so it runs at the top level.
+  sys.argv = _program['argv']
+  os.environ.clear()
+  os.environ.update(_program['environment'])
+  if _program['code'] is None:
+    sys.path[0] = os.path.dirname(sys.argv[0])
+    runpy.run_path(sys.argv[0], run_name='__main__')
+  else:
+    exec(compile(_program['code'], '<string>', 'exec'), {'__name__': '__main__'})
