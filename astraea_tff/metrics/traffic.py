@@ -76,6 +76,7 @@ def astraea_round_bytes(
     mediator_epochs: int = 1,
     *,
     carry_optimizer_state_bytes: int = 0,
+    mediator_state_bytes: int = 0,
     num_mediators: Optional[int] = None,
 ) -> int:
   """Traffic of a synchronization round, `2 |w| (ceil(c / gamma) + c E_m)`.
@@ -89,12 +90,18 @@ def astraea_round_bytes(
   since it is reset at the start of a round. The mediators' chains have c E_m
   visits in all, which adds `2 |s| (c E_m - ceil(c / gamma))`.
 
+  The state of an optimizer at the mediators that is kept from round to round
+  goes from the server to every mediator and back, which adds
+  `2 |z| ceil(c / gamma)`. Where the server plays the mediators itself, as in
+  the paper's deployment, that costs nothing: leave it out.
+
   Args:
     bytes_per_model: |w|, at least 1; see `model_bytes`.
     num_clients: c, clients of all mediators of the round, at least 1.
     max_clients: gamma, at least 1. All mediators but one have so many clients.
     mediator_epochs: E_m, at least 1.
     carry_optimizer_state_bytes: |s|, at least 0; two models for Adam.
+    mediator_state_bytes: |z|, at least 0; two models for Adam.
     num_mediators: The mediators that have these clients, where they are not
       ceil(c / gamma), as when clients dropped out; in [1, c].
 
@@ -110,6 +117,7 @@ def astraea_round_bytes(
   state_bytes = check(
       carry_optimizer_state_bytes, 'carry_optimizer_state_bytes', 0
   )
+  kept_bytes = check(mediator_state_bytes, 'mediator_state_bytes', 0)
   num_clients = check(num_clients, 'num_clients', 1)
   visits = num_clients * check(mediator_epochs, 'mediator_epochs', 1)
   fewest = -(-num_clients // check(max_clients, 'max_clients', 1))
@@ -124,6 +132,7 @@ def astraea_round_bytes(
   return 2 * (
       bytes_per_model * (num_mediators + visits)
       + state_bytes * (visits - num_mediators)
+      + kept_bytes * num_mediators
   )
 
 

@@ -163,3 +163,11 @@ def test_costs_stay_exact():
 def test_cost_to_accuracy_refuses(accuracies, costs, target, message):
   with pytest.raises(ValueError, match=message):
     traffic.cost_to_accuracy(accuracies, costs, target)
+
+
+def test_a_kept_mediator_state_goes_to_every_mediator_and_back():
+  # 3 mediators of 5, 3 and 1 clients, two passes, Adam's two models of state.
+  num_bytes = traffic.astraea_round_bytes(
+      100, 9, 5, 2, mediator_state_bytes=200, num_mediators=3
+  )
+  assert num_bytes == 2 * (100 * (3 + 2 * 9) + 200 * 3)

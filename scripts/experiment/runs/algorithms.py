@@ -63,6 +63,7 @@ def _build_astraea(settings, population, folder, schedule) -> Algorithm:
       settings, population.counts, population.seed, folder, schedule
   )
   optimizer = optimizers.build_client_optimizer(settings)
+  mediator_optimizer = optimizers.build_mediator_optimizer(settings)
   process = clients_by_id.read_by_id(
       astraea.build_weighted_astraea(
           population_lib.build_model_fn(population),
@@ -74,6 +75,9 @@ def _build_astraea(settings, population, folder, schedule) -> Algorithm:
           carry_optimizer_state=settings.carry_optimizer_state,
           client_order=settings.client_order,
           client_clipping_norm=settings.client_clipping_norm,
+          mediator_optimizer_fn=mediator_optimizer,
+          keep_mediator_state=settings.keep_mediator_state,
+          visit_step_power=settings.visit_step_power,
       ),
       population.clients,
   )
@@ -82,6 +86,9 @@ def _build_astraea(settings, population, folder, schedule) -> Algorithm:
   carried_bytes = 0
   if settings.carry_optimizer_state:
     carried_bytes = optimizers.state_bytes(optimizer, weights.trainable)
+  kept_bytes = 0
+  if mediator_optimizer is not None and settings.keep_mediator_state:
+    kept_bytes = optimizers.state_bytes(mediator_optimizer, weights.trainable)
 
   def round_bytes(num_clients: list[int], mediator_epochs: int) -> int:
     if not any(num_clients):
@@ -92,6 +99,7 @@ def _build_astraea(settings, population, folder, schedule) -> Algorithm:
         settings.max_clients,
         mediator_epochs,
         carry_optimizer_state_bytes=carried_bytes,
+        mediator_state_bytes=kept_bytes,
         num_mediators=np.count_nonzero(num_clients),
     )
 

@@ -1,5 +1,7 @@
 """The optimizers of clients and server, and what they weigh."""
 
+from typing import Optional
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
@@ -21,16 +23,31 @@ def build_server_optimizer(
 ) -> tff.learning.optimizers.Optimizer:
   """Returns the optimizer with which the server applies the average."""
   return _build_optimizer(
-      settings.server_optimizer, settings.server_learning_rate
+      settings.server_optimizer,
+      settings.server_learning_rate,
+      epsilon=settings.server_epsilon,
   )
 
 
-def _build_optimizer(name: str, learning_rate: float):
-  build_fn = {
-      'adam': tff.learning.optimizers.build_adam,
-      'sgd': tff.learning.optimizers.build_sgdm,
-  }[name]
-  return build_fn(learning_rate)
+def build_mediator_optimizer(
+    settings: settings_lib.Settings,
+) -> Optional[tff.learning.optimizers.Optimizer]:
+  """Returns the optimizer of the mediators between visits, or None."""
+  if settings.mediator_optimizer == 'none':
+    return None
+  return _build_optimizer(
+      settings.mediator_optimizer,
+      settings.mediator_learning_rate,
+      # A shorter memory than Adam's default: a round has few visits.
+      beta_2=0.99,
+      epsilon=settings.mediator_epsilon,
+  )
+
+
+def _build_optimizer(name: str, learning_rate: float, **adam_options: float):
+  if name == 'sgd':
+    return tff.learning.optimizers.build_sgdm(learning_rate)
+  return tff.learning.optimizers.build_adam(learning_rate, **adam_options)
 
 
 def initial_weights(

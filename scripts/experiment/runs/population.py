@@ -12,8 +12,8 @@ import tensorflow_federated as tff
 from astraea_tff.augmentation import one_client
 from astraea_tff.augmentation import plan as plan_lib
 from astraea_tff.clients import by_id as clients_by_id
+from astraea_tff.clients import label_prior
 from astraea_tff import datasets
-from astraea_tff.datasets.storage import preparation
 from astraea_tff import models
 from experiment.runs import settings as settings_lib
 
@@ -26,11 +26,13 @@ class Population:
     seed: The seed of the run.
     data: The dataset and its partition, before augmentation.
     plan: The server's plan of the augmentation.
-    clients: The clients' batches, augmented, as ids that a worker reads.
+    clients: The clients' batches, augmented, as ids that a worker reads; with
+      the label prior among the inputs, if there is one.
     counts: int64 [K, N]; the labels the clients train on, augmented examples
       included. Those of the stored examples; if the augmentation is fresh in
       every epoch, those that the plan makes a client expect.
     model: The network's name, 'emnist_cnn' or 'cifar10_cnn'.
+    has_label_prior: Whether the loss is calibrated by a label prior.
   """
 
   seed: int
@@ -39,6 +41,7 @@ class Population:
   clients: clients_by_id.ClientsById
   counts: np.ndarray
   model: str
+  has_label_prior: bool = False
 
 
 def make_population(
@@ -58,13 +61,6 @@ def make_population(
   Returns:
     The population, opened.
   """
-  if cache_dir is None:
-    try:
-      cache_dir = preparation.default_cache_dir()
-    except RuntimeError as error:
-      raise ValueError(
-          'there is no home to prepare data in; name a folder with --cache_dir.'
-      ) from error
   data = datasets.prepare(
       settings.dataset,
       seed=seed,
@@ -94,9 +90,25 @@ def make_population(
       ),
       preprocess=preprocess,
   )
+  has_label_prior = settings.label_prior != 'none'
+  if has_label_prior:
+    clients = label_prior.clients_with_label_prior(
+        clients,
+        counts,
+        prior_share=(
+            settings.prior_share if settings.label_prior == 'mixed' else 0.0
+        ),
+        copies=plan.copies if preprocess is not None else None,
+    )
   by_channels = 'emnist_cnn' if data.image_shape[-1] == 1 else 'cifar10_cnn'
   return Population(
-      seed, data, plan, clients, counts, settings.model or by_channels
+      seed,
+      data,
+      plan,
+      clients,
+      counts,
+      settings.model or by_channels,
+      has_label_prior,
   )
 
 
@@ -155,10 +167,11 @@ def build_model_fn(
 ) -> Callable[[], tff.learning.models.VariableModel]:
   """Returns the `model_fn` of a learning process on the population."""
   shape = population.data.image_shape
-  return models.tff_model_fn(
-      lambda: build_keras_model(population),
-      (
-          tf.TensorSpec([None, *shape], tf.uint8),
-          tf.TensorSpec([None], tf.int32),
-      ),
+  build = lambda: build_keras_model(population)
+  input_spec = (
+      tf.TensorSpec([None, *shape], tf.uint8),
+      tf.TensorSpec([None], tf.int32),
   )
+  if population.has_label_prior:
+    build, input_spec = models.model_with_label_prior(build, input_spec)
+  return models.tff_model_fn(build, input_spec)

@@ -132,6 +132,23 @@ class Settings:
   server_learning_rate: float = _setting(
       1.0, "Learning rate of the server's optimizer."
   )
+  server_epsilon: float = _setting(
+      1e-7,
+      "What the server's Adam adds to the root of its second moment. Average"
+      ' updates are small, so a larger one, such as 1e-3, keeps it steady.',
+  )
+  label_prior: str = _setting(
+      'none',
+      "The label prior that a client's loss is calibrated by: none, its own"
+      ' label shares, or these mixed with the shares over all clients.',
+      choices=('none', 'client', 'mixed'),
+  )
+  prior_share: float = _setting(
+      0.3,
+      'Share of all clients\' labels in the mixed label prior, in [0, 1].',
+      minimum=0,
+      maximum=1,
+  )
   drop_probability: float = _setting(
       0.0,
       'Probability that a client of a round drops out of it, in [0, 1].',
@@ -163,6 +180,29 @@ class Settings:
   )
   carry_optimizer_state: bool = _setting(
       False, "Hand the optimizer's state along the chain."
+  )
+  mediator_optimizer: str = _setting(
+      'none',
+      "The mediators' optimizer between two visits, which takes a client's"
+      ' mean step for a gradient; none hands on what the client left, as in'
+      ' the paper.',
+      choices=('none', 'sgd', 'adam'),
+  )
+  mediator_learning_rate: float = _setting(
+      1e-3, "Learning rate of the mediators' optimizer."
+  )
+  mediator_epsilon: float = _setting(
+      1e-5,
+      "What the mediators' Adam adds to the root of its second moment; a"
+      " client's mean step is about its learning rate times a gradient.",
+  )
+  visit_step_power: float = _setting(
+      1.0,
+      "Power of a visit's number of batches in the mediators' step.",
+      minimum=0,
+  )
+  keep_mediator_state: bool = _setting(
+      True, "Keep the state of the mediators' optimizer from round to round."
   )
   schedule: str = _setting(
       'static',
@@ -218,6 +258,9 @@ class Settings:
     for name in (
         'client_learning_rate',
         'server_learning_rate',
+        'server_epsilon',
+        'mediator_learning_rate',
+        'mediator_epsilon',
         'beta',
         'client_clipping_norm',
     ):
