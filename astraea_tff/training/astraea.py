@@ -68,6 +68,11 @@ def build_weighted_astraea(
   *   `get_model_weights`, `set_model_weights`, `get_hparams`, `set_hparams`: as
       FedAvg's.
 
+  With `mediator_optimizer_fn` the state's `client_work` is
+  `<clients=C,mediator=M,averages=A>`: FedAvg's, the state of the mediators'
+  optimizer (its hyperparameters alone if it is not kept), and those of the
+  aggregators that average it. Its hyperparameters are FedAvg's and `mediator`.
+
   A client whose training goes non-finite (a loss, a weight, or the state of the
   optimizer that it would hand along) is undone: the chain goes on from what the
   client was handed, and neither its examples nor its metrics count. A mediator

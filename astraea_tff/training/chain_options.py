@@ -1,8 +1,7 @@
 """How a mediator trains its clients: a chain's options and their checks."""
 
 import dataclasses
-import math
-from typing import Any, Optional
+from typing import Optional
 
 import tensorflow_federated as tff
 
@@ -54,9 +53,7 @@ class ChainOptions:
 
   def __post_init__(self):
     for name in ('max_clients', 'mediator_epochs', 'local_epochs'):
-      count = arguments.check_integer(
-          getattr(self, name), f'`{name}`', 1
-      )
+      count = arguments.check_integer(getattr(self, name), f'`{name}`', 1)
       object.__setattr__(self, name, count)
     for name in ('carry_optimizer_state', 'keep_mediator_state'):
       arguments.check_type(name, getattr(self, name), bool)
@@ -66,14 +63,22 @@ class ChainOptions:
           f' {self.client_order!r}.'
       )
     if self.client_clipping_norm is not None:
-      _check_norm(self.client_clipping_norm)
+      arguments.check_number(
+          self.client_clipping_norm,
+          '`client_clipping_norm`',
+          0,
+          ends='()',
+          advice='or None for no clipping',
+      )
     if self.mediator_optimizer_fn is not None:
       arguments.check_type(
           'mediator_optimizer_fn',
           self.mediator_optimizer_fn,
           tff.learning.optimizers.Optimizer,
       )
-    _check_power(self.visit_step_power)
+    arguments.check_number(
+        self.visit_step_power, '`visit_step_power`', 0, ends='[)'
+    )
     arguments.check_type(
         'loop_implementation',
         self.loop_implementation,
@@ -84,24 +89,3 @@ class ChainOptions:
   def is_reshuffled(self) -> bool:
     """Whether a mediator's data come with an order for each pass."""
     return self.client_order == 'reshuffled'
-
-
-def _check_norm(value: Any) -> None:
-  if isinstance(value, bool) or not isinstance(value, (int, float)):
-    raise TypeError(
-        f'`client_clipping_norm` must be a float or None, got {value!r}.'
-    )
-  if not (value > 0 and math.isfinite(value)):
-    raise ValueError(
-        '`client_clipping_norm` must be finite and above 0, or None for no'
-        f' clipping, got {value}.'
-    )
-
-
-def _check_power(value: Any) -> None:
-  if isinstance(value, bool) or not isinstance(value, (int, float)):
-    raise TypeError(f'`visit_step_power` must be a float, got {value!r}.')
-  if not (value >= 0 and math.isfinite(value)):
-    raise ValueError(
-        f'`visit_step_power` must be finite and at least 0, got {value}.'
-    )
