@@ -14,18 +14,36 @@ are batched; `BatchedClients` does that.
 """
 
 import collections.abc
-from collections.abc import Sequence
-from typing import Union
+from collections.abc import Mapping, Sequence
+from typing import Any, Union
 
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff import arguments
 from astraea_tff import randomness
 
 Clients = Union[Sequence[tf.data.Dataset], tff.simulation.datasets.ClientData]
 
 
-class _ClientDataSequence(collections.abc.Sequence):
+class ClientsOfRound(collections.abc.Sequence):
+  """The clients of one round by their index, which `for_round` may return.
+
+  Any sequence will do; a class of this kind also says what is put in the place
+  of a client that is missing from a mediator, and what messages call a client.
+  """
+
+  def name(self, index: int) -> str:
+    """What messages call a client."""
+    return f'clients[{index}]'
+
+  @property
+  def nobody(self) -> Any:
+    """What stands for a client without examples, as the others are given."""
+    return self[0].take(0)
+
+
+class _ClientDataSequence(ClientsOfRound):
   """A `ClientData` as a sequence, which makes each client's dataset once.
 
   Making a dataset anew in every round leaks memory in TensorFlow.
@@ -38,6 +56,9 @@ class _ClientDataSequence(collections.abc.Sequence):
 
   def __len__(self) -> int:
     return len(self._client_ids)
+
+  def name(self, index: int) -> str:
+    return f'client {self._client_ids[index]!r}'
 
   def __getitem__(self, index: int) -> tf.data.Dataset:
     if index not in self._datasets:
@@ -70,24 +91,24 @@ class BatchedClients:
       clients: The clients' datasets of single examples.
       batch_size: The number of examples in a batch, B; the last batch of a
         client may be smaller.
-      seed: The seed of the order.
+      seed: The seed of the order, at least 0.
       shuffle_buffer: Among how many examples the next is drawn. A client with
         more examples than this is shuffled in part.
 
     Raises:
-      ValueError: If `batch_size` is below 1.
+      TypeError: If a number is no int.
+      ValueError: If a number is below 1, or `seed` below 0.
     """
-    if batch_size < 1:
-      raise ValueError(f'`batch_size` must be at least 1, got {batch_size}.')
+    check_integer = arguments.check_integer
     self._clients = as_sequence(clients)
-    self._batch_size = batch_size
-    self._seed = seed
-    self._shuffle_buffer = shuffle_buffer
+    self._batch_size = check_integer(batch_size, '`batch_size`', 1)
+    self._seed = check_integer(seed, '`seed`', 0)
+    self._shuffle_buffer = check_integer(shuffle_buffer, '`shuffle_buffer`', 1)
 
   def __len__(self) -> int:
     return len(self._clients)
 
-  def for_round(self, round_num: int) -> Sequence[tf.data.Dataset]:
+  def for_round(self, round_num: int) -> ClientsOfRound:
     """Returns the clients' batches in round `round_num`."""
     return _RoundOfBatches(
         clients_for_round(self._clients, round_num),
@@ -101,7 +122,7 @@ class BatchedClients:
     return clients_for_round(self._clients, round_num)
 
 
-class _RoundOfBatches(collections.abc.Sequence):
+class _RoundOfBatches(ClientsOfRound):
   """The datasets of `BatchedClients` in one round, made on demand."""
 
   def __init__(self, clients, batch_size, shuffle_buffer, seeds):
@@ -113,13 +134,46 @@ class _RoundOfBatches(collections.abc.Sequence):
   def __len__(self) -> int:
     return len(self._clients)
 
+  def name(self, index: int) -> str:
+    return name_of(self._clients, index)
+
   def __getitem__(self, index: int) -> tf.data.Dataset:
-    dataset = self._clients[index].shuffle(
-        self._shuffle_buffer,
+    return batch_examples(
+        self._clients[index],
+        self._batch_size,
         seed=randomness.shuffle_seed(*self._seeds, index),
-        reshuffle_each_iteration=True,
+        shuffle_buffer=self._shuffle_buffer,
     )
-    return dataset.batch(self._batch_size)
+
+
+def batch_examples(
+    dataset: tf.data.Dataset,
+    batch_size: int,
+    *,
+    seed: Any,
+    shuffle_buffer: int,
+    num_epochs: int = 1,
+) -> tf.data.Dataset:
+  """Returns a client's examples in batches, in a new order at every reading.
+
+  Args:
+    dataset: Single examples.
+    batch_size: B; the last batch of an epoch may be smaller.
+    seed: int or int64 `[]`, the seed of the order; None keeps the order.
+    shuffle_buffer: Among how many examples the next is drawn.
+    num_epochs: How often the examples come, at least 1.
+
+  Returns:
+    The batches, in a graph where `dataset` is in one.
+  """
+  if seed is not None:
+    dataset = dataset.shuffle(
+        shuffle_buffer, seed=seed, reshuffle_each_iteration=True
+    )
+  dataset = dataset.batch(batch_size)
+  # `repeat(1)` would not leave the data as they are: it opens the shuffled
+  # examples a second time, and they come in another order.
+  return dataset.repeat(num_epochs) if num_epochs > 1 else dataset
 
 
 def as_sequence(clients):
@@ -136,3 +190,30 @@ def clients_for_round(
   if hasattr(clients, 'for_round'):
     return clients.for_round(round_num)
   return as_sequence(clients)
+
+
+def nobody_of(clients: Sequence[Any], visited: Mapping[int, Any]) -> Any:
+  """Returns what takes the place of a client that is missing in a round.
+
+  Args:
+    clients: The clients of the round, by index.
+    visited: Those that take part, by index. Datasets among them say what
+      elements an empty one has, since a client that does not take part may have
+      others.
+
+  Returns:
+    A client without examples.
+  """
+  for client in visited.values():
+    if isinstance(client, tf.data.Dataset):
+      return client.take(0)
+  if isinstance(clients, ClientsOfRound):
+    return clients.nobody
+  return clients[0].take(0)
+
+
+def name_of(clients: Sequence[Any], index: int) -> str:
+  """Returns what messages call a client."""
+  if isinstance(clients, ClientsOfRound):
+    return clients.name(index)
+  return f'clients[{index}]'

@@ -8,7 +8,6 @@ its own copy.
 """
 
 import collections
-import collections.abc
 from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
@@ -17,14 +16,17 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
+from astraea_tff.clients import batches
 from astraea_tff import randomness
 
-# A client in a round: its id, the seed of the order of its examples, and that
-# of what `preprocess` draws.
+# A client in a round: its id in UTF-8 (of a `str`, TFF takes ASCII only);
+# whether it takes part or only fills a mediator's empty place; the seed of the
+# order of its examples, and that of what `preprocess` draws.
 ClientInRound = collections.OrderedDict
 _CLIENT_TYPE = tff.types.to_type(
     collections.OrderedDict(
         client_id=np.str_,
+        is_present=np.bool_,
         shuffle_seed=np.int64,
         preprocess_seed=tff.TensorType(np.int64, [2]),
     )
@@ -69,7 +71,7 @@ class ClientsById:
 
     Raises:
       TypeError: `client_data` is no `ClientData`, or a number no int.
-      ValueError: A number is below 1, or `seed` below 0.
+      ValueError: A number is below 1, `seed` below 0, or there are no clients.
     """
     if not isinstance(client_data, tff.simulation.datasets.ClientData):
       raise TypeError(
@@ -77,6 +79,8 @@ class ClientsById:
           f' {type(client_data).__name__}.'
       )
     check_integer = arguments.check_integer
+    if not client_data.client_ids:
+      raise ValueError('`client_data` must have at least one client, got none.')
     self._client_ids = client_data.client_ids
     self._dataset_fn = client_data.serializable_dataset_fn
     self._batch_size = check_integer(batch_size, '`batch_size`', 1)
@@ -101,20 +105,17 @@ class ClientsById:
     """Returns a client's batches; runs in the worker's graph.
 
     Args:
-      client: Tensors, `client_id` string [], `shuffle_seed` int64 [] and
-        `preprocess_seed` int64 [2]. The empty id is a client without examples.
+      client: Tensors, `client_id` string [], `is_present` bool [],
+        `shuffle_seed` int64 [] and `preprocess_seed` int64 [2]. A client that
+        is not present has no examples, whatever its id.
     """
-    dataset = self.read_examples(client)
-    dataset = dataset.shuffle(
-        self._shuffle_buffer,
+    return batches.batch_examples(
+        self.read_examples(client),
+        self._batch_size,
         seed=client['shuffle_seed'],
-        reshuffle_each_iteration=True,
+        shuffle_buffer=self._shuffle_buffer,
+        num_epochs=self._local_epochs,
     )
-    dataset = dataset.batch(self._batch_size)
-    # Repeating once is not nothing: it opens the shuffled data a second time.
-    if self._local_epochs > 1:
-      dataset = dataset.repeat(self._local_epochs)
-    return dataset
 
   def read_examples(
       self, client: ClientInRound, *, preprocessed: bool = True
@@ -125,35 +126,44 @@ class ClientsById:
       client: As for `read`.
       preprocessed: Whether as `preprocess` leaves them, or as they are stored.
     """
-    is_nobody = tf.equal(client['client_id'], '')
-    # Somebody's dataset, of which nothing is taken, has the right elements.
-    client_id = tf.where(is_nobody, self._client_ids[0], client['client_id'])
-    all_or_none = tf.where(is_nobody, tf.constant(0, tf.int64), tf.int64.max)
-    dataset = self._dataset_fn(client_id).take(all_or_none)
+    # `take(-1)` takes all.
+    all_or_none = tf.where(client['is_present'], -1, 0)
+    dataset = self._dataset_fn(client['client_id']).take(
+        tf.cast(all_or_none, tf.int64)
+    )
     if preprocessed and self._preprocess is not None:
       dataset = self._preprocess(dataset, client['preprocess_seed'])
     return dataset
 
 
-class _RoundOfIds(collections.abc.Sequence):
+class _RoundOfIds(batches.ClientsOfRound):
   """The clients of `ClientsById` in one round, made on demand."""
-
-  # Takes an absent client's place in a mediator.
-  nobody = collections.OrderedDict(
-      client_id='', shuffle_seed=0, preprocess_seed=np.zeros(2, np.int64)
-  )
 
   def __init__(self, client_ids, seed, round_num):
     self._client_ids = client_ids
     self._seed = seed
     self._round_num = round_num
 
+  @property
+  def nobody(self) -> ClientInRound:
+    """Some client's id, of whose examples none are taken."""
+    return collections.OrderedDict(
+        client_id=self._client_ids[0].encode(),
+        is_present=False,
+        shuffle_seed=0,
+        preprocess_seed=np.zeros(2, np.int64),
+    )
+
   def __len__(self) -> int:
     return len(self._client_ids)
 
+  def name(self, index: int) -> str:
+    return f'client {self._client_ids[index]!r}'
+
   def __getitem__(self, index: int) -> ClientInRound:
     return collections.OrderedDict(
-        client_id=self._client_ids[index],
+        client_id=self._client_ids[index].encode(),
+        is_present=True,
         shuffle_seed=randomness.shuffle_seed(
             self._seed, self._round_num, index
         ),
@@ -179,7 +189,7 @@ def read_by_id(
 
   Returns:
     The same process but for the second argument of `next`: where it had a
-    dataset it has `<client_id=str,shuffle_seed=int64,
+    dataset it has `<client_id=str,is_present=bool,shuffle_seed=int64,
     preprocess_seed=int64[2]>`.
 
   Raises:
@@ -189,17 +199,19 @@ def read_by_id(
   read_client = tff.tensorflow.computation(clients.read, _CLIENT_TYPE)
   batches_type = read_client.type_signature.result
 
-  if not tff.types.contains(
-      data_type.member, lambda part: part.is_assignable_from(batches_type)
-  ):
-    raise TypeError(
-        '`clients` must make the batches that `process` trains on,'
-        f' {data_type.member}, got {batches_type}.'
-    )
+  def client_type(dataset_type):
+    if not dataset_type.is_assignable_from(batches_type):
+      raise TypeError(
+          '`clients` must make the batches that `process` trains on,'
+          f' {dataset_type}, got {batches_type}.'
+      )
+    return _CLIENT_TYPE
 
-  @tff.tensorflow.computation(_with_ids(data_type.member, batches_type))
+  @tff.tensorflow.computation(
+      tff.types.to_type(_map_clients(_unpack(data_type.member), client_type))
+  )
   def read_datasets(data):
-    return _with_datasets(data_type.member, batches_type, data, clients.read)
+    return _map_clients(data, clients.read)
 
   @tff.federated_computation(
       state_type,
@@ -220,38 +232,34 @@ def read_by_id(
   )
 
 
-def _with_ids(
-    data_type: tff.types.Type, batches_type: tff.types.Type
-) -> tff.types.Type:
-  """Returns the type with a client in the place of every dataset of batches."""
-  if data_type.is_assignable_from(batches_type):
-    return _CLIENT_TYPE
-  if isinstance(data_type, tff.StructType):
-    parts = [
-        (name, _with_ids(part, batches_type))
-        for name, part in tff.structure.iter_elements(data_type)
-    ]
-    return tff.StructType([pair if pair[0] else pair[1] for pair in parts])
-  return data_type
-
-
-def _with_datasets(
-    data_type: tff.types.Type,
-    batches_type: tff.types.Type,
-    data: Any,
-    read: Callable[[ClientInRound], tf.data.Dataset],
-) -> Any:
-  """Returns the data with a dataset in the place of every client."""
-  if data_type.is_assignable_from(batches_type):
-    return read(data)
-  if not isinstance(data_type, tff.StructType):
-    return data
+def _unpack(member_type: tff.types.Type) -> Any:
+  """Returns the type of a mediator's data in the containers of such data."""
+  if not isinstance(member_type, tff.StructType):
+    return member_type
   parts = [
-      (name, _with_datasets(part, batches_type, data[index], read))
-      for index, (name, part) in enumerate(
-          tff.structure.iter_elements(data_type)
-      )
+      (name, _unpack(part))
+      for name, part in tff.structure.iter_elements(member_type)
   ]
   if all(name for name, _ in parts):
     return collections.OrderedDict(parts)
   return tuple(part for _, part in parts)
+
+
+def _map_clients(data: Any, fn: Callable[[Any], Any]) -> Any:
+  """Applies a function to every client of a mediator's data.
+
+  Args:
+    data: One client; a tuple of them; or a mapping that has either under
+      'clients', beside what else a mediator gets.
+    fn: Of a client, or of what stands for one.
+
+  Returns:
+    The data with the function's results in the places of the clients.
+  """
+  if isinstance(data, tuple):
+    return tuple(fn(client) for client in data)
+  if isinstance(data, collections.OrderedDict) and 'clients' in data:
+    return collections.OrderedDict(
+        data, clients=_map_clients(data['clients'], fn)
+    )
+  return fn(data)

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from astraea_tff import arguments
+from astraea_tff.clients import batches
 from astraea_tff.datasets.partitioning import partitions
 
 
@@ -138,16 +139,14 @@ def batch_client(
         f'got {spec}.'
     )
   if shuffle_seed is not None:
-    shuffle_seed = arguments.check_integer(
-        shuffle_seed, 'shuffle_seed', 0
-    )
-    size = int(dataset.cardinality())
-    dataset = dataset.shuffle(
-        max(size, 1) if size >= 0 else 10_000, seed=shuffle_seed
-    )
-  return dataset.batch(batch_size).map(
-      lambda images, labels: (tf.cast(images, tf.float32) / 255, labels)
-  )
+    shuffle_seed = arguments.check_integer(shuffle_seed, 'shuffle_seed', 0)
+  size = int(dataset.cardinality())
+  return batches.batch_examples(
+      dataset,
+      batch_size,
+      seed=shuffle_seed,
+      shuffle_buffer=max(size, 1) if size >= 0 else 10_000,
+  ).map(lambda images, labels: (tf.cast(images, tf.float32) / 255, labels))
 
 
 def _check_examples(prefix, images, labels, num_classes) -> None:

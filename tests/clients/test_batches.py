@@ -163,3 +163,44 @@ def test_clients_that_change_with_the_round_are_asked_for_the_round():
 def test_batch_size_below_one_is_refused():
   with pytest.raises(ValueError, match='`batch_size` must be at least 1, got 0'):
     batches_lib.BatchedClients(CLIENTS, 0, seed=0)
+
+
+@pytest.mark.parametrize('arguments, error, message', [
+    (dict(seed=-1), ValueError, '`seed` must be at least 0'),
+    (dict(seed=0.5), TypeError, '`seed` must be an int'),
+    (dict(shuffle_buffer=0), ValueError, '`shuffle_buffer` must be at least 1'),
+    (dict(batch_size=2.0), TypeError, '`batch_size` must be an int'),
+])
+def test_bad_numbers_are_refused_by_name(arguments, error, message):
+  with pytest.raises(error, match=message):
+    batches_lib.BatchedClients(CLIENTS, **(dict(batch_size=2, seed=0) | arguments))
+
+
+def test_one_epoch_keeps_the_order_of_the_shuffle():
+  def order(num_epochs):
+    dataset = batches_lib.batch_examples(
+        make_client(0, 30), 4, seed=3, shuffle_buffer=30, num_epochs=num_epochs
+    )
+    return read(dataset.unbatch())
+
+  shuffled = read(make_client(0, 30).shuffle(30, seed=3))
+  assert order(1) == shuffled != sorted(shuffled)
+  two_epochs = order(2)
+  assert sorted(two_epochs[:30]) == sorted(two_epochs[30:]) == sorted(shuffled)
+  assert two_epochs[:30] != two_epochs[30:]
+
+
+def test_without_a_seed_the_order_stays():
+  dataset = batches_lib.batch_examples(
+      make_client(0, 30), 4, seed=None, shuffle_buffer=30
+  )
+  assert read(dataset.unbatch()) == list(range(30))
+
+
+def test_a_missing_client_is_an_empty_dataset_of_the_others_elements():
+  of_round = batches_lib.BatchedClients(CLIENTS, 2, seed=0).for_round(1)
+  for clients in (of_round, CLIENTS):
+    for visited in ({}, {3: clients[3]}):
+      nobody = batches_lib.nobody_of(clients, visited)
+      assert read(nobody) == []
+      assert nobody.element_spec == clients[3].element_spec

@@ -90,6 +90,15 @@ def fixture_by_id(astraea, store):
   return clients_by_id.read_by_id(astraea, clients), clients
 
 
+def _as_tensors(client):
+  return collections.OrderedDict(
+      client, **{
+          name: tf.constant(client[name], tf.int64)
+          for name in ('shuffle_seed', 'preprocess_seed')
+      }
+  )
+
+
 def _weights(process, state):
   return process.get_model_weights(state).trainable
 
@@ -221,11 +230,49 @@ def test_a_round_is_a_few_bytes_whatever_the_clients_size(by_id):
   process, clients = by_id
   client_type = process.next.type_signature.parameter[1].member[0]
   assert str(client_type) == (
-      '<client_id=str,shuffle_seed=int64,preprocess_seed=int64[2]>'
+      '<client_id=str,is_present=bool,shuffle_seed=int64,'
+      'preprocess_seed=int64[2]>'
   )
   client = clients.for_round(1)[2]
-  assert client['client_id'] == '2'
+  assert client['client_id'] == b'2'
   assert isinstance(client, collections.OrderedDict)
+
+
+def test_ids_of_any_text_are_read(astraea):
+  ids = ['', ' ', '猫 3', 'a/b\\"\'\n', 'ä,{}', 'z']
+
+  def dataset_of(client_id):
+    size = 1 + tf.reduce_sum(
+        tf.where(
+            tf.equal(tf.constant(ids), client_id),
+            tf.range(6, dtype=tf.int64),
+            0,
+        )
+    )
+    return tf.data.Dataset.from_tensors((
+        tf.zeros(_SHAPE, tf.uint8), tf.constant(0)
+    )).repeat(size)
+
+  client_data = tff.simulation.datasets.ClientData.from_clients_and_tf_fn(
+      ids, dataset_of
+  )
+  clients = clients_by_id.ClientsById(client_data, 2, seed=0)
+  process = clients_by_id.read_by_id(astraea, clients)
+  state = process.initialize()
+  for index, client_id in enumerate(client_data.client_ids):
+    data = astraea_tff.mediator_data([[index]], clients.for_round(1), 3)
+    metrics = process.next(state, data).metrics['client_work']['train']
+    assert metrics['num_examples'] == 2 * 2 * (1 + ids.index(client_id))
+
+
+def test_nobody_has_no_examples_and_the_others_elements(by_id):
+  _, clients = by_id
+  of_round = clients.for_round(1)
+  nobody = clients.read(_as_tensors(of_round.nobody))
+  assert not list(nobody)
+  somebody = clients.read(_as_tensors(of_round[0]))
+  assert nobody.element_spec == somebody.element_spec
+  assert len(list(somebody.unbatch())) == _SIZES[0]
 
 
 def test_seeds_are_new_in_every_round_and_for_every_client(by_id):
@@ -252,6 +299,14 @@ def test_bad_arguments_are_refused_by_name(store, arguments, error, message):
   given = dict(client_data=store.client_data, batch_size=2, seed=0)
   with pytest.raises(error, match=message):
     clients_by_id.ClientsById(**(given | arguments))
+
+
+def test_no_clients_are_refused():
+  nobody = tff.simulation.datasets.ClientData.from_clients_and_tf_fn(
+      [], lambda client_id: tf.data.Dataset.range(3)
+  )
+  with pytest.raises(ValueError, match='must have at least one client'):
+    clients_by_id.ClientsById(nobody, 2, seed=0)
 
 
 def test_batches_that_the_process_does_not_take_are_refused(astraea, store):

@@ -1,0 +1,243 @@
+"""Errors about one client among many: one line that names the client."""
+
+from collections.abc import Iterator, Mapping, Sequence
+import contextlib
+import re
+from typing import Any
+import weakref
+
+import tensorflow as tf
+
+# A dataset that does not say how many examples it has is taken for endless
+# beyond this.
+MOST_EXAMPLES_OF_UNKNOWN_NUMBER = 100_000
+
+_LONGEST_PART = 300
+_PYTHON_OPERATIONS = frozenset({'PyFunc', 'PyFuncStateless', 'EagerPyFunc'})
+# As long as they live, so that a client's functions are searched once.
+_GRAPHS_THAT_CALL_PYTHON = weakref.WeakKeyDictionary()
+
+# Parts of TensorFlow's messages.
+_PREAMBLE = ('Graph execution error', 'Detected at', 'Node:', '<stack traces')
+_TAG = re.compile(r'\{\{[^}]*\}\}')
+_NODE = re.compile(r'\{\{node ([^}]*)\}\}')
+
+
+def check_ends(client: str, dataset: tf.data.Dataset) -> None:
+  """Refuses a dataset that says that it never ends.
+
+  Args:
+    client: What messages call the dataset's owner.
+    dataset: The client's examples or batches.
+
+  Raises:
+    ValueError: The dataset has an infinite cardinality.
+  """
+  if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
+    raise ValueError(
+        f'{client} has a dataset that never ends; leave out its repeat(), or '
+        'take(n) a number of examples.'
+    )
+
+
+def check_runs_in_a_worker(client: str, dataset: tf.data.Dataset) -> None:
+  """Refuses a dataset that calls Python, which a TFF worker does not have.
+
+  Args:
+    client: What messages call the dataset's owner.
+    dataset: The client's batches.
+
+  Raises:
+    ValueError: The dataset comes from a generator, or calls a Python function
+      (`tf.py_function`, `tf.numpy_function`).
+  """
+  if _calls_python(dataset):
+    raise ValueError(
+        f'{client} has a dataset that calls Python (from_generator, py_function '
+        'or numpy_function), which does not run in a TFF worker; write it in '
+        'TensorFlow operations, or read it once and give the arrays to '
+        'tf.data.Dataset.from_tensor_slices.'
+    )
+
+
+class ExampleLimit:
+  """Counts the examples that are read of a client, and stops endless reading.
+
+  Only a dataset of unknown cardinality (behind a filter, from a generator, of
+  CSV files) has a limit.
+  """
+
+  def __init__(self, client: str, dataset: tf.data.Dataset):
+    """Checks that the dataset ends, as far as it says; see `check_ends`."""
+    check_ends(client, dataset)
+    self._client = client
+    self._is_known = (
+        int(dataset.cardinality()) != tf.data.UNKNOWN_CARDINALITY
+    )
+    self._num_read = 0
+
+  def add(self, num_examples: int) -> None:
+    """Takes note of examples that were read.
+
+    Args:
+      num_examples: At least 0.
+
+    Raises:
+      ValueError: They are more than a client of unknown size may have.
+    """
+    self._num_read += num_examples
+    limit = MOST_EXAMPLES_OF_UNKNOWN_NUMBER
+    if not self._is_known and self._num_read > limit:
+      raise ValueError(
+          f'{self._client} was read for {self._num_read:,} examples without an '
+          'end, and its dataset does not say how many there are: it may never '
+          'end. Leave out its repeat(), or take(n); if there are really n, say '
+          'so with .apply(tf.data.experimental.assert_cardinality(n)).'
+      )
+
+
+@contextlib.contextmanager
+def named_errors(
+    client: str, dataset: tf.data.Dataset, doing: str
+) -> Iterator[None]:
+  """Makes of TensorFlow's errors, while a client is read, one line.
+
+  Args:
+    client: What messages call the dataset's owner.
+    dataset: Its dataset. Where that knows its files (`file_paths`, as
+      `tf.keras.utils.image_dataset_from_directory` has it), the message names
+      the one that is no image.
+    doing: What fails, such as 'read'.
+
+  Yields:
+    None, for the time of reading.
+
+  Raises:
+    tf.errors.OpError: Of the kind that was raised, and from it.
+  """
+  try:
+    yield
+  except tf.errors.OpError as error:
+    reason = first_reason(error.message)
+    path = _damaged_file(dataset)
+    if path and path not in reason:
+      reason = f'{path}: {reason}'
+    raise type(error)(
+        error.node_def, error.op, f'{client} cannot be {doing}: {reason}'
+    ) from error
+
+
+def first_reason(message: str) -> str:
+  """Returns the line of an error of TensorFlow that says what is wrong.
+
+  Before it there may be where in the program an operation was made, and behind
+  it the traceback of a Python function.
+  """
+  lines = [
+      _TAG.sub('', line).strip()
+      for line in message.splitlines()
+      if line and not line[0].isspace() and not line.startswith(_PREAMBLE)
+  ]
+  reason = shorten(next((line for line in lines if line), message))
+  node = _NODE.search(message)
+  if node and message.startswith(_PREAMBLE):
+    reason += f' (at {node[1]})'
+  return reason
+
+
+def shorten(value: Any) -> str:
+  """Returns a value as text on one line, cut where it is long."""
+  text = ' '.join(str(value).split())
+  return text if len(text) <= _LONGEST_PART else f'{text[:_LONGEST_PART]} ...'
+
+
+def describe(structure: Any) -> str:
+  """Returns an `element_spec` in short: `(uint8 [8, 8, 1], int32 [])`."""
+  if isinstance(structure, Mapping):
+    parts = (f'{key!r}: {describe(part)}' for key, part in structure.items())
+    return shorten(f'{{{", ".join(parts)}}}')
+  if isinstance(structure, tuple):
+    return shorten(f'({", ".join(map(describe, structure))})')
+  if isinstance(structure, tf.TensorSpec):
+    shape = structure.shape
+    shape = '[...]' if shape.rank is None else shape.as_list()
+    return f'{structure.dtype.name} {shape}'
+  return shorten(structure)
+
+
+def check_alike(clients: Sequence[tuple[str, Any]]) -> None:
+  """Refuses a client whose elements are not like those of the others.
+
+  Args:
+    clients: What messages call each client, and its `element_spec`. Dimensions
+      that one leaves open fit any.
+
+  Raises:
+    ValueError: A client's elements are of another structure, dtype or size than
+      those of most clients.
+  """
+  kinds = []
+  for client, spec in clients:
+    for kind in kinds:
+      if _fits(kind[0][1], spec):
+        kind.append((client, spec))
+        break
+    else:
+      kinds.append([(client, spec)])
+  if len(kinds) < 2:
+    return
+  usual = max(kinds, key=len)
+  odd = next(kind for kind in kinds if kind is not usual)
+  raise ValueError(
+      f'{odd[0][0]} has elements {describe(odd[0][1])}, but {usual[0][0]}, '
+      f'like {len(usual)} of {len(clients)} clients, has {describe(usual[0][1])}; '
+      'bring all to one structure, dtype and size with map().'
+  )
+
+
+def _fits(spec: Any, other: Any) -> bool:
+  """Whether elements are of one structure, dtype and size."""
+  if spec == other:
+    return True
+  try:
+    tf.nest.assert_same_structure(spec, other)
+  except (TypeError, ValueError):
+    return False
+  return all(
+      part.is_compatible_with(other_part)
+      for part, other_part in zip(tf.nest.flatten(spec), tf.nest.flatten(other))
+  )
+
+
+def _calls_python(dataset: tf.data.Dataset) -> bool:
+  """Whether a function of a dataset, or of what it reads, calls Python."""
+  # Not public in tf.data. The public way, the dataset's graph, has all data in
+  # it.
+  for function in dataset._functions():
+    graph = function.function.graph
+    if graph not in _GRAPHS_THAT_CALL_PYTHON:
+      _GRAPHS_THAT_CALL_PYTHON[graph] = not _PYTHON_OPERATIONS.isdisjoint(
+          _operations(graph.as_graph_def())
+      )
+    if _GRAPHS_THAT_CALL_PYTHON[graph]:
+      return True
+  return any(map(_calls_python, dataset._inputs()))
+
+
+def _operations(graph: tf.compat.v1.GraphDef) -> Iterator[str]:
+  """Yields the kinds of the operations in a graph and its functions."""
+  for node in graph.node:
+    yield node.op
+  for function in graph.library.function:
+    for node in function.node_def:
+      yield node.op
+
+
+def _damaged_file(dataset: tf.data.Dataset) -> str:
+  """Returns the first of a dataset's files that is no image, '' for none."""
+  for path in getattr(dataset, 'file_paths', ()):
+    try:
+      tf.io.decode_image(tf.io.read_file(path), expand_animations=False)
+    except tf.errors.OpError:
+      return path
+  return ''

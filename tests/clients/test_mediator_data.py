@@ -1,0 +1,117 @@
+"""Tests of what the data of a round's mediators are refused for."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from astraea_tff.clients import batches
+from astraea_tff.clients import mediator_data as mediator_data_lib
+
+
+def client(shape=(4, 4, 1), dtype=np.float32, num_examples=5):
+  images = np.zeros([num_examples, *shape], dtype)
+  labels = np.zeros(num_examples, np.int32)
+  return tf.data.Dataset.from_tensor_slices((images, labels)).batch(2)
+
+
+ODD = {
+    'channels': (client((4, 4, 3)), r'float32 \[None, 4, 4, 3\]'),
+    'dtype': (client(dtype=np.uint8), 'uint8'),
+    'structure': (client().map(lambda x, y: {'x': x, 'y': y}), "{'x': float32"),
+    'made of nothing': (
+        tf.data.Dataset.from_tensor_slices(([], [])).batch(2),
+        r'\(float32 \[None\], float32 \[None\]\)',
+    ),
+}
+
+
+@pytest.mark.parametrize('name', ODD)
+@pytest.mark.parametrize('place', [0, 2])
+def test_an_odd_client_is_named(name, place):
+  odd, found = ODD[name]
+  clients = [client() for _ in range(4)]
+  clients[place] = odd
+  with pytest.raises(ValueError, match=found) as raised:
+    mediator_data_lib.mediator_data([[0, 1], [2, 3]], clients, 2)
+  message = str(raised.value)
+  assert message.startswith(f'clients[{place}] has elements')
+  assert '3 of 4 clients' in message and '\n' not in message
+  # A round without it trains.
+  others = [k for k in range(4) if k != place]
+  data = mediator_data_lib.mediator_data([others], clients, 4)
+  assert data[0][3].element_spec == client().element_spec
+
+
+def test_sizes_that_are_open_fit_and_empty_clients_do():
+  whole = client(num_examples=4)
+  fixed = whole.unbatch().batch(2, drop_remainder=True)
+  data = mediator_data_lib.mediator_data(
+      [[0, 1, 2]], [whole, fixed, client(num_examples=0)], 3
+  )
+  assert len(data[0]) == 3
+
+
+def test_a_client_that_never_ends_is_named():
+  client_data = tff.simulation.datasets.ClientData.from_clients_and_tf_fn(
+      ['a', '猫'], lambda client_id: client().repeat()
+  )
+  clients = batches.clients_for_round(client_data, 1)
+  with pytest.raises(ValueError, match="client '猫' has a dataset that never"):
+    mediator_data_lib.mediator_data([[1, 0]], clients, 2)
+  endless = [client(), client().unbatch().repeat()]
+  of_round = batches.BatchedClients(endless, 2, seed=0).for_round(1)
+  with pytest.raises(ValueError, match=r'clients\[1\] has a dataset that nev'):
+    mediator_data_lib.mediator_data([[0, 1]], of_round, 2)
+
+
+@pytest.mark.parametrize('orders, message', [
+    ([[[0, 1, 2], [0, 1, 1]]], r'orders\[0, 1\] must hold .* got \[0, 1, 1\]'),
+    ([[[0, 1, 3]]], r'from 0 to 2 once, got \[0, 1, 3\]'),
+    ([[[0, 1, -1]]], r'orders\[0, 0\]'),
+    ([[[0, 1]]], r'must have shape \[1, mediator epochs, 3\], got \[1, 1, 2\]'),
+    ([[0, 1, 2]], r'got \[1, 3\]'),
+    ([[[0, 1, 2]]] * 2, r'got \[2, 1, 3\]'),
+])
+def test_orders_that_are_no_permutations_are_refused(orders, message):
+  clients = [client() for _ in range(3)]
+  with pytest.raises(ValueError, match=message):
+    mediator_data_lib.mediator_data([[0, 1, 2]], clients, 3, orders=orders)
+
+
+def test_an_order_may_visit_empty_places_anywhere():
+  clients = [client() for _ in range(2)]
+  orders = np.array([[[2, 0, 1], [1, 0, 2]]], np.int32)
+  (data,) = mediator_data_lib.mediator_data([[0, 1]], clients, 3, orders=orders)
+  np.testing.assert_array_equal(data['order'], orders[0])
+
+
+def _python(images, labels):
+  doubled = tf.numpy_function(lambda x: 2 * x, [images], images.dtype)
+  return tf.ensure_shape(doubled, images.shape), labels
+
+
+CALLING_PYTHON = {
+    'numpy_function': client().map(_python),
+    'under other steps': client().map(_python).unbatch().shuffle(5).batch(2),
+    'in a nested dataset': client().flat_map(
+        lambda *batch: tf.data.Dataset.from_tensors(batch).map(_python)
+    ),
+    'generator': tf.data.Dataset.from_generator(
+        lambda: iter(client()), output_signature=client().element_spec
+    ),
+}
+
+
+@pytest.mark.parametrize('name', CALLING_PYTHON)
+def test_a_client_that_calls_python_is_named_and_told_what_to_do(name):
+  clients = [client(), CALLING_PYTHON[name]]
+  with pytest.raises(
+      ValueError, match=r'clients\[1\] .*calls Python.*from_tensor_slices'
+  ):
+    mediator_data_lib.mediator_data([[0, 1]], clients, 2)
+
+
+def test_functions_of_tensorflow_are_taken():
+  clients = [client(), client().map(lambda x, y: (x / 255, y))]
+  assert len(mediator_data_lib.mediator_data([[0, 1]], clients, 2)) == 1
