@@ -82,11 +82,28 @@ def locally_private(
   def report(counts, index):
     success = tf.constant(-np.expm1(-epsilon / sensitivity), tf.float64)
     geometric = tfp.distributions.Geometric(probs=success)
-    # A seed of two integers is a stateless one.
-    seeds = None if seed is None else tf.stack([seed, tf.cast(index, tf.int32)])
+    if seed is None:
+      seeds = _new_seeds()
+    else:
+      seeds = tf.stack([seed, tf.cast(index, tf.int32)])
     plus, minus = tf.unstack(
         tf.cast(geometric.sample([2, *counts.shape], seed=seeds), tf.int64)
     )
     return tf.maximum(counts + plus - minus, 0)
 
   return report
+
+
+def _new_seeds() -> tf.Tensor:
+  """Draws a stateless seed, int32 `[2]`, that nobody can make repeat.
+
+  The operation itself, since `tf.random.uniform` without a seed follows the
+  program's `tf.random.set_seed`, and noise that repeats is no noise.
+  """
+  return tf.raw_ops.RandomUniformInt(
+      shape=[2],
+      minval=tf.int32.min,
+      maxval=tf.int32.max,
+      seed=0,
+      seed2=0,
+  )

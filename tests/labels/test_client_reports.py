@@ -81,3 +81,30 @@ def test_wrong_arguments_are_refused_by_name():
     client_reports.locally_private(1.0, seed=1.5)
   with pytest.raises(ValueError, match='neighboring_relation must be'):
     client_reports.locally_private(1.0, neighboring_relation='add')
+
+
+@pytest.mark.parametrize('wrap', [lambda f: f, tf.function])
+def test_noise_without_a_seed_does_not_follow_the_programs_seed(wrap):
+  counts = tf.fill([20], tf.constant(1000, tf.int64))
+  drawn = []
+  for _ in range(3):
+    tf.random.set_seed(1)
+    report = wrap(client_reports.locally_private(0.1))
+    drawn += [
+        tuple(report(counts, tf.constant(0, tf.int64)).numpy())
+        for _ in range(2)
+    ]
+  assert len(set(drawn)) == 6
+
+
+def test_noise_without_a_seed_does_not_follow_a_graphs_seed():
+  with tf.Graph().as_default() as graph:
+    tf.random.set_seed(1)
+    report = client_reports.locally_private(0.1)(
+        tf.fill([20], tf.constant(1000, tf.int64)), tf.constant(0, tf.int64)
+    )
+  drawn = []
+  for _ in range(2):
+    with tf.compat.v1.Session(graph=graph) as session:
+      drawn += [tuple(session.run(report)) for _ in range(2)]
+  assert len(set(drawn)) == 4
