@@ -1,1 +1,1 @@
-"""What is known of the clients' labels: counts, divergence, collection, privacy."""
+"""What is known of clients' labels: counts, divergence, collection, privacy."""

@@ -51,7 +51,11 @@ def label_counts(
     TypeError: `clients` is neither, an element has no label that can be found
       without `label_fn`, or labels are no integers.
     ValueError: There are no clients, a label lies outside [0, N), labels are
-      one-hot, or a dataset never ends. The message names the client.
+      one-hot, or a dataset never ends. One that does not say how many examples
+      it has is taken for endless beyond 100,000; a larger one says it with
+      `tf.data.experimental.assert_cardinality`. The message names the client.
+    tf.errors.OpError: A client cannot be read. The message names the client,
+      and the file where its dataset knows it.
   """
   num_classes = arguments.check_integer(num_classes, 'num_classes', 2)
   rows = [
@@ -178,14 +182,13 @@ def _as_counts(counts: np.ndarray, name: str) -> np.ndarray:
         f'{name} must hold integers, got {counts.dtype}; all are whole, so '
         'cast them: .astype(np.int64).'
     )
-  # In two halves, because the total itself may be what overflows.
-  unsigned = counts.astype(np.uint64)
-  high, low = unsigned >> np.uint64(32), unsigned & np.uint64(2**32 - 1)
-  total = (int(high.sum()) << 32) + int(low.sum())
-  if total > np.iinfo(np.int64).max:
-    raise ValueError(
-        f'{name} adds up to {total}, more than an int64 holds.'
-    )
+  # Only totals that a float cannot tell from an overflow are added up as ints.
+  if counts.sum(dtype=np.float64) >= 2**62:
+    total = sum(counts.ravel().tolist())
+    if total > np.iinfo(np.int64).max:
+      raise ValueError(
+          f'{name} adds up to {total}, more than an int64 holds.'
+      )
   return counts.astype(np.int64)
 
 

@@ -1,24 +1,22 @@
-"""Finding and reading the labels of a client's dataset.
+"""Finding and reading the labels of a client's dataset."""
 
-Knows tf.data only by its methods and imports no TensorFlow.
-"""
-
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 import operator
 from typing import Any, Optional
 
 import numpy as np
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from astraea_tff.clients import client_errors
 
 # Enough to make Python's share of reading negligible, 64 kB at most in memory.
 _LABELS_PER_READ = 8192
 
-# What tf.data's Dataset.cardinality() answers for one that never ends.
-_INFINITE_CARDINALITY = -1
-
 
 def named_datasets(clients: Any) -> Iterator[tuple[str, Any]]:
   """Yields what messages call a client, and its dataset."""
-  if hasattr(clients, 'create_tf_dataset_for_client'):
+  if isinstance(clients, tff.simulation.datasets.ClientData):
     for client_id in clients.client_ids:
       yield (
           f'client {client_id!r}',
@@ -26,13 +24,13 @@ def named_datasets(clients: Any) -> Iterator[tuple[str, Any]]:
       )
     return
   # A dataset is iterable too, and would read as one client for each example.
-  if hasattr(clients, 'element_spec') or not hasattr(clients, '__iter__'):
+  if isinstance(clients, tf.data.Dataset) or not isinstance(clients, Iterable):
     raise TypeError(
         'clients must be a ClientData or a sequence of tf.data.Datasets, got '
         f'{type(clients).__name__}.'
     )
   for index, dataset in enumerate(clients):
-    if not hasattr(dataset, 'element_spec'):
+    if not isinstance(dataset, tf.data.Dataset):
       raise TypeError(
           f'clients[{index}] must be a tf.data.Dataset, got '
           f'{type(dataset).__name__}.'
@@ -64,15 +62,15 @@ def _label_batches(
     client: str, dataset: Any, label_fn: Optional[Callable[[Any], Any]]
 ) -> Iterator[np.ndarray]:
   """Yields a client's labels as integer arrays `[n]`, as they are read."""
-  if int(dataset.cardinality()) == _INFINITE_CARDINALITY:
-    raise ValueError(
-        f'{client} has a dataset that never ends; count it before repeat().'
-    )
-  for batch in label_dataset(client, dataset, label_fn).as_numpy_iterator():
-    batch = np.asarray(batch)
-    if batch.ndim > 1 and batch.size != len(batch):
-      raise ValueError(_one_hot_message(client, batch.shape))
-    yield batch.ravel()
+  limit = client_errors.ExampleLimit(client, dataset)
+  labels = label_dataset(client, dataset, label_fn)
+  with client_errors.named_errors(client, dataset, 'read'):
+    for batch in labels.as_numpy_iterator():
+      batch = np.asarray(batch)
+      if batch.ndim > 1 and batch.size != len(batch):
+        raise ValueError(_one_hot_message(client, batch.shape))
+      limit.add(batch.size)
+      yield batch.ravel()
 
 
 def label_dataset(
@@ -117,16 +115,17 @@ def _label_key(client: str, elements: Any) -> Any:
       return keys[0]
   raise TypeError(
       f'{client} must have elements (x, y), or mappings with one of the keys '
-      f"'y' and 'label', got {elements}; pass label_fn to take the label out."
+      f"'y' and 'label', got {client_errors.describe(elements)}; pass label_fn "
+      'to take the label out.'
   )
 
 
 def _check_label_spec(client: str, labels: Any, elements: Any) -> None:
   """Refuses labels that are no integers, or visibly one-hot, before reading."""
-  # The only spec of dense tensors; ragged and sparse ones hold no label each.
-  if type(labels).__name__ != 'TensorSpec':
+  if not isinstance(labels, tf.TensorSpec):
     raise TypeError(
-        f'{client} must have one dense tensor as its labels, got {labels}.'
+        f'{client} must have one dense tensor as its labels, got '
+        f'{client_errors.describe(labels)}.'
     )
   if not labels.dtype.is_integer:
     raise TypeError(

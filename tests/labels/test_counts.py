@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
+from astraea_tff.clients import client_errors
 from astraea_tff.labels import counts as counts_lib
 from astraea_tff.labels import divergence
 from astraea_tff.labels import reading
@@ -516,3 +517,50 @@ def test_integers_are_checked_by_name():
   for value in (True, np.True_, 3.0, '3', None):
     with pytest.raises(TypeError, match='size must be an int'):
       arguments.check_integer(value, 'size', 0)
+
+
+def test_a_client_that_does_not_say_that_it_never_ends_is_named(monkeypatch):
+  monkeypatch.setattr(client_errors, 'MOST_EXAMPLES_OF_UNKNOWN_NUMBER', 20_000)
+  endless = _pairs([0, 1]).repeat().filter(lambda x, y: y >= 0)
+  with pytest.raises(ValueError, match=r'clients\[1\] was read for .* may never'):
+    counts_lib.label_counts([_pairs([0]), endless], 4)
+  ending = _pairs([0, 1]).filter(lambda x, y: y >= 1)
+  np.testing.assert_array_equal(
+      counts_lib.label_counts([_pairs([0]), ending], 2), [[1, 0], [0, 1]])
+
+
+def test_a_client_that_cannot_be_read_is_named_in_one_line(tmp_path):
+  for label in ('cat', 'dog'):
+    (tmp_path / '猫 1' / label).mkdir(parents=True)
+    image = tf.io.encode_png(tf.zeros([4, 4, 3], tf.uint8)).numpy()
+    (tmp_path / '猫 1' / label / 'a.png').write_bytes(image)
+  damaged = tmp_path / '猫 1' / 'cat' / 'b.jpg'
+  damaged.write_text('not found')
+  client = tf.keras.utils.image_dataset_from_directory(
+      tmp_path / '猫 1', batch_size=None, image_size=(4, 4)
+  )
+  with pytest.raises(tf.errors.OpError) as raised:
+    counts_lib.label_counts([_pairs([0]), client], 4)
+  message = str(raised.value)
+  assert message.startswith(f'clients[1] cannot be read: {damaged}: ')
+  assert '\n' not in message and len(message) < 500
+
+
+def test_an_error_of_a_python_function_names_the_client():
+  def read(label):
+    raise RuntimeError(f'no label {label}')
+
+  client = _pairs([3]).map(
+      lambda x, y: (x, tf.ensure_shape(tf.numpy_function(read, [y], y.dtype), []))
+  )
+  with pytest.raises(tf.errors.OpError) as raised:
+    counts_lib.label_counts([_pairs([0]), client], 4)
+  assert str(raised.value) == (
+      'clients[1] cannot be read: RuntimeError: no label 3')
+
+
+def test_long_elements_are_cut_in_messages():
+  wide = _pairs([0]).map(lambda x, y: {f'feature_{n}': x for n in range(300)})
+  with pytest.raises(TypeError, match=r'clients\[0\] .*label_fn') as raised:
+    _count(wide)
+  assert len(str(raised.value)) < 600
