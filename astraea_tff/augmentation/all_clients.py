@@ -17,6 +17,7 @@ from astraea_tff import arguments
 from astraea_tff.augmentation import elements
 from astraea_tff.augmentation import one_client
 from astraea_tff.augmentation import plan as plan_lib
+from astraea_tff.clients import client_errors
 from astraea_tff import randomness
 
 
@@ -45,7 +46,8 @@ class FreshlyAugmentedClients(Sequence):
       seed: The run's seed.
       transform: As for `augment`.
     """
-    self._clients = _check_clients(clients)
+    _check_clients(clients)
+    self._clients = clients
     self._augment_dataset = one_client.augment_dataset_fn(
         plan, transform, True
     )
@@ -125,7 +127,13 @@ def augment_clients(
 
   Raises:
     TypeError: `clients` is neither form, or as for `augment`.
-    ValueError: As for `augment`.
+    ValueError: As for `augment`; or a client's elements are not like those of
+      the others, or it never ends. One of a sequence that does not say how
+      many examples it has is taken for endless beyond 100,000; a larger one
+      says it with `tf.data.experimental.assert_cardinality`. The message names
+      the client.
+    tf.errors.OpError: A client of a sequence cannot be read, or has a label
+      outside [0, N). The message names it, and the file where it is known.
   """
   if isinstance(clients, tff.simulation.datasets.ClientData):
     return _augment_client_data(
@@ -137,7 +145,7 @@ def augment_clients(
     return FreshlyAugmentedClients(
         clients, plan, seed=seed, transform=transform
     )
-  clients = _check_clients(clients)
+  _check_clients(clients)
   examples = augmented_examples(clients, plan, seed=seed, transform=transform)
   return [
       tf.data.Dataset.from_tensor_slices(
@@ -176,7 +184,7 @@ def augmented_examples(
   )
   for client, dataset in enumerate(clients):
     pair = randomness.seed_pair((*seed, client))
-    yield _augment_now(dataset, plan, augment_batch, pair)
+    yield _augment_now(f'clients[{client}]', dataset, plan, augment_batch, pair)
 
 
 def _augment_client_data(clients, augment_dataset, pair):
@@ -195,6 +203,7 @@ def _augment_client_data(clients, augment_dataset, pair):
 
 
 def _augment_now(
+    client: str,
     dataset: tf.data.Dataset,
     plan: plan_lib.AugmentationPlan,
     augment_batch: Callable[..., Any],
@@ -213,20 +222,23 @@ def _augment_now(
           for spec in elements.image_and_label(structure)
       ]
   ]
+  limit = client_errors.ExampleLimit(client, dataset)
   batches = dataset.batch(one_client.batch_size(plan, structure))
   # Where tf.data computes: another device may round otherwise, and would let
   # a label outside [0, N) pass.
-  with tf.device('/CPU:0'):
+  with tf.device('/CPU:0'), client_errors.named_errors(
+      client, dataset, 'augmented'
+  ):
     draw = one_client.seed_draw(pair)
-    augmented += [
-        augment_batch(draw, key, *elements.image_and_label(batch))
-        for key, batch in batches.enumerate()
-    ]
+    for key, batch in batches.enumerate():
+      images, labels = elements.image_and_label(batch)
+      limit.add(len(labels))
+      augmented.append(augment_batch(draw, key, images, labels))
   return [np.concatenate(column) for column in zip(*augmented)]
 
 
-def _check_clients(clients: Any) -> Sequence[tf.data.Dataset]:
-  """Returns `clients` if it is a sequence of datasets, or raises."""
+def _check_clients(clients: Any) -> None:
+  """Refuses what is no sequence of datasets that are alike and end."""
   if not isinstance(clients, Sequence):
     raise TypeError(
         '`clients` must be a sequence of tf.data.Datasets or a '
@@ -239,5 +251,12 @@ def _check_clients(clients: Any) -> Sequence[tf.data.Dataset]:
           f'`clients[{client}]` must be a tf.data.Dataset, got '
           f'{type(dataset).__name__}.'
       )
-    elements.check_elements(dataset.element_spec)
-  return clients
+    try:
+      elements.check_elements(dataset.element_spec)
+    except (TypeError, ValueError) as error:
+      raise type(error)(f'`clients[{client}]`: {error}') from error
+    client_errors.check_ends(f'`clients[{client}]`', dataset)
+  client_errors.check_alike([
+      (f'`clients[{client}]`', dataset.element_spec)
+      for client, dataset in enumerate(clients)
+  ])

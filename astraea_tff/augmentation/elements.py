@@ -1,9 +1,11 @@
-"""The elements that augmentation takes: single examples, an image and a label."""
+"""The elements that augmentation takes: an image and a label each."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
+
+from astraea_tff.clients import client_errors
 
 _KEYS = ({'x', 'y'}, {'image', 'label'})
 
@@ -30,7 +32,8 @@ def check_elements(structure: Any) -> None:
     raise ValueError(
         'Elements of the dataset must be (image, label) or a mapping with the '
         "keys 'x' and 'y', or 'image' and 'label', got "
-        f'{structure}; bring them to one of these with `map()`.'
+        f'{client_errors.describe(structure)}; bring them to one of these with '
+        '`map()`.'
     )
   image, label = specs
   if label.shape.rank != 0 or image.shape.rank != 3:

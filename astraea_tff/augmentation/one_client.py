@@ -1,10 +1,10 @@
 """Augmentation of one client's minority classes: Algorithm 2, lines 9 to 12.
 
 `augment` is a `tf.data` transform that follows the server's plan
-(`astraea_tff.augmentation.plan`). A fractional number of copies is its whole part,
-plus one more with the fraction's probability: right in expectation, and the
-same for the same seed. Copies come out near their originals, so shuffle after
-augmenting (line 13); `astraea_tff.BatchedClients` does.
+(`astraea_tff.augmentation.plan`). A fractional number of copies is its whole
+part, plus one more with the fraction's probability: right in expectation, and
+the same for the same seed. Copies come out near their originals, so shuffle
+after augmenting (line 13); `astraea_tff.BatchedClients` does.
 """
 
 from collections.abc import Callable, Sequence
@@ -161,6 +161,65 @@ def augment_batch_fn(
   Raises:
     TypeError: `plan` is no plan, or `transform` is not callable.
   """
+  _check_arguments(plan, transform)
+  if not isinstance(transform, affine.AffineTransform):
+    # Ours has no conditions on tensors, and every function in a pipeline costs
+    # time at each client that it is opened for.
+    transform = _convert(transform)
+  draw_rows = _draw_rows_fn(plan)
+
+  def augment_batch(draw, key, images, labels):
+    # One constant for all operations, for the same reason.
+    rows_axis = tf.constant(0)
+    draw_seed, transform_seed = tf.unstack(
+        tf.random.split(tf.stack([draw, key]))
+    )
+    rows = draw_rows(labels, draw_seed, rows_axis)
+    copies = tf.convert_to_tensor(
+        transform(tf.gather(images, rows, axis=rows_axis), transform_seed)
+    )
+    copies = _check_copies(copies, images)
+    return [
+        tf.concat([images, copies], axis=rows_axis),
+        tf.concat(
+            [labels, tf.gather(labels, rows, axis=rows_axis)], axis=rows_axis
+        ),
+    ]
+
+  return augment_batch
+
+
+def _draw_rows_fn(plan: plan_lib.AugmentationPlan) -> Callable[..., tf.Tensor]:
+  """Returns a function that draws which rows of a batch are copied.
+
+  It takes labels int `[B]`, a seed int64 `[2]` and the axis 0, and returns row
+  numbers int64 `[n]`: each as often as the row has copies besides itself.
+  """
+  further_copies = plan.copies[:, np.newaxis] - 1
+  # Of a row that is to have k + p further copies, 0 <= p < 1, less a draw from
+  # [0, 1): k of these are below it, and one more with probability p.
+  nth_copies = np.arange(np.ceil(further_copies.max()))
+
+  def draw_rows(labels, seed, rows_axis):
+    if labels.dtype not in (tf.int32, tf.int64):
+      labels = tf.cast(labels, tf.int64)
+    # On a CPU this checks the labels too, and the operation's name tells it in
+    # the message. An assertion would be an operation with state, and a dataset
+    # with one is not sent without complaint.
+    wanted = tf.gather(
+        further_copies,
+        labels,
+        axis=rows_axis,
+        name='labels_must_be_classes_of_the_plan',
+    )
+    draws = randomness.uniform(tf.shape(wanted), seed, wanted.dtype)
+    rows, _ = tf.unstack(tf.where(nth_copies < wanted - draws), axis=1)
+    return rows
+
+  return draw_rows
+
+
+def _check_arguments(plan: Any, transform: Any) -> None:
   if not isinstance(plan, plan_lib.AugmentationPlan):
     raise TypeError(
         '`plan` must be an AugmentationPlan, as `augmentation_plan` returns, '
@@ -171,55 +230,21 @@ def augment_batch_fn(
         '`transform` must be a function of images and a seed, got '
         f'{transform!r}.'
     )
-  if not isinstance(transform, affine.AffineTransform):
-    # Ours has no conditions on tensors, and with no function of its own, which
-    # is opened for every client, fresh augmentation takes 3 % less CPU a round.
-    transform = _convert(transform)
-  further_copies = plan.copies[:, np.newaxis] - 1
-  # Of a row that is to have k + p further copies, 0 <= p < 1, less a draw from
-  # [0, 1): k of these are below it, and one more with probability p.
-  nth_copies = np.arange(np.ceil(further_copies.max()))
 
-  def augment_batch(draw, key, images, labels):
-    rows_axis = tf.constant(0)
-    classes = labels
-    if labels.dtype not in (tf.int32, tf.int64):
-      classes = tf.cast(labels, tf.int64)
-    draw_seed, transform_seed = tf.unstack(
-        tf.random.split(tf.stack([draw, key]))
-    )
-    # On a CPU this checks the labels too. An assertion would be an operation
-    # with state, and a dataset with one is not sent without complaint.
-    wanted = tf.gather(
-        further_copies,
-        classes,
-        axis=rows_axis,
-        name='labels_must_be_classes_of_the_plan',
-    )
-    draws = randomness.uniform(tf.shape(wanted), draw_seed, wanted.dtype)
-    # A row's number, as often as it has copies besides itself.
-    rows, _ = tf.unstack(tf.where(nth_copies < wanted - draws), axis=1)
-    copies = tf.convert_to_tensor(
-        transform(tf.gather(images, rows, axis=rows_axis), transform_seed)
-    )
-    if copies.dtype != images.dtype or not copies.shape.is_compatible_with(
-        [None, *images.shape[1:]]
-    ):
-      raise ValueError(
-          '`transform` must return images of the dtype and size it was given, '
-          f'{images.dtype.name} {images.shape[1:]}, got {copies.dtype.name} '
-          f'{copies.shape[1:]}.'
-      )
-    if not copies.shape[1:].is_fully_defined():
-      copies = tf.ensure_shape(copies, [None, *images.shape[1:]])
-    return [
-        tf.concat([images, copies], axis=rows_axis),
-        tf.concat(
-            [labels, tf.gather(labels, rows, axis=rows_axis)], axis=rows_axis
-        ),
-    ]
 
-  return augment_batch
+def _check_copies(copies: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+  """Returns what a transform made of images, if it may be put beside them."""
+  if copies.dtype != images.dtype or not copies.shape.is_compatible_with(
+      [None, *images.shape[1:]]
+  ):
+    raise ValueError(
+        '`transform` must return images of the dtype and size it was given, '
+        f'{images.dtype.name} {images.shape[1:]}, got {copies.dtype.name} '
+        f'{copies.shape[1:]}.'
+    )
+  if copies.shape[1:].is_fully_defined():
+    return copies
+  return tf.ensure_shape(copies, [None, *images.shape[1:]])
 
 
 def _convert(transform: Transform) -> Transform:

@@ -11,6 +11,7 @@ from astraea_tff.augmentation.all_clients import augment_clients
 from astraea_tff.augmentation import all_clients
 from astraea_tff.augmentation.one_client import augment
 from astraea_tff.augmentation.plan import augmentation_plan
+from astraea_tff.clients import client_errors
 
 
 def test_stored_clients_hold_what_augment_gives_under_their_seed():
@@ -241,3 +242,34 @@ def test_refuses_client_data_of_other_elements():
   clients = client_data().preprocess(lambda dataset: dataset.batch(4))
   with pytest.raises(ValueError, match='unbatch'):
     augment_clients(clients, augmentation_plan(support.COUNTS, 1), seed=1)
+
+
+def test_an_odd_client_is_named_in_one_line():
+  plan = augmentation_plan(support.COUNTS, 1)
+  good = support.as_dataset([0, 1])
+  small = good.map(lambda x, y: (x[:-1], y))
+  for fresh in (False, True):
+    with pytest.raises(ValueError, match=r'`clients\[2\]` has elements') as raised:
+      augment_clients(
+          [good, good, small], plan, seed=1, fresh_every_epoch=fresh)
+    assert '\n' not in str(raised.value)
+    with pytest.raises(ValueError, match=r'`clients\[1\]`: .*`unbatch\(\)`'):
+      augment_clients(
+          [good, good.batch(2)], plan, seed=1, fresh_every_epoch=fresh)
+    with pytest.raises(ValueError, match=r'`clients\[1\]` .* never ends'):
+      augment_clients(
+          [good, good.repeat()], plan, seed=1, fresh_every_epoch=fresh)
+
+
+def test_a_client_that_cannot_be_augmented_is_named_in_one_line(monkeypatch):
+  plan = augmentation_plan(support.COUNTS, 1)
+  good = support.as_dataset([0, 1])
+  with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+    augment_clients([good, support.as_dataset([0, 7])], plan, seed=1)
+  message = str(raised.value)
+  assert message.startswith('clients[1] cannot be augmented: indices[1] = 7 is')
+  assert '\n' not in message
+  monkeypatch.setattr(client_errors, 'MOST_EXAMPLES_OF_UNKNOWN_NUMBER', 3000)
+  endless = good.repeat().filter(lambda x, y: y >= 0)
+  with pytest.raises(ValueError, match=r'clients\[1\] was read for .* may never'):
+    augment_clients([good, endless], plan, seed=1)
