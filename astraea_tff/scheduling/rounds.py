@@ -1,4 +1,4 @@
-"""What a synchronization round trains: who is left, in which order, and the data.
+"""What a round trains: which clients are left, in which order, and the data.
 
 A round begins with scheduled mediators. Some of their clients may have dropped
 out, and the clients may be visited in a new order in each pass
@@ -88,7 +88,7 @@ def data_of_round(
 
   Args:
     visits: Whom the round's mediators visit.
-    clients: The clients' datasets of batches; see `astraea_tff.clients.batches`.
+    clients: The clients' batches; see `astraea_tff.clients.batches`.
     max_clients: The number of datasets of a mediator, gamma.
     round_num: The number of the round.
 

@@ -1,7 +1,7 @@
-"""Which clients train in a round, and in which order their mediator visits them.
+"""Which clients train in a round, and in which order a mediator visits them.
 
-What a round draws depends on the seed and the round's
-number alone, so that a resumed run, and one on more workers, draws the same.
+What a round draws depends on the seed and the round's number alone, so that a
+resumed run, and one on more workers, draws the same.
 """
 
 from collections.abc import Sequence

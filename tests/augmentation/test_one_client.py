@@ -408,3 +408,37 @@ def test_as_many_examples_at_once_as_memory_allows(
       tf.TensorSpec([side, side, 3], tf.uint8), tf.TensorSpec([], tf.int32)
   )
   assert one_client.batch_size(plan, spec) == expected
+
+
+def test_copies_and_their_transform_have_seeds_of_their_own():
+  plan = augmentation_plan([100, 30, 7], 1)
+  draw, key = tf.constant(2**40 + 3, tf.int64), tf.constant(5, tf.int64)
+  draw_seed, transform_seed = tf.unstack(
+      tf.random.split(tf.stack([draw, key]))
+  )
+
+  def write_seed(images, seed):
+    # The two halves, each as a float64 and what is lost of it.
+    high = tf.cast(seed, tf.float64)
+    low = tf.cast(seed - tf.cast(high, tf.int64), tf.float64)
+    return tf.zeros_like(images) + tf.reshape(tf.concat([high, low], 0), [4, 1, 1])
+
+  labels = np.repeat([0, 1, 2], [30, 40, 50])
+  images = np.zeros([len(labels), 4, 1, 1])
+  augmented, augmented_labels = one_client.augment_batch_fn(plan, write_seed)(
+      draw, key, tf.constant(images), tf.constant(labels)
+  )
+  seeds = augmented[len(labels):].numpy().reshape(-1, 4)
+  np.testing.assert_array_equal(
+      seeds[:, :2].astype(np.int64) + seeds[:, 2:].astype(np.int64),
+      np.broadcast_to(transform_seed, [len(seeds), 2]),
+  )
+  assert (transform_seed.numpy() != draw_seed.numpy()).all()
+  further = plan.copies[labels] - 1
+  draws = tf.random.stateless_uniform(
+      [len(labels), 1], draw_seed, dtype=tf.float64
+  ).numpy()[:, 0]
+  times = np.ceil(further - draws).astype(int).clip(0)
+  np.testing.assert_array_equal(
+      augmented_labels[len(labels):], np.repeat(labels, times)
+  )

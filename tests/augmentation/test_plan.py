@@ -211,3 +211,12 @@ def test_refuses_bad_bytes():
     plan.extra_bytes(-1)
   with pytest.raises(TypeError, match='`bytes_per_example` must be a number'):
     plan.extra_bytes('785')
+
+
+def test_the_cap_holds_for_the_extra_rule_too():
+  plan = augmentation_plan([1, 4, 100], 1, rule='extra', max_copies=3)
+  np.testing.assert_array_equal(plan.copies, [3, 3, 1])
+  assert plan.capped_classes == (0, 1)
+  loose = augmentation_plan([1, 4, 100], 1, rule='extra', max_copies=20)
+  np.testing.assert_allclose(loose.copies, [20, 1 + 35 / 4, 1])
+  assert loose.capped_classes == (0,)
