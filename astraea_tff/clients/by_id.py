@@ -71,7 +71,7 @@ class ClientsById:
 
     Raises:
       TypeError: `client_data` is no `ClientData`, or a number no int.
-      ValueError: A number is below 1, `seed` below 0, or there are no clients.
+      ValueError: A number is below 1, or `seed` below 0.
     """
     if not isinstance(client_data, tff.simulation.datasets.ClientData):
       raise TypeError(
@@ -79,8 +79,6 @@ class ClientsById:
           f' {type(client_data).__name__}.'
       )
     check_integer = arguments.check_integer
-    if not client_data.client_ids:
-      raise ValueError('`client_data` must have at least one client, got none.')
     self._client_ids = client_data.client_ids
     self._dataset_fn = client_data.serializable_dataset_fn
     self._batch_size = check_integer(batch_size, '`batch_size`', 1)

@@ -139,9 +139,8 @@ def _check_label_spec(client: str, labels: Any, elements: Any) -> None:
   # Parts of a batch have one first dimension; where it is unknown in one part
   # only a scalar beside it shows that there is no batch.
   is_vector = any(
-      dimension == 0
-      or (None not in (dimension, length) and dimension != length)
-      for dimension in _leading_dimensions(elements)
+      is_scalar or (None not in (dimension, length) and dimension != length)
+      for is_scalar, dimension in _leading_dimensions(elements)
   )
   if is_vector or trailing not in (None, 1):
     raise ValueError(_one_hot_message(client, labels.shape))
@@ -154,8 +153,11 @@ def _one_hot_message(client: str, shape: Any) -> str:
   )
 
 
-def _leading_dimensions(elements: Any) -> Iterator[Optional[int]]:
-  """Yields the first dimension of each tensor in an element, 0 for scalars."""
+def _leading_dimensions(elements: Any) -> Iterator[tuple[bool, Optional[int]]]:
+  """Yields of each tensor in an element: is it a scalar, its first dimension.
+
+  The dimension is None where it is unknown, and of a scalar.
+  """
   if isinstance(elements, Mapping):
     elements = tuple(elements.values())
   if isinstance(elements, tuple):
@@ -163,4 +165,4 @@ def _leading_dimensions(elements: Any) -> Iterator[Optional[int]]:
       yield from _leading_dimensions(element)
   elif getattr(elements, 'shape', None) is not None:
     rank = elements.shape.rank
-    yield elements.shape[0] if rank else rank
+    yield rank == 0, elements.shape[0] if rank else None

@@ -301,14 +301,6 @@ def test_bad_arguments_are_refused_by_name(store, arguments, error, message):
     clients_by_id.ClientsById(**(given | arguments))
 
 
-def test_no_clients_are_refused():
-  nobody = tff.simulation.datasets.ClientData.from_clients_and_tf_fn(
-      [], lambda client_id: tf.data.Dataset.range(3)
-  )
-  with pytest.raises(ValueError, match='must have at least one client'):
-    clients_by_id.ClientsById(nobody, 2, seed=0)
-
-
 def test_batches_that_the_process_does_not_take_are_refused(astraea, store):
   floats = store.client_data.preprocess(
       lambda ds: ds.map(lambda x, y: (tf.cast(x, tf.float32), y))

@@ -564,3 +564,10 @@ def test_long_elements_are_cut_in_messages():
   with pytest.raises(TypeError, match=r'clients\[0\] .*label_fn') as raised:
     _count(wide)
   assert len(str(raised.value)) < 600
+
+
+def test_a_batch_of_no_examples_is_a_batch():
+  nothing = tf.data.Dataset.from_tensors(
+      (np.zeros((0, 28, 28), np.float32), np.zeros(0, np.int64))
+  )
+  np.testing.assert_array_equal(_count(nothing), [[0, 0, 0, 0]])
