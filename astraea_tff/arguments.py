@@ -83,10 +83,19 @@ def check_number(
   return number
 
 
-def check_type(name: str, value: Any, expected: type[Any]) -> None:
-  """Raises a TypeError that names the argument if it has another type."""
+def check_type(value: Any, name: str, expected: type[Any]) -> None:
+  """Checks that an argument is of a type.
+
+  Args:
+    value: The argument.
+    name: What messages call it.
+    expected: The type.
+
+  Raises:
+    TypeError: `value` is of another type.
+  """
   if not isinstance(value, expected):
     raise TypeError(
-        f'`{name}` must be a {expected.__module__}.{expected.__qualname__}, got'
+        f'{name} must be a {expected.__module__}.{expected.__qualname__}, got'
         f' {value!r} of type {type(value).__name__}.'
     )

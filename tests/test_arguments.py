@@ -2,6 +2,7 @@
 
 import fractions
 import math
+import numbers
 
 import numpy as np
 import pytest
@@ -75,3 +76,12 @@ def test_what_no_float_holds_is_out_of_a_finite_range():
 def test_what_is_no_number_is_refused(value):
   with pytest.raises(TypeError, match='beta must be a number, got'):
     arguments.check_number(value, 'beta', 0)
+
+
+def test_another_type_is_refused_by_its_whole_name():
+  arguments.check_type(fractions.Fraction(1), '`share`', numbers.Rational)
+  with pytest.raises(
+      TypeError,
+      match="`share` must be a fractions.Fraction, got 'a' of type str",
+  ):
+    arguments.check_type('a', '`share`', fractions.Fraction)

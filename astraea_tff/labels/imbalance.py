@@ -1,7 +1,7 @@
 """How imbalanced a federation is: in size, on each client, and over all.
 
 The three kinds of imbalance that section II of the paper (Duan et al. 2019)
-tells apart, measured on label counts. NumPy only.
+tells apart, measured on label counts.
 """
 
 import dataclasses

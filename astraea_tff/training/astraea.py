@@ -235,8 +235,8 @@ def build_unweighted_astraea(
   if model_aggregator is None:
     model_aggregator = tff.aggregators.UnweightedMeanFactory()
   arguments.check_type(
-      'model_aggregator',
       model_aggregator,
+      '`model_aggregator`',
       tff.aggregators.UnweightedAggregationFactory,
   )
   return build_weighted_astraea(

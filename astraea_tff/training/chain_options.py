@@ -56,7 +56,7 @@ class ChainOptions:
       count = arguments.check_integer(getattr(self, name), f'`{name}`', 1)
       object.__setattr__(self, name, count)
     for name in ('carry_optimizer_state', 'keep_mediator_state'):
-      arguments.check_type(name, getattr(self, name), bool)
+      arguments.check_type(getattr(self, name), f'`{name}`', bool)
     if self.client_order not in _CLIENT_ORDERS:
       raise ValueError(
           f'`client_order` must be one of {_CLIENT_ORDERS}, got'
@@ -68,20 +68,20 @@ class ChainOptions:
           '`client_clipping_norm`',
           0,
           ends='()',
-          advice='or None for no clipping',
+          advice='None is for no clipping',
       )
     if self.mediator_optimizer_fn is not None:
       arguments.check_type(
-          'mediator_optimizer_fn',
           self.mediator_optimizer_fn,
+          '`mediator_optimizer_fn`',
           tff.learning.optimizers.Optimizer,
       )
     arguments.check_number(
         self.visit_step_power, '`visit_step_power`', 0, ends='[)'
     )
     arguments.check_type(
-        'loop_implementation',
         self.loop_implementation,
+        '`loop_implementation`',
         tff.learning.LoopImplementation,
     )
 

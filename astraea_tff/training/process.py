@@ -132,7 +132,7 @@ def _build_initial_model_weights_fn(model_fn: mediator.ModelFn):
     def initial_model_weights_fn():
       model = model_fn()
       arguments.check_type(
-          'model_fn()', model, tff.learning.models.VariableModel
+          model, '`model_fn()`', tff.learning.models.VariableModel
       )
       return tff.learning.models.ModelWeights.from_model(model)
 
@@ -165,17 +165,17 @@ def _check_arguments(
   """Raises a TypeError for an argument that is not of its documented type."""
   check_type = arguments.check_type
   if not callable(model_fn):
-    check_type('model_fn', model_fn, tff.learning.models.FunctionalModel)
+    check_type(model_fn, '`model_fn`', tff.learning.models.FunctionalModel)
   optimizer_type = tff.learning.optimizers.Optimizer
-  check_type('client_optimizer_fn', client_optimizer_fn, optimizer_type)
+  check_type(client_optimizer_fn, '`client_optimizer_fn`', optimizer_type)
   if server_optimizer_fn is not None:
-    check_type('server_optimizer_fn', server_optimizer_fn, optimizer_type)
+    check_type(server_optimizer_fn, '`server_optimizer_fn`', optimizer_type)
   check_type(
-      'client_weighting', client_weighting, tff.learning.ClientWeighting
+      client_weighting, '`client_weighting`', tff.learning.ClientWeighting
   )
   if model_aggregator is not None:
     check_type(
-        'model_aggregator',
         model_aggregator,
+        '`model_aggregator`',
         tff.aggregators.WeightedAggregationFactory,
     )

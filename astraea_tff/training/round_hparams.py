@@ -83,7 +83,9 @@ def scheduled(
   """
   optimizer = optimizer_fn(1.0)
   arguments.check_type(
-      'client_optimizer_fn(1.0)', optimizer, tff.learning.optimizers.Optimizer
+      optimizer,
+      '`client_optimizer_fn(1.0)`',
+      tff.learning.optimizers.Optimizer,
   )
   hparams = _hparams_of(optimizer)
   if _LEARNING_RATE not in hparams:
