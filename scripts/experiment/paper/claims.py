@@ -5,9 +5,8 @@ difference is more than two standard errors on the right side of zero; with one
 seed, where it is on the right side, and the answer says that it was one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
 import dataclasses
-from typing import Optional, Union
+from typing import Optional
 
 import numpy as np
 
@@ -15,8 +14,15 @@ from experiment.paper import experiment_page
 from experiment.paper import experiments
 from experiment.paper import runner
 
-# A column of a run, or what is computed from its columns.
-Measure = Union[str, Callable[[Mapping[str, float]], float]]
+# What is computed from a run's columns: the points between its best evaluation
+# and its last.
+FALL = 'fall'
+_UNITS = {
+    'mean_kl': ('nats', 3),
+    'sd_kl': ('nats', 3),
+    'megabytes_to_target': ('MB', 1),
+    'paper_megabytes_to_target': ('MB', 1),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,25 +34,108 @@ class Finding:
 
 
 @dataclasses.dataclass(frozen=True)
+class Comparison:
+  """That a row is above another, or is not measurably above it.
+
+  Attributes:
+    row: A row, or what is tuned. Of several, the one of the best mean top-1.
+    other: A row, or what is tuned.
+    measure: A column of `experiment.paper.measures.COLUMNS`, or `FALL`.
+    sign: 1 if the row is to be above the other, -1 if it is not to be.
+  """
+
+  row: str | tuple[str, ...]
+  other: str
+  measure: str = 'best_top_1'
+  sign: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Together:
+  """That rows are above others, all pairs of them taken together.
+
+  Attributes:
+    pairs: Rows, each with the one that it is compared with.
+    names: What the first of all pairs are called, and the second.
+  """
+
+  pairs: tuple[tuple[str, str], ...]
+  names: tuple[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Retrieved:
+  """That Astraea gets at least a share back of what the imbalance costs."""
+
+  share: float
+
+
+Part = Comparison | Together | Retrieved
+
+
+@dataclasses.dataclass(frozen=True)
 class Claim:
   """A statement that an experiment tests.
 
   Attributes:
     experiment: The experiment's name.
     text: The statement, with the paper's number.
-    judge: What finds out, from the experiment and its results.
+    parts: What has to hold, each of them.
   """
 
   experiment: str
   text: str
-  judge: Callable[
-      [experiments.Experiment, runner.Results], Finding
-  ]
+  parts: tuple[Part, ...]
 
 
-def fall(values: Mapping[str, float]) -> float:
-  """Points between a run's best evaluation and its last."""
-  return values['best_top_1'] - values['last_top_1']
+def judge(
+    parts: tuple[Part, ...],
+    experiment: experiments.Experiment,
+    results: runner.Results,
+) -> Finding:
+  """Finds out from an experiment's results whether all parts of a claim hold."""
+  findings = [_judge_part(part, experiment, results) for part in parts]
+  holds = [finding.holds for finding in findings]
+  undecided = None in holds and False not in holds
+  return Finding(
+      '; '.join(finding.measured for finding in findings),
+      None if undecided else all(holds),
+  )
+
+
+def _judge_part(part: Part, experiment, results) -> Finding:
+  if isinstance(part, Retrieved):
+    return _judge_share(part.share, experiment, results)
+  if isinstance(part, Together):
+    values = np.concatenate([
+        differences(experiment, results, *pair, 'best_top_1')
+        for pair in part.pairs
+    ])
+    return _find(values, part.names, 'points', what='pairs')
+  row = part.row
+  if not isinstance(row, str):
+    row = max(
+        row,
+        key=lambda name: experiment_page.values_of(
+            results, name, 'best_top_1'
+        ).mean(),
+    )
+  values = differences(experiment, results, row, part.other, part.measure)
+  unit, digits = _UNITS.get(part.measure, ('points', 2))
+  finding = _find(values, (row, part.other), unit, digits)
+  if part.sign < 0 and finding.holds is not None:
+    return Finding(finding.measured, not finding.holds)
+  return finding
+
+
+def _judge_share(paper_share: float, experiment, results) -> Finding:
+  share = experiment_page.retrieved_share(experiment, results)
+  if share is None:
+    return Finding('the imbalance costs FedAvg nothing', None)
+  measured = f'{100 * share:.1f} % of the loss'
+  if share > 1:
+    measured += ', so balance is not all that it gains by'
+  return Finding(measured, share >= paper_share)
 
 
 def differences(
@@ -54,7 +143,7 @@ def differences(
     results: runner.Results,
     row: str,
     other: str,
-    measure: Measure,
+    measure: str,
 ) -> np.ndarray:
   """Returns `row` minus `other`, float64, a value for each seed of both.
 
@@ -71,7 +160,9 @@ def differences(
     values = results.get((chosen.get(name, name), seed))
     if values is None:
       return np.nan
-    return values[measure] if isinstance(measure, str) else measure(values)
+    if measure == FALL:
+      return values['best_top_1'] - values['last_top_1']
+    return values[measure]
 
   both = np.array(
       [value(row, seed) - value(other, seed) for seed in experiment.seeds]
@@ -100,98 +191,9 @@ def describe(
   return f'{text} {unit} ({count})'
 
 
-def above(
-    row: str,
-    other: str,
-    measure: Measure = 'best_top_1',
-    unit: str = 'points',
-    digits: int = 2,
-) -> Callable[..., Finding]:
-  """A claim that holds where `row` is above `other`."""
-
-  def judge(experiment, results):
-    values = differences(experiment, results, row, other, measure)
-    return _find(values, (row, other), unit, digits)
-
-  return judge
-
-
-def above_over(
-    pairs: Sequence[tuple[str, str]], names: tuple[str, str]
-) -> Callable[..., Finding]:
-  """A claim that holds where rows are above others, all pairs taken together.
-
-  Args:
-    pairs: Rows, each with the one it is compared with.
-    names: What the first of all pairs are called, and the second.
-  """
-
-  def judge(experiment, results):
-    values = np.concatenate([
-        differences(experiment, results, *pair, 'best_top_1') for pair in pairs
-    ])
-    return _find(values, names, 'points', what='pairs')
-
-  return judge
-
-
 def _find(values: np.ndarray, names: tuple[str, str], *how, **what) -> Finding:
   """What differences say, described as `describe` does with the rest."""
   if not values.size:
     return Finding('no seed of both has a value', None)
   text = describe(values, *how, **what)
   return Finding(f'{" - ".join(names)}: {text}', is_positive(values))
-
-
-def not_above(row: str, other: str, **options) -> Callable[..., Finding]:
-  """A claim that holds where `row` is not measurably above `other`."""
-
-  def judge(experiment, results):
-    finding = above(row, other, **options)(experiment, results)
-    holds = None if finding.holds is None else not finding.holds
-    return Finding(finding.measured, holds)
-
-  return judge
-
-
-def all_of(*judges: Callable[..., Finding]) -> Callable[..., Finding]:
-  """A claim of several parts, which holds if each does."""
-
-  def judge(experiment, results):
-    findings = [part(experiment, results) for part in judges]
-    parts = [finding.holds for finding in findings]
-    undecided = None in parts and False not in parts
-    return Finding(
-        '; '.join(finding.measured for finding in findings),
-        None if undecided else all(parts),
-    )
-
-  return judge
-
-
-def best_of(rows: tuple[str, ...], other: str) -> Callable[..., Finding]:
-  """A claim that the row of the best mean top-1 is above `other`."""
-
-  def judge(experiment, results):
-    means = {
-        row: experiment_page.values_of(results, row, 'best_top_1').mean()
-        for row in rows
-    }
-    return above(max(means, key=means.get), other)(experiment, results)
-
-  return judge
-
-
-def retrieves(paper_share: float) -> Callable[..., Finding]:
-  """A claim that Astraea gets at least this share of the loss back."""
-
-  def judge(experiment, results):
-    share = experiment_page.retrieved_share(experiment, results)
-    if share is None:
-      return Finding('the imbalance costs FedAvg nothing', None)
-    measured = f'{100 * share:.1f} % of the loss'
-    if share > 1:
-      measured += ', so balance is not all that it gains by'
-    return Finding(measured, share >= paper_share)
-
-  return judge

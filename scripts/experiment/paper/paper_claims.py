@@ -6,11 +6,26 @@ Statements name the rows of `experiment.paper.paper_experiments` at scale
 
 from experiment.paper import claims
 
-_Claim = claims.Claim
-_above, _not_above = claims.above, claims.not_above
+
+
+def _above(row, other, measure='best_top_1') -> claims.Comparison:
+  return claims.Comparison(row, other, measure)
+
+
+def _not_above(row: str, other: str) -> claims.Comparison:
+  return claims.Comparison(row, other, sign=-1)
+
+
+def _claim(experiment: str, text: str, *parts: claims.Part) -> claims.Claim:
+  return claims.Claim(experiment, text, parts)
+
+
 _ALONE = 'rescheduling alone (NoAug)'
 _AUGMENTED = tuple(
     f'Astraea, alpha {alpha:g}' for alpha in (0.33, 0.67, 0.83, 1.0, 2.0)
+)
+_ALONE_AUGMENTED = tuple(
+    row.replace('Astraea', 'augmentation') for row in _AUGMENTED
 )
 _SKEWS = (
     'iid', 'beta 0.3', 'beta 0.05', '1 class a client', 'gamma 2',
@@ -18,157 +33,145 @@ _SKEWS = (
 )
 
 
-def _best_augmentation(other: str):
-  rows = tuple(row.replace('Astraea', 'augmentation') for row in _AUGMENTED)
-  return claims.best_of(rows, other)
-
-
 PAPER = (
-    _Claim(
+    _claim(
         'table1',
         'Global imbalance costs FedAvg accuracy (INS to LTRF1: 7.92 points).',
         _above('INS', 'LTRF1'),
     ),
-    _Claim(
+    _claim(
         'table1',
         'Twice the examples do not make up for it (LTRF2 is 6.20 points below'
         ' INS).',
         _above('INS', 'LTRF2'),
     ),
-    _Claim(
+    _claim(
         'table1',
         'Imbalance of sizes and of clients costs FedAvg nothing (BAL1 79.99 %,'
         ' BAL2 80.13 %, INS 81.60 %).',
-        claims.all_of(_not_above('BAL1', 'BAL2'), _not_above('BAL2', 'INS')),
+        _not_above('BAL1', 'BAL2'),
+        _not_above('BAL2', 'INS'),
     ),
-    _Claim(
+    _claim(
         'fig4',
         'EMNIST: augmentation alone gains (up to 1.28 points, alpha 0.83).',
-        _best_augmentation('FedAvg'),
+        _above(_ALONE_AUGMENTED, 'FedAvg'),
     ),
-    _Claim(
+    _claim(
         'fig4',
         'EMNIST: augmentation with alpha 2 loses.',
         _above('FedAvg', 'augmentation, alpha 2'),
     ),
-    _Claim(
+    _claim(
         'fig4',
         'EMNIST: rescheduling adds to augmentation (alpha 0.67: 73.77 % become'
         ' 78.57 %).',
         _above('Astraea, alpha 0.67', 'augmentation, alpha 0.67'),
     ),
-    _Claim(
+    _claim(
         'fig4',
         'EMNIST: Astraea gains 5.59 points over FedAvg.',
-        claims.best_of(_AUGMENTED, 'FedAvg'),
+        _above(_AUGMENTED, 'FedAvg'),
     ),
-    _Claim(
+    _claim(
         'fig4',
         'EMNIST: without augmentation the curve falls after its best round.',
-        _above(_ALONE, 'Astraea, alpha 0.67', claims.fall),
+        _above(_ALONE, 'Astraea, alpha 0.67', claims.FALL),
     ),
-    _Claim(
+    _claim(
         'fig5',
         'CINIC-10: augmentation alone gains (4.12 points, alpha 1).',
-        _best_augmentation('FedAvg'),
+        _above(_ALONE_AUGMENTED, 'FedAvg'),
     ),
-    _Claim(
+    _claim(
         'fig5',
         'CINIC-10: Astraea gains (5.89 points, alpha 0.67).',
         _above('Astraea, alpha 0.67', 'FedAvg'),
     ),
-    _Claim(
+    _claim(
         'fig5',
         'CINIC-10: without augmentation the curve falls after its best round.',
-        _above(_ALONE, 'Astraea, alpha 0.67', claims.fall),
+        _above(_ALONE, 'Astraea, alpha 0.67', claims.FALL),
     ),
-    _Claim(
+    _claim(
         'fig6',
         'More clients a round are better.',
-        claims.all_of(
-            _above('c 20, gamma 10', 'c 10, gamma 5'),
-            _above('c 50, gamma 10', 'c 20, gamma 10'),
-            _above('c 100, gamma 10', 'c 50, gamma 10'),
-        ),
+        _above('c 20, gamma 10', 'c 10, gamma 5'),
+        _above('c 50, gamma 10', 'c 20, gamma 10'),
+        _above('c 100, gamma 10', 'c 50, gamma 10'),
     ),
-    _Claim(
+    _claim(
         'fig6',
         'More clients a mediator do not help.',
-        claims.all_of(
-            _not_above('c 50, gamma 10', 'c 50, gamma 5'),
-            _not_above('c 50, gamma 20', 'c 50, gamma 10'),
-        ),
+        _not_above('c 50, gamma 10', 'c 50, gamma 5'),
+        _not_above('c 50, gamma 20', 'c 50, gamma 10'),
     ),
-    _Claim(
+    _claim(
         'fig7',
         'Augmentation brings clients closer to uniform (0.550 to 0.498 nats).',
-        _above('FedAvg', 'Aug', 'mean_kl', 'nats', 3),
+        _above('FedAvg', 'Aug', 'mean_kl'),
     ),
-    _Claim(
+    _claim(
         'fig7',
         'Mediators are closer to uniform than clients (down to 0.125 nats).',
-        _above('Aug', 'c 20, gamma 10', 'mean_kl', 'nats', 3),
+        _above('Aug', 'c 20, gamma 10', 'mean_kl'),
     ),
-    _Claim(
+    _claim(
         'fig7',
         'More clients a round bring mediators closer to uniform.',
-        claims.all_of(
-            _above('c 5, gamma 5', 'c 10, gamma 5', 'mean_kl', 'nats', 3),
-            _above('c 10, gamma 5', 'c 20, gamma 5', 'mean_kl', 'nats', 3),
-        ),
+        _above('c 5, gamma 5', 'c 10, gamma 5', 'mean_kl'),
+        _above('c 10, gamma 5', 'c 20, gamma 5', 'mean_kl'),
     ),
-    _Claim(
+    _claim(
         'fig7',
         'With more clients a mediator the divergence varies less.',
-        claims.all_of(
-            _above('c 10, gamma 5', 'c 10, gamma 10', 'sd_kl', 'nats', 3),
-            _above('c 20, gamma 5', 'c 20, gamma 10', 'sd_kl', 'nats', 3),
-        ),
+        _above('c 10, gamma 5', 'c 10, gamma 10', 'sd_kl'),
+        _above('c 20, gamma 5', 'c 20, gamma 10', 'sd_kl'),
     ),
-    _Claim(
+    _claim(
         'fig8',
         'Two mediator epochs are better than one (1.4 points, E = 1).',
         _above('E 1, E_m 2', 'E 1, E_m 1'),
     ),
-    _Claim(
+    _claim(
         'fig8',
         'More local epochs gain little and can lose.',
         _not_above('E 5, E_m 1', 'E 1, E_m 1'),
     ),
-    _Claim(
+    _claim(
         'fig9',
         'Astraea gains without extra storage (1.61 points).',
         _above('alpha 0', 'FedAvg'),
     ),
-    _Claim(
+    _claim(
         'fig9',
         'It gains more with extra storage (3.28 points further, 25.5 %).',
-        claims.best_of(
+        _above(
             tuple(row.removeprefix('Astraea, ') for row in _AUGMENTED),
             'alpha 0',
         ),
     ),
-    _Claim(
+    _claim(
         'table3',
         'Astraea sends less to the target than FedAvg, by the paper\'s formula'
         ' (215 to 284 MB in the place of 1176).',
-        _above('FedAvg', 'Med2', 'paper_megabytes_to_target', 'MB', 1),
+        _above('FedAvg', 'Med2', 'paper_megabytes_to_target'),
     ),
-    _Claim(
+    _claim(
         'table3',
         'The same with mediator epochs counted.',
-        _above('FedAvg', 'Med2', 'megabytes_to_target', 'MB', 1),
+        _above('FedAvg', 'Med2', 'megabytes_to_target'),
     ),
-    _Claim(
+    _claim(
         'table3',
         'Two mediator epochs send least, by the paper\'s formula.',
-        claims.all_of(*(
-            _above(f'Med{other}', 'Med2', 'paper_megabytes_to_target', 'MB', 1)
+        *(
+            _above(f'Med{other}', 'Med2', 'paper_megabytes_to_target')
             for other in (1, 3, 4)
-        )),
+        ),
     ),
     *(
-        _Claim(
+        _claim(
             name,
             f'{data}: best Astraea is above best FedAvg, each with its own'
             f' learning rate ({gain} points).',
@@ -180,11 +183,11 @@ PAPER = (
         )
     ),
     *(
-        _Claim(
+        _claim(
             name,
             f'{data}: Astraea gets {100 * share:.4g} % of what the global'
             ' imbalance costs back.',
-            claims.retrieves(share),
+            claims.Retrieved(share),
         )
         for name, data, share in (
             ('headline', 'CINIC-10', 0.4783),
@@ -195,7 +198,7 @@ PAPER = (
 
 OURS = (
     *(
-        _Claim(name, question, _above(row, other))
+        _claim(name, question, _above(row, other))
         for name in ('headline', 'headline_emnist')
         for question, row, other in (
             (
@@ -227,30 +230,30 @@ OURS = (
             ('Is Astraea above FedProx?', 'Astraea', 'FedProx'),
         )
     ),
-    _Claim(
+    _claim(
         'headline_emnist',
         'Is Astraea above Mime Lite?',
         _above('Astraea', 'Mime Lite'),
     ),
-    _Claim(
+    _claim(
         'stability',
         'Does a chain with a fresh Adam at every client fall from its best'
         ' round more than one with a carried Adam (learning rate 1e-3)?',
-        _above('fresh Adam, 0.001', 'carried Adam, 0.001', claims.fall),
+        _above('fresh Adam, 0.001', 'carried Adam, 0.001', claims.FALL),
     ),
-    _Claim(
+    _claim(
         'stability',
         'Does handing the optimizer state along gain (learning rate 1e-3)?',
         _above('carried Adam, 0.001', 'fresh Adam, 0.001'),
     ),
-    _Claim(
+    _claim(
         'stability',
         'Does a smaller client learning rate gain (3e-4 over 1e-3, fresh'
         ' Adam)?',
         _above('fresh Adam, 0.0003', 'fresh Adam, 0.001'),
     ),
     *(
-        _Claim(
+        _claim(
             'grouping',
             f'Digits, {skew}: {question}',
             _above(f'{skew}: {row}', f'{skew}: {other}'),
@@ -276,11 +279,13 @@ OURS = (
         for skew in _SKEWS
     ),
     *(
-        _Claim(
+        _claim(
             'grouping',
             f'Digits, all of these together: is {name} above random mediators?',
-            claims.above_over(
-                [(f'{skew}: {row}', f'{skew}: random') for skew in _SKEWS],
+            claims.Together(
+                tuple(
+                    (f'{skew}: {row}', f'{skew}: random') for skew in _SKEWS
+                ),
                 (row, 'random'),
             ),
         )

@@ -111,7 +111,9 @@ def _format_claims(
       lines.append((link, claim.text, '', _MISSING))
       continue
     experiment = paper_experiments.EXPERIMENTS[claim.experiment](SCALE)
-    finding = claim.judge(experiment, all_results[claim.experiment])
+    finding = claims.judge(
+        claim.parts, experiment, all_results[claim.experiment]
+    )
     answer = 'undecided' if finding.holds is None else answers[finding.holds]
     lines.append((link, claim.text, finding.measured, answer))
   return tables.markdown(

@@ -68,6 +68,15 @@ def make_population(
       cache_dir=cache_dir,
       **settings.division,
   )
+  return from_prepared(settings, data, seed)
+
+
+def from_prepared(
+    settings: settings_lib.Settings,
+    data: datasets.PreparedDataset,
+    seed: int,
+) -> Population:
+  """Augments clients on disk; see `make_population`."""
   plan = plan_lib.augmentation_plan(
       data.label_counts, settings.augmentation_factor
   )

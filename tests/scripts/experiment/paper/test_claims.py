@@ -9,6 +9,18 @@ from experiment.paper import paper_claims
 from experiment.paper import paper_experiments
 
 
+def judge(experiment, results, *parts):
+  return claims.judge(parts, experiment, results)
+
+
+def above(row, other, *measure):
+  return claims.Comparison(row, other, *measure)
+
+
+def not_above(row, other):
+  return claims.Comparison(row, other, sign=-1)
+
+
 def make(values, seeds=(0, 1, 2), tuned=None):
   """An experiment and its results, from each row's best_top_1 by seed."""
   rows = {
@@ -48,13 +60,13 @@ def test_positive_is_two_standard_errors_above_zero(values, expected):
 
 def test_rows_are_compared_seed_by_seed():
   experiment, results = make({'A': (50, 60, 70), 'B': (49, 58, 67)})
-  finding = claims.above('A', 'B')(experiment, results)
+  finding = judge(experiment, results, above('A', 'B'))
   assert finding == claims.Finding(
       'A - B: +2.00 ± 1.00 points (3 seeds)', True
   )
-  assert not claims.above('B', 'A')(experiment, results).holds
-  assert not claims.not_above('A', 'B')(experiment, results).holds
-  assert claims.not_above('B', 'A')(experiment, results).holds
+  assert not judge(experiment, results, above('B', 'A')).holds
+  assert not judge(experiment, results, not_above('A', 'B')).holds
+  assert judge(experiment, results, not_above('B', 'A')).holds
 
 
 def test_pairs_of_rows_are_judged_together():
@@ -62,39 +74,40 @@ def test_pairs_of_rows_are_judged_together():
       {'A': (3, 3, 3), 'B': (2, 1, 3), 'C': (9, 8, 9), 'D': (8, 8, 6)}
   )
   # Differences 1, 2, 0 and 1, 0, 3: of mean 7/6, standard error 0.48.
-  judge = claims.above_over([('A', 'B'), ('C', 'D')], ('new', 'old'))
-  assert judge(experiment, results) == claims.Finding(
+  both = claims.Together((('A', 'B'), ('C', 'D')), ('new', 'old'))
+  assert judge(experiment, results, both) == claims.Finding(
       'new - old: +1.17 ± 1.17 points (6 pairs)', True
   )
-  one_pair = claims.above_over([('A', 'B')], ('new', 'old'))
-  assert not one_pair(experiment, results).holds  # 1.0, standard error 0.58.
-  assert one_pair(experiment, {}).holds is None
+  one_pair = claims.Together((('A', 'B'),), ('new', 'old'))
+  assert not judge(experiment, results, one_pair).holds  # 1.0, standard error 0.58.
+  assert judge(experiment, {}, one_pair).holds is None
 
 
 def test_a_seed_without_a_value_does_not_count():
   experiment, results = make({'A': (50, np.nan), 'B': (49, 58)}, seeds=(0, 1))
-  finding = claims.above('A', 'B', unit='MB', digits=0)(experiment, results)
-  assert finding.measured == 'A - B: +1 MB (one seed)' and finding.holds
+  for values in results.values():
+    values['megabytes_to_target'] = values['best_top_1']
+  finding = judge(experiment, results, above('A', 'B', 'megabytes_to_target'))
+  assert finding.measured == 'A - B: +1.0 MB (one seed)' and finding.holds
   results['A', 0]['best_top_1'] = np.nan
-  finding = claims.not_above('A', 'B')(experiment, results)
+  finding = judge(experiment, results, not_above('A', 'B'))
   assert finding == claims.Finding('no seed of both has a value', None)
 
 
 def test_a_claim_of_parts_holds_if_each_does():
   experiment, results = make({'A': (3, 3), 'B': (2, 2), 'C': (np.nan,) * 2},
                              seeds=(0, 1))
-  above = claims.above
-  both = claims.all_of(above('A', 'B'), above('B', 'A'))(experiment, results)
+  both = judge(experiment, results, above('A', 'B'), above('B', 'A'))
   assert both.holds is False and both.measured.count(';') == 1
-  open_part = claims.all_of(above('A', 'B'), above('A', 'C'))
-  assert open_part(experiment, results).holds is None
-  lost = claims.all_of(above('B', 'A'), above('A', 'C'))
-  assert lost(experiment, results).holds is False
+  open_part = judge(experiment, results, above('A', 'B'), above('A', 'C'))
+  assert open_part.holds is None
+  lost = judge(experiment, results, above('B', 'A'), above('A', 'C'))
+  assert lost.holds is False
 
 
 def test_the_best_of_rows_is_the_one_of_the_best_mean():
   experiment, results = make({'A': (1, 9), 'B': (4, 4), 'C': (2, 2)}, (0, 1))
-  finding = claims.best_of(('A', 'B'), 'C')(experiment, results)
+  finding = judge(experiment, results, above(('A', 'B'), 'C'))
   assert finding.measured.startswith('A - C: +3.00 ± 5.66 ')
 
 
@@ -107,7 +120,7 @@ def test_what_is_tuned_stands_for_its_best_rate():
   values = claims.differences(experiment, results, 'A', 'B', 'best_top_1')
   # By the first seed, which is all that decides.
   assert values.tolist() == [3, -3]
-  falls = claims.differences(experiment, results, 'A', 'B', claims.fall)
+  falls = claims.differences(experiment, results, 'A', 'B', claims.FALL)
   assert falls.tolist() == [0, 0]
 
 
@@ -130,5 +143,5 @@ def test_every_claim_is_about_rows_that_are_there(claim):
       for index, name in enumerate(experiment.rows)
       for seed in experiment.seeds
   }
-  finding = claim.judge(experiment, results)
+  finding = claims.judge(claim.parts, experiment, results)
   assert 'no seed' not in finding.measured and finding.holds is not None

@@ -86,4 +86,3 @@ def test_a_tilde_means_home_in_the_flag_of_a_path(tmp_path, monkeypatch):
     monkeypatch.setattr('os.path.expanduser', lambda path: path)
     with pytest.raises(flags.IllegalFlagValueError, match='there is no home'):
       flags.FLAGS(['program', '--some_path=~/x'])
-  delattr(flags.FLAGS, 'some_path')
