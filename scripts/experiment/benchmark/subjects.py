@@ -24,6 +24,7 @@ from astraea_tff import models
 from astraea_tff.augmentation import all_clients
 from astraea_tff.augmentation import one_client as augmentation_lib
 from astraea_tff.datasets.storage import client_store
+from astraea_tff.scheduling import rounds as rounds_lib
 from experiment.runs import machine
 
 _NUM_CLASSES = 47
@@ -205,14 +206,20 @@ def astraea(
     sampled = schedule.sample(
         min(schedule.num_mediators, 50), seed=0, round_num=round_num
     )
-    mediators = [schedule.mediators[mediator] for mediator in sampled]
+    visits = rounds_lib.visits_of_round(
+        [schedule.mediators[mediator] for mediator in sampled],
+        max_clients,
+        seed=0,
+        round_num=round_num,
+    )
     process.next(
         state,
-        astraea_tff.mediator_data(
-            mediators, clients.for_round(round_num), max_clients
+        rounds_lib.data_of_round(
+            visits, clients, max_clients, round_num=round_num
         ),
     )
-    return mediator_epochs * int(sum(counts[list(m)].sum() for m in mediators))
+    visited = sum(visits.mediators, ())
+    return mediator_epochs * int(counts[list(visited)].sum())
 
   return run
 

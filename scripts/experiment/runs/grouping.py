@@ -36,7 +36,7 @@ def _refined(
 
 
 # By name, a function of counts, gamma, and by keyword target, clients and seed.
-_GROUPINGS: Mapping[str, Callable[..., schedule_lib.Schedule]] = (
+GROUPINGS: Mapping[str, Callable[..., schedule_lib.Schedule]] = (
     types.MappingProxyType({
         'greedy': _seedless(greedy.reschedule),
         'refined': _seedless(_refined),
@@ -65,7 +65,7 @@ def group_clients(
   Returns:
     The schedule.
   """
-  return _GROUPINGS[settings.grouping](
+  return GROUPINGS[settings.grouping](
       counts,
       settings.max_clients,
       target=None if settings.target == 'uniform' else settings.target,

@@ -9,12 +9,11 @@ import numpy as np
 from sklearn import cluster
 
 from astraea_tff.datasets.partitioning import global_distribution
-from astraea_tff.scheduling import approximate
-from astraea_tff.scheduling import assignment
 from astraea_tff.scheduling import greedy
 from astraea_tff.scheduling import grouping
 from astraea_tff.scheduling import refinement
 from astraea_tff.scheduling import schedule as schedule_lib
+from experiment.runs import grouping as runs_grouping
 
 _Schedule = schedule_lib.Schedule
 
@@ -24,10 +23,6 @@ SETTING = ('num_classes', 'classes', 'beta', 'num_clients', 'seed')
 
 _CLIENT_SIZE = 460
 _CLIENTS_DRAWN_AT_ONCE = 10_000
-
-
-def _random(counts: np.ndarray, gamma: int, seed: int) -> _Schedule:
-  return greedy.random_schedule(counts, gamma, seed=seed)
 
 
 def group_by_k_means(counts: np.ndarray, gamma: int, seed: int) -> _Schedule:
@@ -58,39 +53,30 @@ def group_by_k_means(counts: np.ndarray, gamma: int, seed: int) -> _Schedule:
   return grouping.group(counts, gamma, None, None, arrange)
 
 
-def _exact(counts: np.ndarray, gamma: int, seed: int) -> _Schedule:
-  del seed
-  return greedy.reschedule(counts, gamma)
-
-
-def _approximate(counts: np.ndarray, gamma: int, seed: int) -> _Schedule:
-  return approximate.reschedule_approximately(counts, gamma, seed=seed)
-
-
-def _assignment(counts: np.ndarray, gamma: int, seed: int) -> _Schedule:
-  del seed
-  return assignment.reschedule_by_assignment(counts, gamma)
-
-
-def _refined(counts: np.ndarray, gamma: int, seed: int) -> _Schedule:
-  return refinement.refine(_exact(counts, gamma, seed), counts)
+def _grouping(name: str) -> Callable[..., _Schedule]:
+  """Returns train.py's way to group, towards uniform."""
+  group = runs_grouping.GROUPINGS[name]
+  return lambda counts, gamma, seed: group(
+      counts, gamma, target=None, clients=None, seed=seed
+  )
 
 
 def _assignment_refined(
     counts: np.ndarray, gamma: int, seed: int
 ) -> _Schedule:
-  return refinement.refine(_assignment(counts, gamma, seed), counts)
+  schedule = _grouping('assignment')(counts, gamma, seed)
+  return refinement.refine(schedule, counts)
 
 
 # By name, a function of counts, gamma and seed, and the most clients that it is
 # tried on.
 METHODS: dict[str, tuple[Callable[..., _Schedule], int]] = {
-    'random': (_random, 10**9),
+    'random': (_grouping('random'), 10**9),
     'k-means': (group_by_k_means, 20_000),
-    'exact': (_exact, 40_000),
-    'approximate': (_approximate, 10**9),
-    'refined': (_refined, 1000),
-    'assignment': (_assignment, 2000),
+    'exact': (_grouping('greedy'), 40_000),
+    'approximate': (_grouping('approximate'), 10**9),
+    'refined': (_grouping('refined'), 1000),
+    'assignment': (_grouping('assignment'), 2000),
     'assignment, refined': (_assignment_refined, 1000),
 }
 
