@@ -15,6 +15,8 @@ Those who compose contexts themselves take `create_async_execution_context`.
 
 import atexit
 from collections.abc import Sequence
+import os
+import threading
 from typing import Optional, Union
 
 import tensorflow_federated as tff
@@ -26,10 +28,13 @@ from astraea_tff.runtime import remote_workers
 Worker = local_worker.Worker
 RemoteWorkers = remote_workers.RemoteWorkers
 
-# What the default context runs on.
-_current: Optional[Union[Worker, RemoteWorkers]] = None
+_Workers = Union[Worker, RemoteWorkers]
+# What a thread's default context runs on; TFF has a default for each thread.
+_current: dict[threading.Thread, _Workers] = {}
 # Workers of contexts made by `create_async_execution_context`.
 _others: list[Worker] = []
+# The process in which this module made its first connection.
+_owner: Optional[int] = None
 
 
 def set_local_execution_context(
@@ -38,10 +43,13 @@ def set_local_execution_context(
     max_concurrent_calls: int = -1,
     startup_timeout: float = 60.0,
 ) -> Worker:
-  """Makes a local worker TFF's default execution context.
+  """Makes a local worker TFF's default execution context, in this thread.
 
   The worker starts at once and comes up while the caller builds its model. A
-  worker started by an earlier call is ended first.
+  worker started by an earlier call in this thread is ended first. It answers to
+  programs on this machine alone; where the system does not allow that, a
+  warning says so. A call that is interrupted (Ctrl-C) ends the worker, and the
+  next call starts it again.
 
   Args:
     num_threads: How many TensorFlow operations may run at once in the worker,
@@ -56,20 +64,21 @@ def set_local_execution_context(
   Raises:
     TypeError: If `num_threads` is not an int.
     ValueError: If `num_threads` or `startup_timeout` is not positive.
-    RuntimeError: If TFF's wheel holds no worker binary. An error in starting it
-      shows when the first computation is called.
+    RuntimeError: If TFF's wheel holds no worker binary, or in a process that
+      was forked from one that runs TFF. An error in starting the worker shows
+      when the first computation is called.
   """
-  global _current
+  _refuse_forks()
   worker = Worker(
       num_threads=num_threads,
       max_concurrent_calls=max_concurrent_calls,
       startup_timeout=startup_timeout,
   )
-  _stop_current()
+  _stop_unused()
   worker.start()
-  _current = worker
+  _current[threading.current_thread()] = worker
   tff.framework.set_default_context(
-      execution_context.create_sync_context(worker.stub)
+      execution_context.create_sync_context(worker.stub, worker.restart_later)
   )
   return worker
 
@@ -95,12 +104,13 @@ def set_remote_execution_context(
   Raises:
     TypeError: If `addresses` is no sequence of strings.
     ValueError: If an argument is out of range or an address is given twice.
-    RuntimeError: If a worker does not answer.
+    RuntimeError: If a worker does not answer, or in a process that was forked
+      from one that runs TFF.
   """
-  global _current
+  _refuse_forks()
   workers = RemoteWorkers(addresses, connection_timeout=connection_timeout)
-  _stop_current()
-  _current = workers
+  _stop_unused()
+  _current[threading.current_thread()] = workers
   tff.framework.set_default_context(workers)
   return workers
 
@@ -119,15 +129,21 @@ def create_federated_context() -> tff.program.NativeFederatedContext:
   Raises:
     RuntimeError: If neither was called before.
   """
-  if _current is None:
+  if not _current:
     raise RuntimeError(
         'Call set_local_execution_context() or set_remote_execution_context()'
         ' before create_federated_context().'
     )
-  if isinstance(_current, Worker):
-    context = execution_context.create_async_context(_current.stub)
+  # Another thread's if this one has none: the one that was set last.
+  workers = _current.get(
+      threading.current_thread(), list(_current.values())[-1]
+  )
+  if isinstance(workers, Worker):
+    context = execution_context.create_async_context(
+        workers.stub, workers.restart_later
+    )
   else:
-    context = _create_async_context_of_all(_current)
+    context = _create_async_context_of_all(workers)
   return execution_context.FederatedContext(context)
 
 
@@ -155,8 +171,10 @@ def create_async_execution_context(
   Raises:
     TypeError: If `num_threads` is not an int.
     ValueError: If `num_threads` or `startup_timeout` is not positive.
-    RuntimeError: If TFF's wheel holds no worker binary.
+    RuntimeError: If TFF's wheel holds no worker binary, or in a process that
+      was forked from one that runs TFF.
   """
+  _refuse_forks()
   worker = Worker(
       num_threads=num_threads,
       max_concurrent_calls=max_concurrent_calls,
@@ -164,23 +182,44 @@ def create_async_execution_context(
   )
   worker.start()
   _others.append(worker)
-  return execution_context.create_async_context(worker.stub)
+  return execution_context.create_async_context(
+      worker.stub, worker.restart_later
+  )
 
 
 def stop_worker() -> None:
   """Ends all local workers and leaves remote ones. Runs by itself at exit."""
-  _stop_current()
+  for thread in list(_current):
+    _stop_current(thread)
   while _others:
     _others.pop().stop()
 
 
-def _stop_current() -> None:
-  global _current
-  if isinstance(_current, Worker):
-    _current.stop()
-  elif _current is not None:
-    _current.close()
-  _current = None
+def _stop_current(thread: threading.Thread) -> None:
+  workers = _current.pop(thread, None)
+  if isinstance(workers, Worker):
+    workers.stop()
+  elif workers is not None:
+    workers.close()
+
+
+def _stop_unused() -> None:
+  """Ends what this thread had, and what threads had that are over."""
+  for thread in list(_current):
+    if thread is threading.current_thread() or not thread.is_alive():
+      _stop_current(thread)
+
+
+def _refuse_forks() -> None:
+  """Raises a RuntimeError in a process that was forked from one with a worker.
+
+  gRPC, once it is used, waits for ever in such a process.
+  """
+  global _owner
+  if _owner is None:
+    _owner = os.getpid()
+  if _owner != os.getpid():
+    raise RuntimeError(local_worker.FORKED)
 
 
 def _create_async_context_of_all(
@@ -189,7 +228,9 @@ def _create_async_context_of_all(
   async def invoke(comp, arg):
     return workers.invoke(comp, arg)
 
-  return execution_context.ThreadContext(invoke)
+  return execution_context.ThreadContext(
+      lambda given_up: invoke, workers.give_up
+  )
 
 
 @atexit.register

@@ -1,26 +1,65 @@
 """TFF's execution contexts over a worker."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+import concurrent.futures
+import os
 import threading
 from typing import Any, Optional
 
 import numpy as np
 import tensorflow_federated as tff
 
+from astraea_tff.runtime import local_worker
+
 # Returns a connection to a worker that answers, or raises.
 StubFn = Callable[[], tff.framework.RemoteExecutorGrpcStub]
 
 
-def create_sync_context(stub_fn: StubFn) -> tff.framework.SyncExecutionContext:
-  """Returns a context in which a computation's call waits for its result."""
-  return tff.framework.SyncExecutionContext(**_context_arguments(stub_fn))
+# Computes `comp(arg)` in an event loop.
+Invoke = Callable[[Any, Any], Coroutine[Any, Any, Any]]
 
 
-def create_async_context(stub_fn: StubFn) -> tff.framework.AsyncContext:
-  """Returns a context in which a computation's call returns an awaitable."""
-  context = tff.framework.AsyncExecutionContext(**_context_arguments(stub_fn))
-  return ThreadContext(context.invoke)
+def create_sync_context(
+    stub_fn: StubFn, end_calls: Optional[Callable[[], None]] = None
+) -> tff.framework.SyncContext:
+  """Returns a context in which a computation's call waits for its result.
+
+  Args:
+    stub_fn: Returns a connection to the worker.
+    end_calls: Ends what the worker computes, after a call is interrupted.
+  """
+  return _WaitingContext(_CallThread(_invoke_fn(stub_fn), end_calls))
+
+
+def create_async_context(
+    stub_fn: StubFn, end_calls: Optional[Callable[[], None]] = None
+) -> 'ThreadContext':
+  """Returns a context in which a computation's call returns an awaitable.
+
+  Args:
+    stub_fn: Returns a connection to the worker.
+    end_calls: Ends what the worker computes, after a call is interrupted.
+  """
+  return ThreadContext(_invoke_fn(stub_fn), end_calls)
+
+
+def _invoke_fn(stub_fn: StubFn) -> Callable[[threading.Event], Invoke]:
+  """Returns what makes one of TFF's contexts."""
+
+  def make_invoke(given_up: threading.Event) -> Invoke:
+
+    def stub():
+      if given_up.is_set():
+        # TFF would compute the call again on the next worker.
+        raise RuntimeError('The call was interrupted.')
+      return stub_fn()
+
+    return tff.framework.AsyncExecutionContext(
+        **_context_arguments(stub)
+    ).invoke
+
+  return make_invoke
 
 
 def _context_arguments(stub_fn: StubFn) -> dict[str, Any]:
@@ -105,26 +144,98 @@ def _without_client_structs(
   return type_spec
 
 
-class ThreadContext(tff.framework.AsyncContext):
-  """An asynchronous context that leaves its caller's event loop alone.
+class _CallThread:
+  """Calls in an event loop that has a thread of its own.
 
   TFF's executors make blocking calls from within coroutines: several of them in
   one event loop train one after another, and nothing else happens in that loop
-  meanwhile. So each gets a loop in a thread of its own.
+  meanwhile. One that is interrupted goes on blocking; the calls after it get
+  another loop.
   """
 
-  def __init__(self, invoke: Callable[[Any, Any], Any]):
-    """Initializes a context that runs the coroutine function `invoke`."""
-    self._invoke = invoke
+  def __init__(
+      self,
+      make_invoke: Callable[[threading.Event], Invoke],
+      end_calls: Optional[Callable[[], None]] = None,
+  ):
+    """Initializes the calls.
+
+    Args:
+      make_invoke: Given the event that says that its calls were given up,
+        returns what computes.
+      end_calls: Ends what is computed for calls that were given up.
+    """
+    self._make_invoke = make_invoke
+    self._end_calls = end_calls
+    self._owner = os.getpid()
+    self._begin()
+
+  def _begin(self) -> None:
+    self._given_up = threading.Event()
+    self._invoke = self._make_invoke(self._given_up)
     self._loop = asyncio.new_event_loop()
     # A daemon: the end of the program does not wait for a round under way.
     threading.Thread(target=self._loop.run_forever, daemon=True).start()
+
+  def submit(self, comp: Any, arg: Any) -> concurrent.futures.Future[Any]:
+    """Computes `comp(arg)`.
+
+    Raises:
+      RuntimeError: In a process that was forked, which has no such thread.
+    """
+    if self._owner != os.getpid():
+      raise RuntimeError(local_worker.FORKED)
+    return asyncio.run_coroutine_threadsafe(
+        self._invoke(comp, arg), self._loop
+    )
+
+  def give_up(self) -> None:
+    """Leaves the calls under way, so that the next ones do not wait for them."""
+    self._given_up.set()
+    if self._end_calls is not None:
+      self._end_calls()
+    self._begin()
+
+
+class _WaitingContext(tff.framework.SyncContext):
+  """Computes in a thread, and ends that when it is interrupted (Ctrl-C)."""
+
+  def __init__(self, calls: _CallThread):
+    self._calls = calls
+
+  def invoke(self, comp: Any, arg: Any) -> Any:
+    """See `tff.framework.SyncContext`."""
+    call = self._calls.submit(comp, arg)
+    try:
+      return call.result()
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+      self._calls.give_up()
+      raise
+
+
+class ThreadContext(tff.framework.AsyncContext):
+  """An asynchronous context that leaves its caller's event loop alone."""
+
+  def __init__(
+      self,
+      make_invoke: Callable[[threading.Event], Invoke],
+      end_calls: Optional[Callable[[], None]] = None,
+  ):
+    """Initializes a context; see `_CallThread`."""
+    self._calls = _CallThread(make_invoke, end_calls)
 
   async def invoke(self, comp: Any, arg: Any) -> Any:
     """See `tff.framework.AsyncContext`."""
     if asyncio.iscoroutine(arg):
       # It may belong to the caller's loop.
       arg = await arg
-    return await asyncio.wrap_future(
-        asyncio.run_coroutine_threadsafe(self._invoke(comp, arg), self._loop)
-    )
+    call = self._calls.submit(comp, arg)
+    try:
+      return await asyncio.wrap_future(call)
+    except asyncio.CancelledError:
+      self._calls.give_up()
+      raise
+
+  def give_up(self) -> None:
+    """Leaves the calls under way, so that the next ones do not wait for them."""
+    self._calls.give_up()

@@ -10,7 +10,8 @@ half the speed of a round of small models. Here the same binary gets
     at once as there are cores, so that concurrent mediators share the cores,
   * an end: on exit, on an exception, on Ctrl-C, and, by a parent-death signal,
     when the parent is killed,
-  * a start-up timeout, and an error that shows what the worker said.
+  * a start-up timeout, and an error that shows what the worker said,
+  * a port of its own, at which it answers to callers on this machine alone.
 
 Whatever TFF does not export belongs in this module. At present that is one
 thing: where the wheel keeps the binary.
@@ -27,11 +28,12 @@ import threading
 import time
 from typing import Optional
 
+from absl import logging
 import grpc
-import portpicker
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
+from astraea_tff.runtime import loopback_guard
 
 _WORKER_BINARY = pathlib.Path(tff.__file__).parent / 'data' / 'worker_binary'
 _RELAY = pathlib.Path(__file__).with_name('worker_relay.py')
@@ -40,11 +42,23 @@ CHANNEL_OPTIONS = (
     ('grpc.max_message_length', _MAX_MESSAGE_BYTES),
     ('grpc.max_receive_message_length', _MAX_MESSAGE_BYTES),
     ('grpc.max_send_message_length', _MAX_MESSAGE_BYTES),
+    # One that the environment names would be asked for the way to a worker.
+    ('grpc.enable_http_proxy', 0),
 )
 # A worker that dies again and again (out of memory, as a rule) must not be
 # started for ever: TFF itself retries a lost connection without limit.
 _MAX_STARTS = 4
 
+EXPOSED = (
+    "This system does not let TFF's worker at port %d be closed to other"
+    ' machines: whoever reaches it reads and writes files with your rights. Keep'
+    ' others out by a firewall, or run where nobody else is on the network.'
+)
+FORKED = (
+    'This process was forked from one that runs TFF, which does not survive it:'
+    ' compute in the parent, or start processes by the method "spawn"'
+    ' (multiprocessing.get_context("spawn")).'
+)
 # Asks the kernel to kill this process when the thread that started it ends,
 # then becomes the worker. PR_SET_PDEATHSIG is 1, SIGKILL is 9. The parent may
 # have gone before the request was made, hence the check.
@@ -77,8 +91,9 @@ class Worker:
       max_concurrent_calls: How many mediators (with FedAvg: clients) are
         trained at once; no limit if not positive. More need more memory.
       startup_timeout: Seconds within which the worker must answer.
-      port: Where the worker listens; a free port by default. TFF's worker
-        always listens on all of the machine's addresses.
+      port: If given, the worker listens at this port on all of the machine's
+        addresses, as TFF's worker does by itself. By default it listens at a
+        free port, to callers on this machine.
       listener: If given, the worker listens on this socket alone: it runs in a
         network of its own and is reached through a relay (`worker_relay`).
 
@@ -128,6 +143,9 @@ class Worker:
     self._port = port
     self._listener = listener
     self._lock = threading.Lock()
+    self._owner = os.getpid()
+    self._guard = None
+    self._target = None
     self._process = None
     self._stub = None
     self._output = None
@@ -137,6 +155,8 @@ class Worker:
   @property
   def pid(self) -> Optional[int]:
     """The worker's process id, or None when it is not running."""
+    if self._owner != os.getpid():
+      return None  # A forked process has no children yet.
     running = self._process is not None and self._process.poll() is None
     return self._process.pid if running else None
 
@@ -161,31 +181,39 @@ class Worker:
         )
       self._num_starts += 1
       self._output = tempfile.TemporaryFile()
-      port, listener = self._port, self._listener
-      if port is None and listener is None:
-        port = portpicker.pick_unused_port()
-      self._launch(port)
-      if listener is not None:
-        port = listener.getsockname()[1]
-      host = listener.getsockname()[0] if listener else 'localhost'
-      if ':' in host:
-        host = f'[{host}]'
-      self._stub = tff.framework.RemoteExecutorGrpcStub(
-          grpc.insecure_channel(f'{host}:{port}', CHANNEL_OPTIONS)
+      self._stub = None
+      if self._listener is not None:
+        host, port = self._listener.getsockname()[:2]
+        self._target = f'[{host}]:{port}' if ':' in host else f'{host}:{port}'
+        self._launch_in_own_network()
+        return
+      port = self._port
+      if port is None:
+        self._close_guard()
+        self._guard = loopback_guard.Guard()
+        port = self._guard.port
+      self._target = f'127.0.0.1:{port}'
+      inherited = () if self._guard is None else (self._guard.fileno(),)
+      self._launch(
+          ['-c', _LAUNCHER, str(os.getpid()), *self._worker_command(),
+           f'--port={port}'],
+          inherited,
       )
 
-  def _launch(self, port: Optional[int]) -> None:
-    worker = [str(_WORKER_BINARY)]
+  def _worker_command(self) -> list[str]:
     limit = self._max_concurrent_calls
-    worker += [f'--max_concurrent_computation_calls={limit}']
-    python = [sys.executable, '-I', '-S']
-    parent = str(os.getpid())
-    if self._listener is None:
-      command = [*python, '-c', _LAUNCHER, parent, *worker, f'--port={port}']
-      inherited = ()
-    else:
-      inherited = (self._listener.fileno(),)
-      command = [*python, str(_RELAY), parent, str(inherited[0]), *worker]
+    return [str(_WORKER_BINARY), f'--max_concurrent_computation_calls={limit}']
+
+  def _launch_in_own_network(self) -> None:
+    listener = self._listener.fileno()
+    command = [str(_RELAY), str(os.getpid()), str(listener)]
+    self._launch([*command, *self._worker_command()], (listener,))
+
+  def _launch(
+      self, arguments_of_python: list[str], inherited: tuple[int, ...]
+  ) -> None:
+    """Starts a Python program that becomes or starts the worker."""
+    command = [sys.executable, '-I', '-S', *arguments_of_python]
     launched = concurrent.futures.Future()
 
     def launch_and_wait():
@@ -216,11 +244,14 @@ class Worker:
 
     Raises:
       RuntimeError: If the worker was stopped, ends before it answers, does not
-        answer within the start-up timeout, or has ended unexpectedly too often.
+        answer within the start-up timeout, or has ended unexpectedly too often;
+        if another program answers in its place; or in a forked process.
     """
+    if self._owner != os.getpid():
+      raise RuntimeError(FORKED)
     self.start()
     deadline = time.monotonic() + self._startup_timeout
-    while not self._stub.is_ready:
+    while not self._is_ready():
       if self.pid is None:
         raise RuntimeError(
             f'The TFF worker {_WORKER_BINARY} ended with exit code'
@@ -236,15 +267,55 @@ class Worker:
       time.sleep(0.01)
     return self._stub
 
+  def _is_ready(self) -> bool:
+    """Whether the worker answers; connects to it once it listens."""
+    with self._lock:
+      if self._stub is None:
+        if not self._is_listening():
+          return False
+        self._stub = tff.framework.RemoteExecutorGrpcStub(
+            grpc.insecure_channel(self._target, CHANNEL_OPTIONS)
+        )
+      return self._stub.is_ready
+
+  def _is_listening(self) -> bool:
+    if self._listener is not None or self.pid is None:
+      return self._listener is not None
+    try:
+      if self._guard is None:
+        return loopback_guard.is_served_by(self._port, self.pid)
+      is_listening = self._guard.is_served_by(self.pid)
+    except RuntimeError:
+      self._kill()
+      raise
+    if is_listening and not self._guard.is_closed_to_others:
+      logging.warning(EXPOSED, self._guard.port)
+    return is_listening
+
+  def restart_later(self) -> None:
+    """Ends the process, with what it computes; `stub` starts it again."""
+    if self._owner == os.getpid():
+      with self._lock:
+        self._kill()
+        self._num_starts = 0
+
   def wait(self) -> int:
     """Waits until the process ends; returns its exit code."""
     return self._process.wait()
 
   def stop(self) -> None:
     """Ends the process for good and waits until it is gone."""
+    if self._owner != os.getpid():
+      return  # It is the parent's.
     with self._lock:
       self._is_stopped = True
       self._kill()
+      self._close_guard()
+
+  def _close_guard(self) -> None:
+    if self._guard is not None:
+      self._guard.close()
+      self._guard = None
 
   def _kill(self) -> None:
     if self.pid is not None:

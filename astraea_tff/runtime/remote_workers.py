@@ -8,6 +8,7 @@ are. A worker that answers again is used again from the next call on.
 """
 
 from collections.abc import Sequence
+import os
 import threading
 from typing import Any, Optional
 
@@ -89,6 +90,10 @@ class RemoteWorker:
     finally:
       self.num_calls -= 1
 
+  def give_up(self) -> None:
+    """Leaves the calls under way."""
+    self._context.give_up()
+
   def close(self) -> None:
     """Stops trying to reach the worker.
 
@@ -152,6 +157,7 @@ class RemoteWorkers(tff.framework.SyncContext):
     self._workers = [
         RemoteWorker(address, connection_timeout) for address in addresses
     ]
+    self._owner = os.getpid()
     self._lock = threading.Lock()
     self._num_shares = 0
     self._context: Optional[tff.framework.MergeableCompExecutionContext] = None
@@ -173,6 +179,8 @@ class RemoteWorkers(tff.framework.SyncContext):
 
   def invoke(self, comp: Any, arg: Any) -> Any:
     """See `tff.framework.SyncContext`."""
+    if self._owner != os.getpid():
+      raise RuntimeError(local_worker.FORKED)
     # One call at a time: each is to have all workers.
     with self._lock:
       num_shares = max(1, len(self.addresses))
@@ -185,7 +193,20 @@ class RemoteWorkers(tff.framework.SyncContext):
             )
         )
         self._num_shares = num_shares
-      return self._context.invoke(comp, arg)
+      try:
+        return self._context.invoke(comp, arg)
+      except (KeyboardInterrupt, SystemExit):
+        self.give_up()
+        raise
+
+  def give_up(self) -> None:
+    """Leaves the calls under way, so that the next ones do not wait for them.
+
+    The workers compute them to their end, as they do when a program ends.
+    """
+    self._num_shares = 0
+    for worker in self._workers:
+      worker.give_up()
 
   def close(self) -> None:
     """Gives the workers up. They themselves go on."""
