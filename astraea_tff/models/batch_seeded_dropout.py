@@ -17,6 +17,7 @@ from astraea_tff import randomness
 _STEPS_PER_UNIT = 2**16
 
 
+@tf.keras.saving.register_keras_serializable(package='astraea_tff')
 class BatchSeededDropout(tf.keras.layers.Layer):
   """Drops values in training, by a mask drawn from the seed and the batch.
 
@@ -29,15 +30,18 @@ class BatchSeededDropout(tf.keras.layers.Layer):
   new masks when it is shuffled anew.
   """
 
-  def __init__(self, rate: float, seed: int, name: Optional[str] = None):
+  def __init__(
+      self, rate: float, seed: int, name: Optional[str] = None, **kwargs: Any
+  ):
     """Initializes the layer.
 
     Args:
       rate: The share of values that are dropped, in [0, 1).
       seed: The seed; layers of one model should have different ones.
       name: As for every Keras layer.
+      **kwargs: What else every Keras layer takes, such as `dtype`.
     """
-    super().__init__(name=name)
+    super().__init__(name=name, **kwargs)
     self.rate = rate
     self.seed = seed
 
@@ -54,7 +58,8 @@ class BatchSeededDropout(tf.keras.layers.Layer):
         [tf.constant(self.seed, tf.int64), tf.reduce_sum(sums * places)]
     )
     draws = randomness.uniform(tf.shape(values), seed, tf.float32)
-    return tf.where(draws < self.rate, 0.0, values / (1 - self.rate))
+    zero = tf.zeros([], values.dtype)
+    return tf.where(draws < self.rate, zero, values / (1 - self.rate))
 
   def get_config(self) -> dict[str, Any]:
     """Returns what makes the same layer."""

@@ -157,8 +157,16 @@ class Worker:
     """The worker's process id, or None when it is not running."""
     if self._owner != os.getpid():
       return None  # A forked process has no children yet.
-    running = self._process is not None and self._process.poll() is None
-    return self._process.pid if running else None
+    if self._process is None or self._process.returncode is not None:
+      return None
+    pid = self._process.pid
+    try:
+      # `poll` says that it runs until the thread that waits for it has been
+      # told of its end.
+      ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+      return None
+    return pid if ended is None else None
 
   def start(self) -> None:
     """Starts the process, unless it runs already; does not wait for it.
@@ -255,7 +263,7 @@ class Worker:
       if self.pid is None:
         raise RuntimeError(
             f'The TFF worker {_WORKER_BINARY} ended with exit code'
-            f' {self._process.returncode} while starting. {self.last_words()}'
+            f' {self._process.wait()} while starting. {self.last_words()}'
         )
       if time.monotonic() > deadline:
         self._kill()

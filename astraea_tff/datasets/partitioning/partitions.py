@@ -4,17 +4,18 @@
 section II-B): a `Partition` in which two clients share an example is refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import dataclasses
 import functools
 import hashlib
 import json
 import os
 import pathlib
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 
+from astraea_tff import arguments
 from astraea_tff.datasets.storage import atomic_file
 from astraea_tff.labels import counts as counts_lib
 
@@ -47,12 +48,7 @@ class Partition:
           f'{sizes.tolist()!r:.60}.'
       )
     for client, row in enumerate(self.client_indices):
-      row = np.asarray(row)
-      if row.ndim != 1 or (row.size and row.dtype.kind not in 'iu'):
-        raise TypeError(
-            f'client_indices[{client}] must be a vector of integers, got dtype '
-            f'{row.dtype} and shape {list(row.shape)}.'
-        )
+      _check_indices(client, row)
     flat = np.concatenate(self.client_indices).astype(np.int64)
     ordered = np.sort(flat)
     if ordered.size and ordered[0] < 0:
@@ -75,6 +71,52 @@ class Partition:
     )
     object.__setattr__(self, 'counts', counts)
     object.__setattr__(self, 'parameters', dict(self.parameters))
+
+  @classmethod
+  def from_labels(
+      cls,
+      client_indices: Sequence[Any],
+      labels: Any,
+      num_classes: Optional[int] = None,
+  ) -> 'Partition':
+    """Makes a partition of a division that exists already.
+
+    Args:
+      client_indices: K sequences of integers, each client's pool indices.
+      labels: Integers `[n]`, the whole pool's labels, in [0, N).
+      num_classes: N, at least 1. By default one more than the largest label.
+
+    Returns:
+      The partition, with the counts of the labels.
+
+    Raises:
+      TypeError: An argument has a wrong type.
+      ValueError: An argument is out of range, or an index occurs twice.
+    """
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in 'iu' or labels.ndim != 1 or not labels.size:
+      raise TypeError(
+          'labels must be a vector of integers, at least one, got dtype '
+          f'{labels.dtype} and shape {list(labels.shape)}.'
+      )
+    if num_classes is None:
+      num_classes = int(labels.max()) + 1
+    num_classes = arguments.check_integer(num_classes, 'num_classes', 1)
+    outside = labels[(labels < 0) | (labels >= num_classes)]
+    if outside.size:
+      raise ValueError(
+          f'labels must lie in [0, {num_classes}), got {outside[0]}.'
+      )
+    rows = [_check_indices(k, row) for k, row in enumerate(client_indices)]
+    for client, row in enumerate(rows):
+      if row.size and not 0 <= row.min() <= row.max() < len(labels):
+        wrong = row[(row < 0) | (row >= len(labels))][0]
+        raise ValueError(
+            f'client_indices[{client}] must lie in [0, {len(labels)}), as there'
+            f' are {len(labels)} labels, got {wrong}.'
+        )
+    counts = [np.bincount(labels[row], minlength=num_classes) for row in rows]
+    return cls(tuple(rows), np.array(counts).reshape(-1, num_classes))
 
   @functools.cached_property
   def hash(self) -> str:
@@ -137,3 +179,13 @@ class Partition:
             'it and make the partition again.'
         ) from error
     return loaded
+
+
+def _check_indices(client: int, row: Any) -> np.ndarray:
+  row = np.asarray(row)
+  if row.ndim != 1 or (row.size and row.dtype.kind not in 'iu'):
+    raise TypeError(
+        f'client_indices[{client}] must be a vector of integers, got dtype '
+        f'{row.dtype} and shape {list(row.shape)}.'
+    )
+  return row.astype(np.int64)

@@ -28,6 +28,36 @@ def test_partition_is_read_only_and_keeps_no_hold_of_its_arguments():
     partition.counts = counts
 
 
+def test_a_partition_of_indices_and_labels_has_their_counts():
+  labels = np.array([0, 2, 1, 1, 0], np.uint8)
+  partition = partitions.Partition.from_labels([[4, 0], [2], []], labels)
+  assert [row.tolist() for row in partition.client_indices] == [[4, 0], [2], []]
+  assert partition.counts.tolist() == [[2, 0, 0], [0, 1, 0], [0, 0, 0]]
+  drawn = partition_lib.partition(np.arange(600) % 7, 5, 9, seed=1)
+  again = partitions.Partition.from_labels(
+      drawn.client_indices, np.arange(600) % 7, num_classes=9
+  )
+  assert again.hash == drawn.hash
+
+
+@pytest.mark.parametrize('indices, labels, classes, error, message', [
+    ([[0], [0]], [0, 1], None, ValueError, '0 occurs more than once'),
+    ([[0], [2]], [0, 1], None, ValueError, r'indices\[1\] must lie in \[0, 2\)'),
+    ([[-1]], [0, 1], None, ValueError, r'indices\[0\] must lie .* got -1'),
+    ([[0.5]], [0, 1], None, TypeError, r'client_indices\[0\]'),
+    ([[0]], [0, 5], 3, ValueError, r'labels must lie in \[0, 3\), got 5'),
+    ([[0]], [0, -1], None, ValueError, r'labels must lie .* got -1'),
+    ([[0]], [0.0, 1.0], None, TypeError, 'labels must be a vector'),
+    ([[0]], [], None, TypeError, 'labels must be a vector'),
+    ([[0]], [0, 1], 2.0, TypeError, 'num_classes'),
+])
+def test_unsound_indices_and_labels_are_refused(
+    indices, labels, classes, error, message
+):
+  with pytest.raises(error, match=message):
+    partitions.Partition.from_labels(indices, labels, classes)
+
+
 def test_hash_is_the_sha256_of_the_content():
   content = b'astraea_tff partition 1' + b''.join(
       number.to_bytes(8, 'little') for number in
