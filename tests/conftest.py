@@ -1,10 +1,16 @@
 """Every test that runs a TFF computation shares one worker, which ends here."""
 
+import gc
 import os
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 import pytest
+
+
+def pytest_collection_finish():
+  # TFF and what it imports stay; tracing makes Python look for garbage often.
+  gc.freeze()
 
 
 @pytest.fixture(scope='session', autouse=True)

@@ -3,6 +3,7 @@
 `forked_program` starts it and talks to it over standard input, a socket.
 """
 
+import importlib
 import json
 import os
 import runpy
@@ -13,13 +14,14 @@ import sys
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 # What programs load, so that they find it loaded.
-import absl.app  # pylint: disable=unused-import
-import matplotlib.pyplot  # pylint: disable=unused-import
-import psutil  # pylint: disable=unused-import
-import sklearn.datasets  # pylint: disable=unused-import
-
-import astraea_tff  # pylint: disable=unused-import
-from astraea_tff import datasets  # pylint: disable=unused-import
+for _module in (
+    'absl.app',
+    'astraea_tff.datasets',
+    'matplotlib.pyplot',
+    'psutil',
+    'sklearn.datasets',
+):
+  importlib.import_module(_module)
 
 
 def serve():
