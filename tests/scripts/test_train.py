@@ -19,6 +19,7 @@ from astraea_tff.runtime import contexts
 from astraea_tff.runtime import local_worker
 from astraea_tff.scheduling import schedule as schedule_lib
 from experiment.runs import metrics_log
+from experiment.runs import run as run_lib
 
 SMALL = (
     '--dataset=digits',
@@ -247,21 +248,27 @@ def test_data_that_are_not_there_are_refused_with_what_to_do(
   assert '--data_dir' in message or 'data_dir' in message
 
 
+BASELINE = (*SMALL, '--client_optimizer=sgd', '--client_learning_rate=0.05')
+
+
+@pytest.fixture(scope='module')
+def fed_avg_rows(run_train, tmp_path_factory):
+  folder = tmp_path_factory.mktemp('runs') / 'fedavg'
+  run_train(folder, *BASELINE, '--algorithm=fedavg')
+  return read_reported(folder)
+
+
 @pytest.mark.parametrize('algorithm', ['fedprox', 'mime_lite'])
 def test_other_baselines_are_tffs_own_on_the_same_clients(
-    run_train, tmp_path, algorithm
+    run_train, fed_avg_rows, tmp_path, algorithm
 ):
-  arguments = (*SMALL, '--client_optimizer=sgd', '--client_learning_rate=0.05')
   run_train(
-      tmp_path / algorithm,
-      *arguments,
+      tmp_path,
+      *BASELINE,
       f'--algorithm={algorithm}',
       '--proximal_strength=0',
   )
-  run_train(tmp_path / 'fedavg', *arguments, '--algorithm=fedavg')
-  rows, expected = (
-      read_reported(tmp_path / name) for name in (algorithm, 'fedavg')
-  )
+  rows, expected = read_reported(tmp_path), [dict(r) for r in fed_avg_rows]
   # Without proximal term, or without momentum, both are FedAvg; Mime Lite asks
   # for a gradient beside the update, and sends SGD's hyperparameters.
   factor = {'fedprox': 1.0, 'mime_lite': 1.5}[algorithm]
@@ -322,7 +329,15 @@ def test_validation_examples_are_not_tested(run_train, tmp_path):
     assert 150 * row[name] == pytest.approx(round(150 * row[name]))
 
 
-def test_threads_are_no_more_than_the_mediators(run_train, tmp_path):
+def test_threads_are_no_more_than_the_mediators(
+    run_train, tmp_path, monkeypatch
+):
+  """Of the worker that is started, before anything is trained."""
+  trained = []
+  monkeypatch.setattr(
+      run_lib, 'train', lambda settings, *_, **__: trained.append(settings)
+  )
+
   def threads(folder, *arguments):
     run_train(tmp_path / folder, *arguments, '--rounds=1')
     environment = psutil.Process(contexts._current.pid).environ()
@@ -332,6 +347,7 @@ def test_threads_are_no_more_than_the_mediators(run_train, tmp_path):
   assert threads('one', *ASTRAEA, '--max_clients=4') == 1
   assert threads('two', *ASTRAEA) == min(cores, 2)
   assert threads('given', *ASTRAEA, '--num_threads=3') == 3
+  assert [settings.max_clients for settings in trained] == [4, 2, 2]
 
 
 def test_another_worker_trains_the_same(run_train, refuse_train, tmp_path):
