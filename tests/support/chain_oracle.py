@@ -1,10 +1,13 @@
 """A small model, small clients, and a mediator's chain run by hand in Keras."""
 
 import collections
+import functools
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
+
+from astraea_tff.training import astraea
 
 NUM_FEATURES = 5
 NUM_CLASSES = 3
@@ -197,9 +200,37 @@ def attacking(client, *attacks):
   return client.enumerate().map(attack_batch)
 
 
+def build_process(model='variable', optimizer='sgd', **arguments):
+  """Returns a process, the same for the same: building takes seconds."""
+  defaults = dict(
+      mediator_epochs=1,
+      local_epochs=1,
+      carry_optimizer_state=False,
+      loop_implementation=tff.learning.LoopImplementation.DATASET_ITERATOR,
+  )
+  return _build_process(
+      model, optimizer, tuple(sorted((defaults | arguments).items()))
+  )
+
+
+@functools.cache
+def _build_process(model, optimizer, arguments):
+  build_optimizer, _ = OPTIMIZERS[optimizer]
+  return astraea.build_weighted_astraea(
+      variable_model_fn if model == 'variable' else build_functional_model(),
+      build_optimizer(),
+      **dict(arguments),
+  )
+
+
+@functools.cache
+def initial_state(process):
+  return process.initialize()
+
+
 def run_round(process, mediators):
   """Runs one round from the initial state; returns weights and metrics."""
-  output = process.next(process.initialize(), mediators)
+  output = process.next(initial_state(process), mediators)
   weights = process.get_model_weights(output.state)
   return list(weights.trainable), output.metrics
 

@@ -25,12 +25,8 @@ ORDER = np.array([[2, 0, 1, 3], [3, 1, 2, 0]], np.int32)
 
 
 def build(model='variable', optimizer='momentum', **arguments):
-  model_fn = chain_oracle.variable_model_fn
-  if model == 'functional':
-    model_fn = chain_oracle.build_functional_model()
-  build_optimizer, _ = chain_oracle.OPTIMIZERS[optimizer]
-  return astraea.build_weighted_astraea(
-      model_fn, build_optimizer(), **(dict(max_clients=4) | arguments)
+  return chain_oracle.build_process(
+      model, optimizer, **(dict(max_clients=4) | arguments)
   )
 
 
@@ -214,7 +210,7 @@ def test_an_empty_client_is_skipped_and_weighs_nothing(position):
   clients = CLIENTS[:position] + [EMPTY] + CLIENTS[position:]
   other = (CLIENTS[1], EMPTY, EMPTY, EMPTY)
   actual, metrics = chain_oracle.run_round(
-      scheduled_process(), [tuple(clients), other, (EMPTY,) * 4]
+      build(), [tuple(clients), other, (EMPTY,) * 4]
   )
   expected = [
       np.average(np.stack(weights), axis=0, weights=[sum(SIZES), 10])
@@ -223,8 +219,3 @@ def test_an_empty_client_is_skipped_and_weighs_nothing(position):
   chain_oracle.assert_weights_close(actual, expected)
   assert metrics['client_work']['train']['num_examples'] == sum(SIZES) + 10
   assert metrics['client_work']['chain']['num_non_finite_clients'] == 0
-
-
-@functools.cache
-def scheduled_process():
-  return build()

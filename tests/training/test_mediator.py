@@ -1,5 +1,7 @@
 """The mediator update against chains run by hand."""
 
+import functools
+
 import chain_oracle
 import numpy as np
 import pytest
@@ -12,26 +14,34 @@ pytestmark = pytest.mark.usefixtures('execution_context')
 
 EMPTY = chain_oracle.make_client(0, seed=0)
 CLIENTS = [chain_oracle.make_client(n, seed=n) for n in (7, 10, 4)]
+DEFAULTS = dict(mediator_epochs=1, local_epochs=1, carry_optimizer_state=False)
 
 
 def run_mediator(clients, optimizer='sgd', model='variable', **arguments):
   """Trains one mediator on `clients` for one round; returns its weights."""
-  build_tff_optimizer, _ = chain_oracle.OPTIMIZERS[optimizer]
-  if model == 'variable':
-    model_fn = chain_oracle.variable_model_fn
-  else:
-    model_fn = chain_oracle.build_functional_model()
-  process = astraea.build_weighted_astraea(
-      model_fn,
-      build_tff_optimizer(),
-      max_clients=len(clients),
-      **arguments,
+  return _run_mediator(
+      tuple(clients), optimizer, model, **(DEFAULTS | arguments)
   )
-  weights, _ = chain_oracle.run_round(process, [tuple(clients)])
-  return weights
 
 
 def run_by_hand(clients, optimizer='sgd', **arguments):
+  return _run_by_hand(
+      tuple(clients), optimizer, **(DEFAULTS | arguments)
+  )
+
+
+# A round gives the same for the same; several tests compare one with others.
+@functools.cache
+def _run_mediator(clients, optimizer, model, **arguments):
+  process = chain_oracle.build_process(
+      model, optimizer, max_clients=len(clients), **arguments
+  )
+  weights, _ = chain_oracle.run_round(process, [clients])
+  return weights
+
+
+@functools.cache
+def _run_by_hand(clients, optimizer, **arguments):
   _, build_keras_optimizer = chain_oracle.OPTIMIZERS[optimizer]
   return chain_oracle.run_chain(clients, build_keras_optimizer, **arguments)
 
