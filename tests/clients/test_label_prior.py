@@ -14,6 +14,8 @@ from astraea_tff.clients import label_prior
 _LABELS = ([0, 2, 2, 0, 2, 0, 0], [1, 1], [], [2, 1, 0, 0])
 _COUNTS = np.array([oracle.counts_of(labels) for labels in _LABELS])
 _GLOBAL = [10, 30, 60]
+# Its dataset computation does not keep a `TestClientData` alive.
+_KEPT = []
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +30,11 @@ def _clients():
 def _client_data(clients):
   """Clients by the ids '0', '1', ... , none of them empty."""
   columns = [next(client.batch(100).as_numpy_iterator()) for client in clients]
-  return tff.simulation.datasets.TestClientData(
+  client_data = tff.simulation.datasets.TestClientData(
       {str(k): column for k, column in enumerate(columns)}
   )
+  _KEPT.append(client_data)
+  return client_data
 
 
 def _assert_same_but_for_prior(with_prior, plain, counts, global_counts=_GLOBAL):
@@ -49,7 +53,12 @@ def _assert_same_but_for_prior(with_prior, plain, counts, global_counts=_GLOBAL)
 
 
 def _tensors(client):
-  return {key: tf.constant(value) for key, value in client.items()}
+  """A client in a round, as the worker's graph has it."""
+  return {
+      'client_id': tf.constant(client['client_id']),
+      'shuffle_seed': tf.constant(client['shuffle_seed'], tf.int64),
+      'preprocess_seed': tf.constant(client['preprocess_seed'], tf.int64),
+  }
 
 
 def test_batched_clients_keep_their_order_and_get_their_own_prior():

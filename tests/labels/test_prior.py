@@ -15,9 +15,16 @@ _GLOBAL = np.array([10, 30, 60])
 
 
 def _with_prior(dataset, global_counts=_GLOBAL, share=0.3, copies=None):
-  return prior_lib.LabelPrior(global_counts, share, copies).add(
-      dataset, dataset
-  )
+  """The dataset with the prior, which both ways to add it must agree on."""
+  prior = prior_lib.LabelPrior(global_counts, share, copies)
+  result = prior.add(dataset, dataset)
+  when_read = prior.add_when_read(dataset, dataset)
+  assert when_read.element_spec == result.element_spec
+  for one, other in zip(
+      result.as_numpy_iterator(), when_read.as_numpy_iterator(), strict=True
+  ):
+    tf.nest.map_structure(np.testing.assert_array_equal, one, other)
+  return result
 
 
 def _priors(dataset):
@@ -83,6 +90,19 @@ def test_every_form_of_elements_keeps_its_parts(form):
     for part in ('x', 'y') if is_mapping else (0, 1):
       kept = changed[part] if part in ('y', 1) else changed[part][0]
       tf.nest.map_structure(np.testing.assert_array_equal, plain[part], kept)
+
+
+def test_examples_of_several_sizes_and_many_batches_of_them():
+  labels = np.arange(1000) % 3 % 2
+  client = tf.data.Dataset.from_tensor_slices(labels).map(
+      lambda label: (tf.ones([1 + label]), label)
+  )
+  expected = oracle.log_prior(oracle.counts_of(labels), _GLOBAL)
+  rows = _priors(_with_prior(client))
+  np.testing.assert_allclose(rows, [expected] * 1000, rtol=1e-6)
+  batches = client.map(lambda x, y: (x[:1], y)).batch(7)
+  rows = _priors(_with_prior(batches))
+  np.testing.assert_allclose(rows, [expected] * 1000, rtol=1e-6)
 
 
 def test_type_of_a_batch_names_the_classes_and_its_size():

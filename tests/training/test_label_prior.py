@@ -34,15 +34,14 @@ def _batched():
   return astraea_tff.BatchedClients(_clients(), 3, seed=_SEED)
 
 
+_CLIENT_DATA = tff.simulation.datasets.TestClientData({
+    str(k): next(client.batch(100).as_numpy_iterator())
+    for k, client in enumerate(_clients())
+})
+
+
 def _by_id():
-  return astraea_tff.ClientsById(
-      tff.simulation.datasets.TestClientData({
-          str(k): next(client.batch(100).as_numpy_iterator())
-          for k, client in enumerate(_clients())
-      }),
-      3,
-      seed=_SEED,
-  )
+  return astraea_tff.ClientsById(_CLIENT_DATA, 3, seed=_SEED)
 
 
 def _variable_model_fn():
@@ -146,11 +145,7 @@ def test_fed_avg_on_datasets_and_by_id(build_model):
 
 def test_client_data_composed_with_fed_avg():
   """TFF's own way to make datasets of ids, in its worker."""
-  data = tff.simulation.datasets.TestClientData({
-      str(k): next(client.batch(100).as_numpy_iterator())
-      for k, client in enumerate(_clients())
-  })
-  data = data.preprocess(lambda dataset: dataset.batch(100))
+  data = _CLIENT_DATA.preprocess(lambda dataset: dataset.batch(100))
   clients = astraea_tff.clients_with_label_prior(data, _GLOBAL)
   process = tff.simulation.compose_dataset_computation_with_learning_process(
       clients.dataset_computation,
