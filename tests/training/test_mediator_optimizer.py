@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff import runtime
 from astraea_tff.training import astraea
 from astraea_tff.training import astraea_with_optimizer_schedule
 from astraea_tff.training import client_steps
@@ -358,6 +359,29 @@ def test_a_kept_state_does_not_go_with_what_hides_it(
   process = build('adam', keep_mediator_state=False, **arguments)
   actual, _, _ = train(process, num_rounds=1, data=ROUND[:2])
   assert all(np.isfinite(weights).all() for weights in actual)
+
+
+def test_is_the_same_on_several_workers(execution_context):
+  """A round split among workers; restores the shared context at the end."""
+  process = build(
+      'adam', loop_implementation=ITERATOR, keep_mediator_state=True, **PASSES
+  )
+  local, local_state, _ = train(process)
+  before = tff.framework.get_context_stack().current
+  try:
+    tff.backends.native.set_mergeable_comp_execution_context([
+        runtime.create_async_execution_context(num_threads=1)
+        for _ in range(2)
+    ])
+    split, split_state, _ = train(process)
+  finally:
+    tff.framework.set_default_context(before)
+  chain_oracle.assert_weights_close(split, local)
+  tf.nest.map_structure(
+      lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-4),
+      split_state.client_work['mediator'],
+      local_state.client_work['mediator'],
+  )
 
 
 class LongestFirst(tff.learning.optimizers.Optimizer):
