@@ -6,6 +6,9 @@ from typing import Any, Optional
 
 import numpy as np
 
+# Of a value in a message, in characters.
+_LONGEST_TEXT = 300
+
 
 def check_integer(
     value: Any, name: str, minimum: int, maximum: Optional[int] = None
@@ -26,7 +29,7 @@ def check_integer(
     ValueError: `value` is out of range.
   """
   if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-    raise TypeError(f'{name} must be an int, got {value!r}.')
+    raise TypeError(f'{name} must be an int, got {shorten(repr(value))}.')
   if value < minimum:
     raise ValueError(f'{name} must be at least {minimum}, got {value}.')
   if maximum is not None and value > maximum:
@@ -63,7 +66,7 @@ def check_number(
   """
   if isinstance(value, bool) or not isinstance(value, numbers.Real):
     raise TypeError(
-        f'{name} must be a number, got {value!r} of type '
+        f'{name} must be a number, got {shorten(repr(value))} of type '
         f'{type(value).__name__}.'
     )
   try:
@@ -97,5 +100,11 @@ def check_type(value: Any, name: str, expected: type[Any]) -> None:
   if not isinstance(value, expected):
     raise TypeError(
         f'{name} must be a {expected.__module__}.{expected.__qualname__}, got'
-        f' {value!r} of type {type(value).__name__}.'
+        f' {shorten(repr(value))} of type {type(value).__name__}.'
     )
+
+
+def shorten(text: str) -> str:
+  """Returns a text for a message: on one line, and cut where it is long."""
+  text = ' '.join(text.split())
+  return text if len(text) <= _LONGEST_TEXT else f'{text[:_LONGEST_TEXT]} ...'

@@ -122,7 +122,7 @@ def check_seed(seed: Any) -> tuple[int, ...]:
   ):
     raise TypeError(
         '`seed` must be an int or a sequence of ints, such as (run seed, '
-        f'client index), got {seed!r}.'
+        f'client index), got {arguments.shorten(repr(seed))}.'
     )
   return tuple(int(part) for part in parts)
 

@@ -85,3 +85,14 @@ def test_another_type_is_refused_by_its_whole_name():
       match="`share` must be a fractions.Fraction, got 'a' of type str",
   ):
     arguments.check_type('a', '`share`', fractions.Fraction)
+
+
+def test_long_values_are_cut_in_messages():
+  for check in (
+      lambda value: arguments.check_integer(value, 'n', 0),
+      lambda value: arguments.check_number(value, 'n', 0),
+      lambda value: arguments.check_type(value, 'n', int),
+  ):
+    with pytest.raises(TypeError, match='n must be') as raised:
+      check(list(range(10_000)))
+    assert len(str(raised.value)) < 450 and '\n' not in str(raised.value)

@@ -57,7 +57,8 @@ class AugmentationPlan:
     ):
       raise ValueError(
           '`copies` must be a finite number of at least 1 for each of the '
-          f'{len(counts)} classes of `counts`, got {self.copies!r}.'
+          f'{len(counts)} classes of `counts`, got '
+          f'{arguments.shorten(repr(self.copies))}.'
       )
     for name, array in (('counts', counts), ('copies', copies)):
       array.setflags(write=False)

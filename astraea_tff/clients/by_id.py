@@ -80,7 +80,8 @@ class ClientsById:
       )
     check_integer = arguments.check_integer
     self._client_ids = client_data.client_ids
-    self._dataset_fn = client_data.serializable_dataset_fn
+    # Not its function alone, which does not keep it alive.
+    self._client_data = client_data
     self._batch_size = check_integer(batch_size, '`batch_size`', 1)
     self._seed = check_integer(seed, '`seed`', 0)
     self._shuffle_buffer = check_integer(shuffle_buffer, '`shuffle_buffer`', 1)
@@ -124,11 +125,10 @@ class ClientsById:
       client: As for `read`.
       preprocessed: Whether as `preprocess` leaves them, or as they are stored.
     """
+    dataset = self._client_data.serializable_dataset_fn(client['client_id'])
     # `take(-1)` takes all.
     all_or_none = tf.where(client['is_present'], -1, 0)
-    dataset = self._dataset_fn(client['client_id']).take(
-        tf.cast(all_or_none, tf.int64)
-    )
+    dataset = dataset.take(tf.cast(all_or_none, tf.int64))
     if preprocessed and self._preprocess is not None:
       dataset = self._preprocess(dataset, client['preprocess_seed'])
     return dataset

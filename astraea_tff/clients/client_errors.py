@@ -8,11 +8,12 @@ import weakref
 
 import tensorflow as tf
 
+from astraea_tff import arguments
+
 # A dataset that does not say how many examples it has is taken for endless
 # beyond this.
 MOST_EXAMPLES_OF_UNKNOWN_NUMBER = 100_000
 
-_LONGEST_PART = 300
 _PYTHON_OPERATIONS = frozenset({'PyFunc', 'PyFuncStateless', 'EagerPyFunc'})
 # As long as they live, so that a client's functions are searched once.
 _GRAPHS_THAT_CALL_PYTHON = weakref.WeakKeyDictionary()
@@ -53,8 +54,8 @@ def check_runs_in_a_worker(client: str, dataset: tf.data.Dataset) -> None:
   """
   if _calls_python(dataset):
     raise ValueError(
-        f'{client} has a dataset that calls Python (from_generator, py_function '
-        'or numpy_function), which does not run in a TFF worker; write it in '
+        f'{client} has a dataset that calls Python (from_generator, '
+        'py_function or numpy_function), which does not run in a TFF worker; write it in '
         'TensorFlow operations, or read it once and give the arrays to '
         'tf.data.Dataset.from_tensor_slices.'
     )
@@ -138,31 +139,25 @@ def first_reason(message: str) -> str:
       for line in message.splitlines()
       if line and not line[0].isspace() and not line.startswith(_PREAMBLE)
   ]
-  reason = shorten(next((line for line in lines if line), message))
+  reason = arguments.shorten(next((line for line in lines if line), message))
   node = _NODE.search(message)
   if node and message.startswith(_PREAMBLE):
     reason += f' (at {node[1]})'
   return reason
 
 
-def shorten(value: Any) -> str:
-  """Returns a value as text on one line, cut where it is long."""
-  text = ' '.join(str(value).split())
-  return text if len(text) <= _LONGEST_PART else f'{text[:_LONGEST_PART]} ...'
-
-
 def describe(structure: Any) -> str:
   """Returns an `element_spec` in short: `(uint8 [8, 8, 1], int32 [])`."""
   if isinstance(structure, Mapping):
     parts = (f'{key!r}: {describe(part)}' for key, part in structure.items())
-    return shorten(f'{{{", ".join(parts)}}}')
+    return arguments.shorten(f'{{{", ".join(parts)}}}')
   if isinstance(structure, tuple):
-    return shorten(f'({", ".join(map(describe, structure))})')
+    return arguments.shorten(f'({", ".join(map(describe, structure))})')
   if isinstance(structure, tf.TensorSpec):
     shape = structure.shape
     shape = '[...]' if shape.rank is None else shape.as_list()
     return f'{structure.dtype.name} {shape}'
-  return shorten(structure)
+  return arguments.shorten(str(structure))
 
 
 def check_alike(clients: Sequence[tuple[str, Any]]) -> None:
@@ -190,8 +185,9 @@ def check_alike(clients: Sequence[tuple[str, Any]]) -> None:
   odd = next(kind for kind in kinds if kind is not usual)
   raise ValueError(
       f'{odd[0][0]} has elements {describe(odd[0][1])}, but {usual[0][0]}, '
-      f'like {len(usual)} of {len(clients)} clients, has {describe(usual[0][1])}; '
-      'bring all to one structure, dtype and size with map().'
+      f'like {len(usual)} of {len(clients)} clients, has '
+      f'{describe(usual[0][1])}; bring all to one structure, dtype and size '
+      'with map().'
   )
 
 

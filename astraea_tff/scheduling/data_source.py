@@ -53,7 +53,8 @@ class MediatorDataSource(tff.program.FederatedDataSource):
     """
     if not isinstance(schedule, schedule_lib.Schedule):
       raise TypeError(
-          f'`schedule` must be an astraea_tff.Schedule, got {schedule!r}.'
+          '`schedule` must be an astraea_tff.Schedule, got '
+          f'{arguments.shorten(repr(schedule))}.'
       )
     self._schedule = schedule
     self._options = dict(

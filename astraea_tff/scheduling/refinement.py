@@ -186,7 +186,10 @@ def _scheduled_counts(
 ) -> tuple[np.ndarray, np.ndarray]:
   """Returns the clients in the schedule's order, and their counts."""
   if not isinstance(schedule, schedule_lib.Schedule):
-    raise TypeError(f'schedule must be a Schedule, got {schedule!r}.')
+    raise TypeError(
+        'schedule must be a Schedule, got '
+        f'{arguments.shorten(repr(schedule))}.'
+    )
   counts = counts_lib.check_counts(counts)
   clients = np.concatenate([np.array(m) for m in schedule.mediators])
   if clients.max() >= len(counts):

@@ -3,6 +3,7 @@
 import pytest
 import tensorflow as tf
 
+from astraea_tff import arguments
 from astraea_tff.clients import client_errors
 
 GRAPH_ERROR = """Graph execution error:
@@ -40,9 +41,9 @@ def test_the_reason_is_one_line(message, reason):
 
 
 def test_long_texts_are_cut():
-  assert client_errors.shorten('a\n b') == 'a b'
+  assert arguments.shorten('a\n b') == 'a b'
   for long in ('x' * 5000, 'class ' * 900):
-    assert len(client_errors.shorten(long)) < 320
+    assert len(arguments.shorten(long)) < 320
   spec = {f'feature {n}': tf.TensorSpec([None, n]) for n in range(200)}
   assert len(client_errors.describe(spec)) < 320
 
