@@ -70,7 +70,8 @@ def _cost_to_target(values: Sequence[float]) -> str:
   costs = [value for value in values if not np.isnan(value)]
   if not costs:
     return 'not reached'
-  reached = '' if len(costs) == len(values) else f' ({len(costs)}/{len(values)})'
+  share = f' ({len(costs)}/{len(values)})'
+  reached = '' if len(costs) == len(values) else share
   return tables.mean_and_spread(costs, 1) + reached
 
 

@@ -93,7 +93,7 @@ def judge(
     experiment: experiments.Experiment,
     results: runner.Results,
 ) -> Finding:
-  """Finds out from an experiment's results whether all parts of a claim hold."""
+  """Finds out from results whether all parts of a claim hold."""
   findings = [_judge_part(part, experiment, results) for part in parts]
   holds = [finding.holds for finding in findings]
   undecided = None in holds and False not in holds

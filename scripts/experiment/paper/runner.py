@@ -10,7 +10,7 @@ import hashlib
 import json
 import pathlib
 import time
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 
@@ -200,13 +200,17 @@ class Reproduction:
     """Returns, by row, the rounds and accuracies of each seed."""
     curves = {row: [] for row in self.experiment.rows}
     for row, seed in self.runs():
-      rows = metrics_log.read_rows(self.folder(row, seed) / metrics_log.METRICS_FILE)
-      curves[row].append(metrics_log.accuracy_curve(rows))
+      curves[row].append(metrics_log.accuracy_curve(self._rows(row, seed)))
     return curves
 
   def _measure_run(self, row: str, seed: int) -> dict[str, float]:
-    rows = metrics_log.read_rows(self.folder(row, seed) / metrics_log.METRICS_FILE)
-    return measures.measure_run(rows, self.experiment.target_accuracy)
+    return measures.measure_run(
+        self._rows(row, seed), self.experiment.target_accuracy
+    )
+
+  def _rows(self, row: str, seed: int) -> list[dict[str, Any]]:
+    folder = self.folder(row, seed)
+    return metrics_log.read_rows(folder / metrics_log.METRICS_FILE)
 
   def _chosen_rows(self) -> dict[str, str]:
     first = self.experiment.seeds[0]

@@ -36,8 +36,8 @@ def run(command: Callable[[], None], argv: Sequence[str]) -> None:
   if not flags.FLAGS['verbosity'].present:
     logging.set_verbosity(logging.WARNING)
   if 'MALLOC_ARENA_MAX' not in os.environ:
-    # As in the worker (`runtime.local_worker`): threads that write checkpoints must
-    # not each keep an arena of what was freed.
+    # As in the worker (`runtime.local_worker`): threads that write checkpoints
+    # must not each keep an arena of what was freed.
     ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
   # A name in any script is printed on any terminal.
   sys.stdout.reconfigure(errors='backslashreplace')

@@ -88,7 +88,10 @@ def plot_kl_divergence(
   """
   drawn, axes = _new_axes(width=max(6.4, 1.1 * len(groups)))
   axes.boxplot(
-      list(groups.values()), labels=[*map(_plain, groups)], showmeans=True, whis=(0, 100)
+      list(groups.values()),
+      labels=[*map(_plain, groups)],
+      showmeans=True,
+      whis=(0, 100),
   )
   axes.set_ylabel(r'$D_{KL}$ to the target (nats)')
   axes.set_ylim(bottom=0)
