@@ -79,7 +79,10 @@ def test_no_module_imports_itself_by_way_of_others():
             {'p.a', 'p.b'},
         ),
         # `b` has begun to load `p.a` when it loads `c` of the same package.
-        ({'a.__init__': 'import p.a.b', 'a.b': 'import p.a.c', 'a.c': ''}, None),
+        (
+            {'a.__init__': 'import p.a.b', 'a.b': 'import p.a.c', 'a.c': ''},
+            None,
+        ),
         # A name that `__init__` makes, asked for from inside.
         (
             {'a.__init__': 'from p.a.b import x', 'a.b': 'from p.a import x'},

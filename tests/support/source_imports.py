@@ -60,9 +60,9 @@ def module_graph(modules: Mapping[str, pathlib.Path]) -> dict[str, set[str]]:
 
   A submodule's import runs the `__init__` of all packages around it first, so
   these count as imported as well; all but the importing module and the packages
-  around it, which Python has begun to load before. A package that is named itself,
-  as in `from a import something_of_its_init`, counts in any case. Imports
-  inside functions count too: they hide a circle, they do not open it.
+  around it, which Python has begun to load before. A package that is named
+  itself, as in `from a import something_of_its_init`, counts in any case.
+  Imports inside functions count too: they hide a circle, they do not open it.
   """
   graph = {}
   for importer, path in modules.items():
