@@ -21,6 +21,8 @@ from typing import Any, Optional
 import numpy as np
 import tensorflow as tf
 
+from astraea_tff import arguments
+
 _SMOOTHING = 1e-3
 # Enough to make counting a few steps, and little in memory.
 _EXAMPLES_PER_COUNT = 256
@@ -50,7 +52,9 @@ class LabelPrior:
     counts = _check_global_counts(global_counts)
     self._num_classes = len(counts)
     self._global_shares = counts / counts.sum()
-    self._prior_share = _check_share(prior_share)
+    self._prior_share = arguments.check_number(
+        prior_share, '`prior_share`', 0, 1
+    )
     self._copies = _check_copies(copies, len(counts))
 
   def add(
@@ -231,10 +235,3 @@ def _check_numbers(values: Any, name: str) -> np.ndarray:
   if not np.isfinite(values).all():
     raise ValueError(f'{name} must be finite, got {values}.')
   return values.astype(np.float64)
-
-
-def _check_share(share: Any) -> float:
-  share = _check_numbers(share, '`prior_share`')
-  if share.ndim or not 0 <= share <= 1:
-    raise ValueError(f'`prior_share` must be in [0, 1], got {share}.')
-  return float(share)
