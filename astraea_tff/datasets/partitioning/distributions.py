@@ -78,8 +78,21 @@ def check_given_counts(
   return counts.astype(np.int64)
 
 
+def join_some(items: Sequence[str], most: int = 12) -> str:
+  """Joins what a message lists; of a long list its first items and its last.
+
+  Args:
+    items: What is listed.
+    most: How many items are joined as they are.
+  """
+  if len(items) > most:
+    left_out = f'({len(items) - most} more)'
+    items = [*items[: most - 1], left_out, items[-1]]
+  return '; '.join(items)
+
+
 @functools.lru_cache(maxsize=None)
 def read_table(name: str) -> tuple[dict[str, str], ...]:
   """Rows of a CSV table in the package's data folder, by column name."""
   path = importlib.resources.files('astraea_tff.data').joinpath(name)
-  return tuple(csv.DictReader(path.read_text().splitlines()))
+  return tuple(csv.DictReader(path.read_text('utf-8').splitlines()))

@@ -183,10 +183,10 @@ def _largest_total(shares: np.ndarray, available: np.ndarray) -> int:
 def _check_available(counts, available, remedy: str) -> np.ndarray:
   lacking = np.flatnonzero(counts > available)
   if lacking.size:
-    lacks = '; '.join(
+    lacks = distributions.join_some([
         f'class {label} needs {counts[label]} and has {available[label]} '
         f'({counts[label] - available[label]} missing)' for label in lacking
-    )
+    ])
     raise ValueError(
         f'The pool is too small for global_distribution: {lacks}. {remedy}'
     )

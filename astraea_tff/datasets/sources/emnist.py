@@ -16,6 +16,7 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from astraea_tff.datasets import federated_dataset
+from astraea_tff.datasets.partitioning import distributions
 from astraea_tff.datasets.sources import tfds_images
 
 # Fifteen letters have one class for both cases, the others one for each.
@@ -130,16 +131,16 @@ def balanced_test_indices(
     `int64 [47 * per_class]`, ascending, without repetition.
 
   Raises:
-    ValueError: There are too few of a class; the message names each and says
-      how many are missing.
+    ValueError: There are too few of a class; the message says how many
+      are missing.
   """
   counts = np.bincount(labels, minlength=len(CLASS_NAMES))
   lacking = np.flatnonzero(counts < per_class)
   if lacking.size:
-    lacks = '; '.join(
+    lacks = distributions.join_some([
         f'class {label} ({CLASS_NAMES[label]}) has {counts[label]} '
         f'({per_class - counts[label]} missing)' for label in lacking
-    )
+    ])
     raise ValueError(
         f'The test set of Table I takes {per_class} images of each class from '
         f"EMNIST's test split, but {lacks}. Delete the folder emnist/bymerge of "

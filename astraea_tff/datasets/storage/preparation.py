@@ -91,8 +91,8 @@ def prepare(
   An interrupted preparation leaves nothing behind that would be taken for a
   whole one, and a damaged data set is made again: all of it is read once when
   it is opened. So is one whose images TFDS has in another version, or prepared
-  anew, since. Where TFDS has no images any more, what was prepared from them
-  last is opened, with a warning.
+  anew, since. Where the images are neither there any more nor can be had, what
+  was prepared from them last is opened, with a warning.
 
   Args:
     name: As for `load`.
@@ -116,18 +116,23 @@ def prepare(
   source = presets.find_preset(name).source_state(data_dir)
   folder = cache_folders.dataset_folder(name, cache_dir)
   request = requests.digest_request(
-      _FORMAT, name, num_clients, seed, partition_arguments
+      _FORMAT, name, num_clients, seed, data_dir, partition_arguments
   )
-  with cache_folders.explained_errors(folder, 'read from'):
-    answer = requests.find_answer(folder, request, source)
-    if answer is not None:
-      prepared = open_or_delete(folder / answer, _open)
-      if prepared is not None:
-        return prepared
-  data = loading.load(
-      name, num_clients=num_clients, seed=seed, data_dir=data_dir,
-      **partition_arguments,
-  )
+  prepared = None
+  if source is not None:
+    prepared = _open_answer(folder, request, source)
+  if prepared is not None:
+    return prepared
+  try:
+    data = loading.load(
+        name, num_clients=num_clients, seed=seed, data_dir=data_dir,
+        **partition_arguments,
+    )
+  except RuntimeError:
+    prepared = _open_answer(folder, request, None) if source is None else None
+    if prepared is None:
+      raise
+    return prepared
   prepared = store(data, cache_dir)
   # Data that were just downloaded had no state before.
   source = source or presets.find_preset(name).source_state(data_dir)
@@ -136,6 +141,14 @@ def prepare(
     with atomic_file.replace_atomically(path) as file:
       file.write(prepared.clients.folder.name.encode())
   return prepared
+
+
+def _open_answer(
+    folder: pathlib.Path, request: str, source: Optional[str]
+) -> Optional[PreparedDataset]:
+  with cache_folders.explained_errors(folder, 'read from'):
+    answer = requests.find_answer(folder, request, source)
+    return answer and open_or_delete(folder / answer, _open)
 
 
 def store(

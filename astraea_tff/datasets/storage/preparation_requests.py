@@ -8,8 +8,9 @@ it is a name that the cache gives.
 from collections.abc import Mapping
 import hashlib
 import json
+import os
 import pathlib
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from absl import logging
 import numpy as np
@@ -23,6 +24,7 @@ def digest_request(
     name: str,
     num_clients: Optional[int],
     seed: int,
+    data_dir: Optional[Union[str, os.PathLike]],
     partition_arguments: Mapping[str, Any],
 ) -> str:
   """Returns 16 hexadecimal digits for a request of `preparation.prepare`.
@@ -32,6 +34,7 @@ def digest_request(
     name: See `prepare`.
     num_clients: See `prepare`.
     seed: See `prepare`.
+    data_dir: See `prepare`.
     partition_arguments: See `prepare`.
   """
   preset = presets.find_preset(name)
@@ -39,7 +42,11 @@ def digest_request(
     num_clients = preset.num_clients
   # With what the name says, which need not stay for ever.
   arguments = presets.partition_arguments(name, partition_arguments)
-  request = [file_format, name, num_clients, seed, arguments]
+  if data_dir is None:
+    data_dir = os.environ.get('TFDS_DATA_DIR')
+  if data_dir is not None:
+    data_dir = str(pathlib.Path(data_dir).expanduser().resolve())
+  request = [file_format, name, num_clients, seed, data_dir, arguments]
   # Sizes and counts may be given as arrays; their values are what counts.
   text = json.dumps(
       request, sort_keys=True, default=lambda value: np.asarray(value).tolist()
