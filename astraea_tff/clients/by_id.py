@@ -111,7 +111,7 @@ class ClientsById:
     return batches.batch_examples(
         self.read_examples(client),
         self._batch_size,
-        seed=client['shuffle_seed'],
+        seed=tf.cast(client['shuffle_seed'], tf.int64),
         shuffle_buffer=self._shuffle_buffer,
         num_epochs=self._local_epochs,
     )
