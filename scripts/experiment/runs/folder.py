@@ -126,7 +126,10 @@ def _results(folder: pathlib.Path) -> list[pathlib.Path]:
   if not folder.is_dir():
     return []
   own = (_FLAGS_FILE, _LOCK_FILE)
-  return [path for path in folder.iterdir() if path.name not in own]
+  return [
+      path for path in folder.iterdir()
+      if path.name not in own and not atomic_file.is_incomplete(path)
+  ]
 
 
 def _has_grown(now: Any, before: Any) -> bool:
