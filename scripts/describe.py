@@ -14,7 +14,7 @@ seed. A preset of train.py needs --undefok for the flags of training:
 
   python scripts/describe.py --flagfile=scripts/flags/demo.flags \
       --undefok=clients_per_round,batch_size,rounds,rounds_per_evaluation \
-      --undefok=carry_optimizer_state --output_dir=runs/demo_data
+      --output_dir=runs/demo_data
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,9 @@
 """Trains Astraea, FedAvg, FedProx or Mime Lite on a dataset split over clients.
 
-  python scripts/train.py --algorithm=astraea --output_dir=runs/astraea
   python scripts/train.py --flagfile=scripts/flags/demo.flags \
-      --algorithm=fedavg --output_dir=runs/fedavg
+      --flagfile=scripts/flags/recommended.flags --output_dir=runs/astraea
+  python scripts/train.py --flagfile=scripts/flags/demo.flags \
+      --flagfile=scripts/flags/fedavg.flags --output_dir=runs/fedavg
 
 With --workers the rounds run on workers that scripts/worker.py started, on this
 machine or others (docs/several_machines.md); they must see the same
