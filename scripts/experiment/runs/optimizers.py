@@ -25,6 +25,7 @@ def build_server_optimizer(
   return _build_optimizer(
       settings.server_optimizer,
       settings.server_learning_rate,
+      beta_2=settings.server_beta_2,
       epsilon=settings.server_epsilon,
   )
 

@@ -134,8 +134,15 @@ class Settings:
   )
   server_epsilon: float = _setting(
       1e-7,
-      "What the server's Adam adds to the root of its second moment. Average"
-      ' updates are small, so a larger one, such as 1e-3, keeps it steady.',
+      "What the server's Adam adds to the root of its second moment, for weights"
+      ' whose average update is tiny.',
+  )
+  server_beta_2: float = _setting(
+      0.999,
+      "How much the server's Adam keeps of its second moment from round to"
+      ' round, in [0, 1).',
+      minimum=0,
+      maximum=0.9999,
   )
   label_prior: str = _setting(
       'none',
