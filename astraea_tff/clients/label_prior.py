@@ -55,8 +55,9 @@ def clients_with_label_prior(
       counts before augmentation and expects as many copies of each example.
 
   Returns:
-    The clients, to be used as `clients` is: a `ClientsById` for one, a
-    `ClientData` for one, else a sequence or an object with `for_round`.
+    The clients, to be used as `clients` is. For a `ClientsById` it is what
+    `read_by_id` and rounds take, for a `ClientData` it is one, else a sequence
+    or an object with `for_round`.
 
   Raises:
     TypeError: `clients` is none of these, or an argument holds no numbers.

@@ -39,7 +39,9 @@ def _client_data(clients):
   return client_data
 
 
-def _assert_same_but_for_prior(with_prior, plain, counts, global_counts=_GLOBAL):
+def _assert_same_but_for_prior(
+    with_prior, plain, counts, global_counts=_GLOBAL
+):
   """Same batches, and beside them the prior of a client with these counts."""
   expected = None
   if sum(counts):
