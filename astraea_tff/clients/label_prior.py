@@ -126,7 +126,7 @@ class _RoundsWithPrior:
   def __len__(self) -> int:
     return len(self._clients)
 
-  def for_round(self, round_num: int) -> Sequence[tf.data.Dataset]:
+  def for_round(self, round_num: int) -> batches.ClientsOfRound:
     """Returns the clients' datasets in round `round_num`."""
     return _SequenceWithPrior(
         self._clients.for_round(round_num),
@@ -148,7 +148,7 @@ class _RoundsWithPrior:
     return counted.unaugmented
 
 
-class _SequenceWithPrior(collections.abc.Sequence):
+class _SequenceWithPrior(batches.ClientsOfRound):
   """Datasets with the prior, each made once, when it is asked for."""
 
   def __init__(self, datasets, counted, add_when_read):
@@ -159,6 +159,9 @@ class _SequenceWithPrior(collections.abc.Sequence):
 
   def __len__(self) -> int:
     return len(self._datasets)
+
+  def name(self, index: int) -> str:
+    return batches.name_of(self._datasets, index)
 
   def __getitem__(self, index: int) -> tf.data.Dataset:
     client = range(len(self))[index]

@@ -60,6 +60,7 @@ def _tensors(client):
   """A client in a round, as the worker's graph has it."""
   return {
       'client_id': tf.constant(client['client_id']),
+      'is_present': tf.constant(client['is_present']),
       'shuffle_seed': tf.constant(client['shuffle_seed'], tf.int64),
       'preprocess_seed': tf.constant(client['preprocess_seed'], tf.int64),
   }
