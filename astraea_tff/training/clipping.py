@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from astraea_tff.training import precision
 from astraea_tff.training import visit as visit_lib
 
 
@@ -30,27 +31,37 @@ def _clip(before: Any, after: Any, norm: float) -> Any:
 
   An update that is short enough is not computed anew, `after` is returned.
   """
-  update = tf.nest.map_structure(tf.subtract, after, before)
+  before_and_after = [
+      (precision.widen(start), precision.widen(end))
+      for start, end in zip(tf.nest.flatten(before), tf.nest.flatten(after))
+  ]
+  update = [end - start for start, end in before_and_after]
+  # Of all weights together, so in the dtype of the most precise.
+  dtype = max((x.dtype for x in update), key=lambda dtype: dtype.size)
   # The squares of large weights overflow, so the update is first scaled to a
   # largest entry of one.
-  largest = tf.reduce_max([
-      tf.cast(tf.reduce_max(tf.abs(x)), tf.float32)
-      for x in tf.nest.flatten(update)
-  ])
-  scaled = tf.nest.map_structure(
-      lambda x: tf.math.divide_no_nan(x, tf.cast(largest, x.dtype)), update
+  largest = tf.reduce_max(
+      [tf.cast(tf.reduce_max(tf.abs(x)), dtype) for x in update]
   )
+  scaled = [
+      tf.math.divide_no_nan(x, tf.cast(largest, x.dtype)) for x in update
+  ]
   scaled_norm = tf.sqrt(
       tf.add_n([
-          tf.cast(tf.reduce_sum(tf.square(x)), tf.float32)
-          for x in tf.nest.flatten(scaled)
+          tf.cast(tf.reduce_sum(tf.square(x)), dtype) for x in scaled
       ])
   )
 
   def shorten():
     factor = norm / scaled_norm
-    return tf.nest.map_structure(
-        lambda start, x: start + x * tf.cast(factor, x.dtype), before, scaled
+    return tf.nest.pack_sequence_as(
+        after,
+        [
+            tf.cast(start + x * tf.cast(factor, x.dtype), old.dtype)
+            for old, (start, _), x in zip(
+                tf.nest.flatten(after), before_and_after, scaled
+            )
+        ],
     )
 
   return tf.cond(largest * scaled_norm > norm, shorten, lambda: after)

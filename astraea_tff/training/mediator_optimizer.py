@@ -29,6 +29,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff.training import flat_optimizer
+from astraea_tff.training import precision
 from astraea_tff.training import visit as visit_lib
 
 # TFF's name for what an optimizer of its own takes the square root of.
@@ -87,7 +88,7 @@ class MediatorOptimizer:
     w_in = self._join(tf.nest.flatten(visit.before.trainable))
     w_out = self._join(left)
     gradients = tuple(
-        (start - end) / tf.cast(visit.num_batches, start.dtype)
+        _mean_step(start, end, visit.num_batches)
         for start, end in zip(w_in, w_out)
     )
     before = visit.before.mediator_state
@@ -95,7 +96,7 @@ class MediatorOptimizer:
     num_batches = tf.cast(visit.num_batches, tf.float32)
     factor = tf.pow(num_batches, self._step_power)
     handed = [
-        start + tf.cast(factor, start.dtype) * (end - start)
+        _step_by(factor, start, end)
         for start, end in zip(w_in, stepped)
     ]
     if self._is_flat:
@@ -111,6 +112,21 @@ class MediatorOptimizer:
     return (
         (flat_optimizer.join(weights),) if self._is_flat else tuple(weights)
     )
+
+
+@tf.autograph.experimental.do_not_convert
+def _mean_step(start: tf.Tensor, end: tf.Tensor, num: tf.Tensor) -> tf.Tensor:
+  """Returns `(start - end) / num`."""
+  difference = precision.widen(start) - precision.widen(end)
+  return tf.cast(difference / tf.cast(num, difference.dtype), start.dtype)
+
+
+@tf.autograph.experimental.do_not_convert
+def _step_by(factor: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+  """Returns `start + factor * (end - start)`."""
+  wide = precision.widen(start)
+  step = tf.cast(factor, wide.dtype) * (precision.widen(end) - wide)
+  return tf.cast(wide + step, start.dtype)
 
 
 def change(before: Any, after: Any) -> collections.OrderedDict[str, Any]:
