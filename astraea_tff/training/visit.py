@@ -82,9 +82,10 @@ def end(
 ) -> tuple[Handed, tf.Tensor]:
   """Ends a visit: hands on what it left, or undoes it if it is not finite.
 
-  A visit is not finite if one of its losses, the update of a weight, or
-  anything else with which the next client would train is NaN or infinite. That
-  includes what the mediator makes of it.
+  A visit is not finite if one of its losses or the update of a weight is NaN or
+  infinite, or if anything else with which the next client would train became
+  so. That includes what the mediator makes of it. What the client was handed so
+  and left alone, such as a mask of infinities, is not the client's doing.
 
   Args:
     visit: The visit.
@@ -100,16 +101,17 @@ def end(
       tf.subtract, after.trainable, before.trainable
   )
   handed = hand_over(visit, after)
-  is_finite = tf.logical_and(
+  is_finite = tf.reduce_all([
       visit.has_finite_losses,
       all_finite((
           update,
-          after.non_trainable,
-          after.optimizer_state,
-          handed.mediator_state,
           () if handed.trainable is after.trainable else handed.trainable,
       )),
-  )
+      _stayed_finite(
+          (before.non_trainable, before.optimizer_state, before.mediator_state),
+          (after.non_trainable, after.optimizer_state, handed.mediator_state),
+      ),
+  ])
   # Before the first visit there is nothing of which the mediator could make
   # anything.
   is_kept = tf.logical_and(is_finite, visit.index >= 0)
@@ -131,4 +133,19 @@ def all_finite(structure: Any) -> tf.Tensor:
       tf.reduce_all(tf.math.is_finite(tensor))
       for tensor in tf.nest.flatten(structure)
       if tensor.dtype.is_floating
+  ])
+
+
+@tf.autograph.experimental.do_not_convert
+def _stayed_finite(before: Any, after: Any) -> tf.Tensor:
+  """Returns bool []: whether no floating-point number became non-finite."""
+
+  def stayed(old, new):
+    is_same = tf.equal(old, new) | (tf.math.is_nan(old) & tf.math.is_nan(new))
+    return tf.reduce_all(tf.math.is_finite(new) | is_same)
+
+  return tf.reduce_all([True] + [
+      stayed(old, new)
+      for old, new in zip(tf.nest.flatten(before), tf.nest.flatten(after))
+      if new.dtype.is_floating
   ])
