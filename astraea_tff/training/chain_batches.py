@@ -29,6 +29,10 @@ def join_clients(
     order: E_m times int32 [gamma]; the places of the clients in the order in
       which each pass visits them. None for that of `datasets` in every pass.
     options: How often all of it is repeated.
+
+  Raises:
+    tf.errors.InvalidArgumentError: In the round, if there are not E_m orders or
+      one of them is no permutation.
   """
   visits = [
       _repeat(dataset, options.local_epochs).enumerate(place * PLACE_STRIDE)
@@ -37,7 +41,7 @@ def join_clients(
   if order is not None:
     # Data made for another number of passes must fail, not train less or more.
     check = tf.data.experimental.assert_cardinality(options.mediator_epochs)
-    return order.apply(check).unbatch().flat_map(
+    return order.apply(check).map(_check_order).unbatch().flat_map(
         lambda place: tf.switch_case(
             place, [lambda visit=visit: visit for visit in visits]
         )
@@ -47,6 +51,27 @@ def join_clients(
     chain = chain.concatenate(visit)
   chain = _repeat(chain, options.mediator_epochs)
   return chain.with_options(_quick_start())
+
+
+@tf.autograph.experimental.do_not_convert
+def _check_order(order: tf.Tensor) -> tf.Tensor:
+  """Returns a pass's order, int32 [gamma]; fails if it is no permutation.
+
+  An index out of range would visit the last client without a word.
+  """
+  num_clients = order.shape[0]
+  places = tf.range(num_clients, dtype=order.dtype)
+  check = tf.debugging.Assert(
+      tf.reduce_all(tf.equal(tf.sort(order), places)),
+      [
+          'The order of a mediator must hold each place from 0 to'
+          f' {num_clients - 1} once, got',
+          order,
+      ],
+      summarize=num_clients,
+  )
+  with tf.control_dependencies([check]):
+    return tf.identity(order)
 
 
 def _repeat(dataset: tf.data.Dataset, num_epochs: int) -> tf.data.Dataset:

@@ -1,0 +1,63 @@
+"""The order in which a mediator's batches come."""
+
+import pytest
+import tensorflow as tf
+
+from astraea_tff.training import chain_batches
+from astraea_tff.training import chain_options
+
+CLIENTS = [
+    tf.data.Dataset.from_tensor_slices([10 * place, 10 * place + 1])
+    for place in range(3)
+]
+
+
+def batches(orders, local_epochs=1, mediator_epochs=None):
+  """Returns what a round of these orders trains on, [(place, batch, value)]."""
+  options = chain_options.ChainOptions(
+      max_clients=3,
+      mediator_epochs=mediator_epochs or len(orders),
+      local_epochs=local_epochs,
+      client_order='reshuffled',
+  )
+  orders = tf.data.Dataset.from_tensor_slices(tf.constant(orders, tf.int32))
+  chain = chain_batches.join_clients(CLIENTS, orders, options)
+  stride = chain_batches.PLACE_STRIDE
+  return [
+      (int(index) // stride, int(index) % stride, int(value))
+      for index, value in chain
+  ]
+
+
+def test_batches_come_in_the_order_of_each_pass():
+  assert batches([[2, 0, 1], [1, 2, 0]]) == [
+      (place, batch, 10 * place + batch)
+      for place in (2, 0, 1, 1, 2, 0)
+      for batch in (0, 1)
+  ]
+
+
+def test_local_epochs_are_of_one_visit():
+  assert batches([[1, 0, 2]], local_epochs=2) == [
+      (place, batch, 10 * place + batch % 2)
+      for place in (1, 0, 2)
+      for batch in range(4)
+  ]
+
+
+@pytest.mark.parametrize(
+    'wrong', [[0, 1, 3], [0, 1, 1], [-1, 0, 1], [1, 2, 3], [2, 2, 2]]
+)
+def test_an_order_that_is_no_permutation_is_refused(wrong):
+  """Also in a later pass."""
+  with pytest.raises(tf.errors.InvalidArgumentError) as error:
+    batches([[2, 0, 1], wrong])
+  line = next(l for l in str(error.value).splitlines() if 'order' in l)
+  assert 'The order of a mediator must hold each place from 0 to 2 once' in line
+  assert f'[{" ".join(map(str, wrong))}]' in line
+
+
+@pytest.mark.parametrize('num_orders', [1, 3])
+def test_another_number_of_orders_than_passes_is_refused(num_orders):
+  with pytest.raises(tf.errors.FailedPreconditionError):
+    batches([[0, 1, 2]] * num_orders, mediator_epochs=2)
