@@ -75,10 +75,18 @@ def build_weighted_astraea(
 
   A client whose training goes non-finite (a loss, a weight, or the state of the
   optimizer that it would hand along) is undone: the chain goes on from what the
-  client was handed, and neither its examples nor its metrics count. A mediator
-  of which every client is undone counts as nothing.
+  client was handed, and neither its examples nor its metrics count.
   `num_non_finite_clients` counts each such client of a mediator once a round.
   If only some of its visits were undone, the others count.
+
+  A mediator without an example, of which every client dropped out or was
+  undone, counts as nothing. (An unweighted FedAvg counts a client without an
+  example as an update of zero.) A round in which all mediators are so leaves
+  the model as it was, and the states of the optimizers and of the aggregator;
+  `finalizer/update_non_finite` is 1, as in FedAvg. The number of mediators that
+  count is summed at the server, securely under a secure aggregator. Not so with
+  a differentially private aggregator, whose noise would not cover that number:
+  there such a mediator is an update of zero, and such a round one of noise.
 
   Training one client after another usually wants a smaller client learning rate
   than training them side by side, 3 to 30 times smaller in the grid searches of
@@ -97,12 +105,11 @@ def build_weighted_astraea(
       learning rate of 1.0 by default: the average update is added (line 6).
     client_weighting: `NUM_EXAMPLES` (default) weighs a mediator by the number
       of examples its clients trained on, n_m (line 6); `UNIFORM` weighs all
-      alike.
+      with an example alike.
     model_distributor: A `tff.learning.templates.DistributionProcess`; by
       default the model is broadcast.
     model_aggregator: A `tff.aggregators.WeightedAggregationFactory` for the
-      mediators' updates; by default the weighted mean. A round in which no
-      mediator has an example leaves the model as it was.
+      mediators' updates; by default the weighted mean.
     metrics_aggregator: As in FedAvg; `tff.learning.metrics.sum_then_finalize`
       by default.
     loop_implementation: Which TensorFlow loop runs a chain. The iterator is the
@@ -200,8 +207,16 @@ def build_unweighted_astraea(
   """Builds a learning process that performs Astraea with equal mediators.
 
   The counterpart of `tff.learning.algorithms.build_unweighted_fed_avg`: every
-  mediator counts alike in the average, however many examples it has. For the
-  arguments see `build_weighted_astraea`.
+  mediator with an example counts alike in the average, however many it has. For
+  the arguments see `build_weighted_astraea`.
+
+  A mediator without an example counts as nothing wherever the average is that
+  of `tff.aggregators.UnweightedMeanFactory`, which most aggregators of TFF have
+  inside (`robust_aggregator`, `secure_aggregator`, `compression_aggregator`).
+  Clipping and zeroing norms that adapt see its update of zeros. In a sum the
+  zeros add nothing. An aggregator that divides in another way, such as a
+  differentially private one by its fixed number of clients, takes them for an
+  update.
 
   Args:
     model_fn: See `build_weighted_astraea`.

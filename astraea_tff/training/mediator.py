@@ -86,7 +86,7 @@ def build_mediator_client_work(
     server_state: What the server keeps of it and of the mediators' optimizer.
     mediator_optimizer: The mediators' optimizer; None for none.
     client_weighting: `NUM_EXAMPLES` weighs a mediator by the examples of its
-      clients (n_m), `UNIFORM` by 1.
+      clients (n_m), `UNIFORM` by 1, or 0 without an example.
     metrics_aggregator: As in `tff.learning.algorithms.build_weighted_fed_avg`.
     options: How a chain is trained.
 
@@ -134,7 +134,7 @@ def build_mediator_client_work(
         tff.federated_map(server_state.measure, state),
     )
     state = server_state.after_round(
-        state, outputs.state_change, outputs.state_weight
+        state, outputs.state_change, outputs.result.update_weight
     )
     return tff.templates.MeasuredProcessOutput(
         state, outputs.result, measurements

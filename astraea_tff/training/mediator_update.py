@@ -31,15 +31,12 @@ class MediatorOutput(NamedTuple):
     result: Its `tff.learning.templates.ClientResult`.
     state_change: What changed in the state of its optimizer, as
       `server_state.ServerState.change` has it.
-    state_weight: float32 []; the weight of that change in the average; 0 for a
-      mediator without an example.
     model_metrics: The model's unfinalized metrics.
     chain_metrics: The chain's; `num_non_finite_clients`, int64 [].
   """
 
   result: tff.learning.templates.ClientResult
   state_change: Any
-  state_weight: tf.Tensor
   model_metrics: Any
   chain_metrics: collections.OrderedDict[str, tf.Tensor]
 
@@ -70,16 +67,11 @@ def build_mediator_update(
         options,
     )
     result = _build_result(
-        initial_weights.trainable,
-        handed,
-        non_finite_clients,
-        client_weighting,
-        options,
+        initial_weights.trainable, handed, client_weighting, options
     )
     return MediatorOutput(
         result,
         server_state.change(mediator_state, handed.mediator_state),
-        tf.where(handed.num_examples > 0, result.update_weight, 0.0),
         steps.report(handed),
         _measure(non_finite_clients),
     )
@@ -119,19 +111,18 @@ def _measure(
 def _build_result(
     initial_trainable: Any,
     handed: visit_lib.Handed,
-    non_finite_clients: tf.Tensor,
     client_weighting: tff.learning.ClientWeighting,
     options: chain_options.ChainOptions,
 ) -> tff.learning.templates.ClientResult:
   """Returns the mediator's update and its weight in the average (line 15).
 
-  A mediator of which every visit was undone counts as nothing, zeros with
-  weight zero, and so does one that received weights that are not finite.
+  A mediator counts as nothing, zeros with weight zero, if no visit is left that
+  trained: its clients dropped out, or every visit was undone. So does one that
+  received weights that are not finite.
 
   Args:
     initial_trainable: The trainable weights received from the server.
     handed: What the last client handed on.
-    non_finite_clients: bool [gamma]; the clients of which a visit was undone.
     client_weighting: How a mediator weighs in the average.
     options: How the chain was trained. Examples were counted once a pass, so
       their number is divided by `mediator_epochs * local_epochs`.
@@ -148,9 +139,6 @@ def _build_result(
     num_passes = options.mediator_epochs * options.local_epochs
     weight = tf.cast(handed.num_examples, tf.float32) / num_passes
   else:
-    was_undone = tf.logical_and(
-        tf.equal(handed.num_examples, 0), tf.reduce_any(non_finite_clients)
-    )
-    weight = tf.where(was_undone, 0.0, 1.0)
+    weight = tf.where(handed.num_examples > 0, 1.0, 0.0)
   weight = tf.where(is_finite, weight, 0.0)
   return tff.learning.templates.ClientResult(update, weight)

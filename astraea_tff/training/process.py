@@ -2,11 +2,11 @@
 
 from typing import Any, Optional
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
+from astraea_tff.training import aggregation
 from astraea_tff.training import chain_options
 from astraea_tff.training import mediator
 from astraea_tff.training import mediator_optimizer as mediator_optimizer_lib
@@ -73,7 +73,7 @@ def compose_astraea(
         model_weights_type
     )
   if model_aggregator is None:
-    model_aggregator = tff.aggregators.MeanFactory(no_nan_division=True)
+    model_aggregator = tff.aggregators.MeanFactory()
   if metrics_aggregator is None:
     metrics_aggregator = tff.learning.metrics.sum_then_finalize
 
@@ -144,7 +144,7 @@ def _create_aggregator(
     update_type: tff.types.Type,
 ) -> tff.templates.AggregationProcess:
   """Creates the aggregator and checks that it returns what it is given."""
-  aggregator = factory.create(update_type, tff.TensorType(np.float32))
+  aggregator = aggregation.create(factory, update_type)
   given = aggregator.next.type_signature.parameter[1].member
   returned = aggregator.next.type_signature.result[1].member
   if given != returned:

@@ -11,9 +11,9 @@ import collections
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow_federated as tff
 
+from astraea_tff.training import aggregation
 from astraea_tff.training import mediator_optimizer as mediator_optimizer_lib
 from astraea_tff.training import round_hparams
 
@@ -246,13 +246,9 @@ def _build_averages(
   change_type = tff.tensorflow.computation(
       lambda state: mediator_optimizer_lib.change(state, state), state_type
   ).type_signature.result
-  factories = dict(
-      floats=factory, counts=tff.aggregators.MeanFactory(no_nan_division=True)
-  )
+  factories = dict(floats=factory, counts=tff.aggregators.MeanFactory())
   averages = {
-      name: factories[name].create(
-          change_type[name], tff.TensorType(np.float32)
-      )
+      name: aggregation.create(factories[name], change_type[name])
       for name in tff.structure.name_list(change_type)
   }
   if 'floats' in averages:
@@ -265,14 +261,11 @@ def _check_can_average_states(
     factory: tff.aggregators.WeightedAggregationFactory,
 ) -> None:
   """Raises a ValueError for a secure or differentially private aggregator."""
-  try:
-    tff.test.assert_contains_secure_aggregation(average.next)
+  kind = ''
+  if aggregation.is_secure(average):
     kind = 'secure'
-  except AssertionError:
-    # The state of `tff.aggregators.DifferentiallyPrivateFactory`, wherever it
-    # stands among the aggregators.
-    is_private = 'query_state=' in str(average.initialize.type_signature)
-    kind = 'differentially private' if is_private else ''
+  elif aggregation.is_private(average):
+    kind = 'differentially private'
   if kind:
     raise ValueError(
         '`keep_mediator_state` must be False with a'
