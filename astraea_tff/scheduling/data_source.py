@@ -18,6 +18,7 @@ from astraea_tff import arguments
 from astraea_tff.clients import batches as batches_lib
 from astraea_tff.clients import mediator_data as mediator_data_lib
 from astraea_tff.scheduling import rounds as rounds_lib
+from astraea_tff.scheduling import sampling
 from astraea_tff.scheduling import schedule as schedule_lib
 
 
@@ -32,6 +33,7 @@ class MediatorDataSource(tff.program.FederatedDataSource):
       seed: int,
       drop_probability: float = 0.0,
       reshuffled_epochs: Optional[int] = None,
+      weights: Any = None,
   ):
     """Initializes the data source.
 
@@ -45,11 +47,13 @@ class MediatorDataSource(tff.program.FederatedDataSource):
         it, in [0, 1]; see `astraea_tff.Schedule.rounds`.
       reshuffled_epochs: The `mediator_epochs` of a learning process that was
         built with `client_order='reshuffled'`; None for any other.
+      weights: None for a uniform draw, or the mediators' priorities, the same
+        in every round; see `astraea_tff.Schedule.sample`.
 
     Raises:
       TypeError: If `schedule` is no `Schedule`, or a number of another type.
       ValueError: If `clients` has fewer clients than the schedule, or a number
-        is out of its range.
+        is out of its range, or `Schedule.sample` refuses `weights`.
     """
     if not isinstance(schedule, schedule_lib.Schedule):
       raise TypeError(
@@ -57,12 +61,16 @@ class MediatorDataSource(tff.program.FederatedDataSource):
           f'{arguments.shorten(repr(schedule))}.'
       )
     self._schedule = schedule
+    if weights is not None:
+      weights = sampling.check_weights(weights, schedule.num_mediators)
+      weights = weights.tolist()
     self._options = dict(
         seed=arguments.check_integer(seed, '`seed`', 0),
         drop_probability=arguments.check_number(
             drop_probability, '`drop_probability`', 0, 1
         ),
         reshuffled_epochs=reshuffled_epochs,
+        weights=weights,
     )
     self._clients = batches_lib.as_sequence(clients)
     mediator, *_ = self.mediators(1, round_num=1)
@@ -144,9 +152,9 @@ class _MediatorIterator(tff.program.FederatedDataSourceIterator):
     if saved['fingerprint'] != cls.source.fingerprint:
       raise ValueError(
           'The saved program state belongs to another schedule or seed,'
-          ' drop_probability or reshuffled_epochs than those of the'
-          ' MediatorDataSource. Give it the ones the run was started with, or'
-          ' start the run in a new folder.'
+          ' drop_probability, reshuffled_epochs or other weights than those'
+          ' of the MediatorDataSource. Give it the ones the run was started'
+          ' with, or start the run in a new folder.'
       )
     return cls(saved['round_num'])
 

@@ -113,11 +113,12 @@ def static_round(
     round_num: int,
     drop_probability: float = 0.0,
     reshuffled_epochs: Optional[int] = None,
+    weights: Any = None,
 ) -> list[mediator_data_lib.MediatorData]:
   """Returns the data of one round under one schedule for all rounds.
 
   The static form of Algorithm 3: all K clients were scheduled once, and a round
-  draws some of the mediators uniformly without replacement.
+  draws some of the mediators without replacement.
 
   Args:
     mediators: The clients of each mediator of the schedule, in training order.
@@ -129,6 +130,7 @@ def static_round(
     round_num: At least 0.
     drop_probability: See `Schedule.rounds`.
     reshuffled_epochs: See `Schedule.rounds`.
+    weights: See `Schedule.rounds`.
 
   Returns:
     What `Schedule.rounds` yields.
@@ -146,7 +148,11 @@ def static_round(
         f' {len(clients)}.'
     )
   sampled = sampling.sample_mediators(
-      len(mediators), mediators_per_round, seed=seed, round_num=round_num
+      len(mediators),
+      mediators_per_round,
+      seed=seed,
+      round_num=round_num,
+      weights=weights(round_num) if callable(weights) else weights,
   )
   visits = visits_of_round(
       [mediators[mediator] for mediator in sampled],

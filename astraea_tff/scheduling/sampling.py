@@ -5,35 +5,50 @@ resumed run, and one on more workers, draws the same.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
 from astraea_tff import randomness
+from astraea_tff.labels import counts as counts_lib
 
 
 def sample_clients(
-    num_clients: int, clients_per_round: int, *, seed: int, round_num: int
+    num_clients: int,
+    clients_per_round: int,
+    *,
+    seed: int,
+    round_num: int,
+    weights: Any = None,
 ) -> list[int]:
-  """Draws a round's clients uniformly without replacement, as FedAvg does.
+  """Draws a round's clients without replacement, as FedAvg does.
 
   Args:
     num_clients: The number of all clients, K.
     clients_per_round: How many take part in the round, c.
-    seed: The seed of the draw, which depends on it and `round_num` alone.
+    seed: The seed of the draw, which depends on it and `round_num` alone. With
+      `weights` at least 0.
     round_num: The number of the round.
+    weights: None for a uniform draw, or K priorities; see `sample_mediators`.
 
   Returns:
     The indices of the round's clients.
 
   Raises:
-    ValueError: If `clients_per_round` is not in [1, K].
+    TypeError: If `weights` does not hold numbers.
+    ValueError: If `clients_per_round` is not in [1, K], or `weights` are not K
+      finite numbers of at least 0, at least one of them above 0.
   """
   if not 1 <= clients_per_round <= num_clients:
     raise ValueError(
         '`clients_per_round` must be between 1 and the number of clients,'
         f' {num_clients}, got {clients_per_round}.'
+    )
+  if weights is not None:
+    return _sample_by_weight(
+        num_clients, clients_per_round, weights, seed, round_num
     )
   sample = tff.simulation.build_uniform_sampling_fn(
       range(num_clients), replace=False, random_seed=seed
@@ -42,22 +57,32 @@ def sample_clients(
 
 
 def sample_mediators(
-    num_mediators: int, mediators_per_round: int, *, seed: int, round_num: int
+    num_mediators: int,
+    mediators_per_round: int,
+    *,
+    seed: int,
+    round_num: int,
+    weights: Any = None,
 ) -> tuple[int, ...]:
-  """Draws a round's mediators uniformly without replacement.
+  """Draws a round's mediators without replacement.
 
   Args:
     num_mediators: The number of all mediators, M.
     mediators_per_round: How many to draw, in [1, M].
     seed: At least 0. Of the whole run.
     round_num: At least 0.
+    weights: None for a uniform draw, or M priorities, such as
+      `astraea_tff.rarity_weights` makes. Each draw then takes one of the
+      mediators that are left with a probability proportional to its weight. A
+      weight of 0 comes last: after all others, in random order.
 
   Returns:
     Distinct indices below `num_mediators`, in the order drawn.
 
   Raises:
-    TypeError: An argument is not an int.
-    ValueError: An argument is out of its range.
+    TypeError: An argument is not an int, or `weights` does not hold numbers.
+    ValueError: An argument is out of its range, or `weights` are not M finite
+      numbers of at least 0, at least one of them above 0.
   """
   arguments.check_integer(mediators_per_round, 'mediators_per_round', 1)
   if mediators_per_round > num_mediators:
@@ -65,10 +90,62 @@ def sample_mediators(
         f'mediators_per_round must be at most {num_mediators}, the '
         f'number of mediators, got {mediators_per_round}.'
     )
+  if weights is not None:
+    return tuple(
+        _sample_by_weight(
+            num_mediators, mediators_per_round, weights, seed, round_num
+        )
+    )
   drawn = randomness.round_generator(seed, round_num).choice(
       num_mediators, mediators_per_round, replace=False
   )
   return tuple(drawn.tolist())
+
+
+def _sample_by_weight(
+    num_all: int, num_drawn: int, weights: Any, seed: int, round_num: int
+) -> list[int]:
+  """Draws one after another, each with a probability in proportion to weight.
+
+  The first of exponential variables, each divided by its weight, is the least
+  with a probability proportional to the weight, and so is the second among the
+  others: Efraimidis and Spirakis, "Weighted random sampling with a reservoir"
+  (2006), whose keys `u ** (1 / weight)` have the same order.
+  """
+  weights = check_weights(weights, num_all)
+  waits = randomness.round_generator(seed, round_num).standard_exponential(
+      num_all
+  )
+  # In logarithms no weight is too small or too large to divide by.
+  with np.errstate(divide='ignore'):
+    keys = np.log(waits) - np.log(weights)
+  return np.lexsort((waits, keys))[:num_drawn].tolist()
+
+
+def check_weights(weights: Any, num_all: int) -> np.ndarray:
+  """Returns priorities as float64 [num_all], or says what is wrong with them.
+
+  Args:
+    weights: `num_all` numbers of at least 0.
+    num_all: How many mediators or clients there are.
+
+  Returns:
+    A copy.
+
+  Raises:
+    TypeError: `weights` does not hold numbers.
+    ValueError: `weights` are not `num_all` finite numbers of at least 0, at
+      least one of them above 0.
+  """
+  weights = counts_lib.check_numbers(weights, 'weights')
+  if weights.shape != (num_all,):
+    raise ValueError(
+        f'weights must be one number for each of {num_all}, got shape'
+        f' {list(weights.shape)}.'
+    )
+  if not weights.any():
+    raise ValueError('weights must hold a number above 0, got zeros alone.')
+  return weights.astype(np.float64)
 
 
 def available_clients(

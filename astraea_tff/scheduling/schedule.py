@@ -97,7 +97,12 @@ class Schedule:
     return float(self.kl_divergence.mean())
 
   def sample(
-      self, mediators_per_round: int, *, seed: int, round_num: int
+      self,
+      mediators_per_round: int,
+      *,
+      seed: int,
+      round_num: int,
+      weights: Any = None,
   ) -> tuple[int, ...]:
     """Draws the mediators that train in a round.
 
@@ -108,17 +113,25 @@ class Schedule:
       mediators_per_round: How many to draw, in [1, M].
       seed: At least 0. Of the whole run.
       round_num: At least 0.
+      weights: None for a uniform draw, or M priorities of at least 0, such as
+        `astraea_tff.rarity_weights` makes: each draw takes a mediator with a
+        probability proportional to its weight. A weight of 0 comes last.
 
     Returns:
-      Distinct indices into `mediators`, uniform without replacement, in the
-      order drawn.
+      Distinct indices into `mediators`, without replacement, in the order
+      drawn.
 
     Raises:
-      TypeError: An argument is not an int.
-      ValueError: An argument is out of its range.
+      TypeError: An argument is not an int, or `weights` does not hold numbers.
+      ValueError: An argument is out of its range, or `weights` are not M finite
+        numbers of at least 0, at least one of them above 0.
     """
     return sampling.sample_mediators(
-        self.num_mediators, mediators_per_round, seed=seed, round_num=round_num
+        self.num_mediators,
+        mediators_per_round,
+        seed=seed,
+        round_num=round_num,
+        weights=weights,
     )
 
   def rounds(
@@ -130,6 +143,7 @@ class Schedule:
       first_round: int = 1,
       drop_probability: float = 0.0,
       reshuffled_epochs: Optional[int] = None,
+      weights: Any = None,
   ) -> Iterator[Any]:
     """Yields the data of one synchronization round after another, without end.
 
@@ -173,6 +187,7 @@ class Schedule:
         first_round=first_round,
         drop_probability=drop_probability,
         reshuffled_epochs=reshuffled_epochs,
+        weights=weights,
     )
 
   def to_json(self) -> str:

@@ -1,0 +1,85 @@
+"""Priorities from label counts against the formula and by enumeration."""
+
+import numpy as np
+import pytest
+
+from astraea_tff.control import priority
+from astraea_tff.scheduling import schedule as schedule_lib
+
+COUNTS = np.array([[90, 10, 0], [30, 0, 2], [60, 18, 0], [0, 0, 0]])
+
+
+def by_hand(counts, class_weights, strength):
+  present = [c for c in range(counts.shape[1]) if counts[:, c].sum()]
+  mean = np.mean([counts[:, c].sum() for c in present])
+  weights = []
+  for row in counts:
+    score = sum(
+        class_weights[c] * row[c] / row.sum() * mean / counts[:, c].sum()
+        for c in present
+        if row.sum()
+    )
+    weights.append(score**strength if row.sum() else 0.0)
+  return weights
+
+
+@pytest.mark.parametrize('strength', [0, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize('class_weights', [None, [1.0, 2.0, 0.5]])
+def test_weights_follow_the_formula(strength, class_weights):
+  np.testing.assert_allclose(
+      priority.rarity_weights(
+          COUNTS, class_weights=class_weights, strength=strength
+      ),
+      by_hand(COUNTS, class_weights or [1, 1, 1], strength),
+      rtol=1e-12,
+  )
+
+
+def test_whoever_holds_a_rare_class_comes_first():
+  weights = priority.rarity_weights(COUNTS)
+  assert weights.argmax() == 1
+  assert weights[3] == 0
+
+
+def test_a_flat_distribution_gives_everybody_the_same():
+  flat = [[4, 0, 0], [0, 3, 1], [0, 1, 3]]
+  np.testing.assert_allclose(priority.rarity_weights(flat), 1)
+
+
+def test_sizes_cancel_and_an_absent_class_counts_for_nothing():
+  weights = priority.rarity_weights([[1, 3], [3, 1]])
+  np.testing.assert_allclose(
+      weights, priority.rarity_weights([[1, 3, 0], [3, 1, 0]])
+  )
+  shares = priority.rarity_weights([[0.25, 0.75], [0.75, 0.25]])
+  np.testing.assert_allclose(weights, shares)
+
+
+def test_mediators_pool_the_counts_of_their_clients():
+  schedule = schedule_lib.Schedule([[2, 0], [1]], [0.5, 0.25], 2)
+  pooled = priority.mediator_counts(schedule.mediators, COUNTS)
+  np.testing.assert_array_equal(pooled, [[150, 28, 0], [30, 0, 2]])
+  assert pooled.dtype == np.int64
+  np.testing.assert_array_equal(
+      priority.mediator_counts([(), (1, 2)], COUNTS), [[0, 0, 0], [90, 18, 2]]
+  )
+  with pytest.raises(ValueError, match='a row for client 4, got 4 rows'):
+    priority.mediator_counts([[4]], COUNTS)
+
+
+@pytest.mark.parametrize(
+    'arguments, error, message',
+    [
+        (dict(label_shares=[1, 2]), ValueError, 'label_shares must have rank'),
+        (dict(label_shares=[[1, -1]]), ValueError, 'label_shares must be zero'),
+        (dict(label_shares=[[0, 0]]), ValueError, 'label_shares must hold a'),
+        (dict(label_shares=[['a']]), TypeError, 'label_shares must hold int'),
+        (dict(class_weights=[1, 2]), ValueError, 'each of 3 classes, got 2'),
+        (dict(class_weights=[1, 2, np.nan]), ValueError, 'class_weights must'),
+        (dict(strength=-1), ValueError, 'strength must be zero or more'),
+        (dict(strength='2'), TypeError, 'strength must hold'),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(arguments, error, message):
+  with pytest.raises(error, match=message):
+    priority.rarity_weights(**(dict(label_shares=COUNTS) | arguments))
