@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from astraea_tff import arguments
 from astraea_tff.labels import counts as counts_lib
 
 
@@ -75,7 +76,7 @@ def rarity_weights(
         f'class_weights must be one for each of {counts.shape[1]} classes, got'
         f' {len(class_weights)}.'
     )
-  strength = _check_numbers('strength', strength, 0)
+  strength = arguments.check_number(strength, 'strength', 0, ends='[)')
   totals = counts.sum(axis=0)
   if not totals.any():
     raise ValueError('label_shares must hold a number above 0.')

@@ -76,8 +76,8 @@ def test_mediators_pool_the_counts_of_their_clients():
         (dict(label_shares=[['a']]), TypeError, 'label_shares must hold int'),
         (dict(class_weights=[1, 2]), ValueError, 'each of 3 classes, got 2'),
         (dict(class_weights=[1, 2, np.nan]), ValueError, 'class_weights must'),
-        (dict(strength=-1), ValueError, 'strength must be zero or more'),
-        (dict(strength='2'), TypeError, 'strength must hold'),
+        (dict(strength=-1), ValueError, 'strength must be finite and at'),
+        (dict(strength='2'), TypeError, 'strength must be a number'),
     ],
 )
 def test_bad_arguments_are_refused_by_name(arguments, error, message):
