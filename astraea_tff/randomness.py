@@ -48,7 +48,7 @@ them; tests/test_randomness.py holds a value of each.
 from collections.abc import Iterator, Sequence
 import hashlib
 import numbers
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -59,18 +59,19 @@ from astraea_tff import arguments
 # the round's mediators has the stream without a number.
 AVAILABILITY_STREAM = 1
 ORDER_STREAM = 2
+POLICY_STREAM = 3
 
 
 def round_generator(
-    seed: int, round_num: int, stream: Optional[int] = None
+    seed: int, round_num: int, *stream: int
 ) -> np.random.Generator:
   """Returns the generator of one use of a round's seed.
 
   Args:
     seed: At least 0. Of the whole run.
     round_num: At least 0.
-    stream: `AVAILABILITY_STREAM` or `ORDER_STREAM`; None for the draw of the
-      round's mediators.
+    *stream: One of the `_STREAM`s, and where it has streams of its own the
+      number of one; nothing for the draw of the round's mediators.
 
   Returns:
     A generator that depends on the arguments alone.
@@ -79,9 +80,7 @@ def round_generator(
     TypeError: `seed` or `round_num` is not an int.
     ValueError: `seed` or `round_num` is negative.
   """
-  key = (arguments.check_integer(round_num, 'round_num', 0),)
-  if stream is not None:
-    key += (stream,)
+  key = (arguments.check_integer(round_num, 'round_num', 0), *stream)
   return np.random.default_rng(
       np.random.SeedSequence(
           arguments.check_integer(seed, 'seed', 0), spawn_key=key

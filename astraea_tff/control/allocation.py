@@ -181,20 +181,22 @@ class SecondsBudget:
     return best, best_rate
 
 
-def fill(budget: Budget, ranking: Any, action: int = 1) -> np.ndarray:
+def fill(budget: Budget, ranking: Any, actions: Any = 1) -> np.ndarray:
   """Gives mediators their passes in the order of a ranking while they fit.
 
   Args:
     budget: What may be spent.
     ranking: Mediators in [0, R), the first served first.
-    action: Which number of passes each of them gets, in [1, A].
+    actions: Which number of passes a mediator gets, in [1, A]; one for all, or
+      int [R].
 
   Returns:
     The choice, int64 [R]. A mediator that does not fit is passed over.
   """
   choice = np.zeros(budget.shape[0], np.int64)
+  actions = np.broadcast_to(actions, choice.shape)
   for m in ranking:
-    choice[m] = action
+    choice[m] = actions[m]
     if not budget.allows(choice):
       choice[m] = 0
   return choice

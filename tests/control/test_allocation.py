@@ -35,7 +35,7 @@ def traffic_cases(count):
 
 def test_traffic_is_within_the_budget_and_near_the_best_choice():
   shares = []
-  for budget, values in traffic_cases(100):
+  for budget, values in traffic_cases(40):
     choice, price = budget.clear(values)
     assert budget.spent(choice) <= budget.amount * (1 + 1e-9)
     best = max(worth(c, values) for c in choices(budget) if budget.allows(c))
@@ -49,7 +49,7 @@ def test_traffic_is_within_the_budget_and_near_the_best_choice():
 def test_at_the_price_every_mediator_would_choose_the_same():
   """Decentralised: each one maximises its own value less the price's cost."""
   agreed = 0
-  for budget, values in traffic_cases(100):
+  for budget, values in traffic_cases(40):
     choice, price = budget.clear(values)
     profit = np.pad(values - price * budget.costs, ((0, 0), (1, 0)))
     own = profit[np.arange(5), choice]
@@ -59,7 +59,7 @@ def test_at_the_price_every_mediator_would_choose_the_same():
       more[m] = profit[m].argmax()
       assert not budget.allows(more) or more[m] < choice[m]
     agreed += (own >= profit.max(axis=1) - 1e-9).all()
-  assert agreed > 50
+  assert agreed > 20
 
 
 def test_all_that_is_worth_anything_is_taken_where_it_fits():
@@ -89,7 +89,7 @@ def seconds_cases(count):
 
 
 def test_seconds_are_within_the_budget_and_the_best_choice_per_second():
-  for budget, values in seconds_cases(60):
+  for budget, values in seconds_cases(30):
     choice, rate = budget.clear(values)
     assert budget.spent(choice) <= budget.amount * (1 + 1e-9)
     best = max(
@@ -126,7 +126,7 @@ def test_filling_serves_the_ranking_while_it_fits():
   budget = allocation.TrafficBudget([[4, 8], [3, 6], [2, 4], [1, 2]], 7)
   np.testing.assert_array_equal(allocation.fill(budget, [2, 0, 1, 3]),
                                 [1, 0, 1, 1])
-  np.testing.assert_array_equal(allocation.fill(budget, [1, 2], action=2),
+  np.testing.assert_array_equal(allocation.fill(budget, [1, 2], 2),
                                 [0, 2, 0, 0])
 
 
