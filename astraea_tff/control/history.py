@@ -25,7 +25,7 @@ OBSERVATIONS = (
     'experience',  # log(1 + rounds in which it took part).
     'log_seconds',  # Of its seconds per pass over the mean mediator's.
 )
-_LARGEST = 5.0  # An observation beyond says no more.
+LARGEST = 5.0  # An observation beyond says no more.
 
 
 class MediatorHistory:
@@ -118,7 +118,7 @@ class MediatorHistory:
         _log_ratio(now['seconds']),
     ]
     table = np.stack(columns, axis=1)[list(mediators)]
-    return np.clip(table, -_LARGEST, _LARGEST)
+    return np.clip(table, -LARGEST, LARGEST)
 
   def record(
       self,
