@@ -37,6 +37,7 @@ from astraea_tff.scheduling.greedy import reschedule
 from astraea_tff.scheduling.greedy import reschedule_round
 from astraea_tff.scheduling.refinement import refine
 from astraea_tff.scheduling.sampling import available_clients
+from astraea_tff.scheduling.sampling import mediator_orders
 from astraea_tff.scheduling.sampling import reshuffled_orders
 from astraea_tff.scheduling.sampling import sample_clients
 from astraea_tff.scheduling.schedule import Schedule

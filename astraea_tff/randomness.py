@@ -11,7 +11,11 @@ A round, of seed and round number:
 *   which clients drop out: the same with `AVAILABILITY_STREAM`, of
     `spawn_key=(round, 1)`;
 *   the orders of a mediator's clients: the same with `ORDER_STREAM`, of
-    `spawn_key=(round, 2)`;
+    `spawn_key=(round, 2)`; where each mediator has a number of passes of its
+    own, of `spawn_key=(round, 2, place)` for the mediator at that place;
+*   what a policy of passes draws: the same with `POLICY_STREAM`, of
+    `spawn_key=(round, 3, 0)` to decide and `(round, 3, 1)` to learn; its
+    network begins with `(0, 3, 2)`;
 *   its clients, where they are drawn and not mediators:
     `scheduling.sampling.sample_clients`, of TFF's `build_uniform_sampling_fn`;
 *   how these are grouped: `grouping_seed(seed, round)`, the first word of
@@ -48,7 +52,7 @@ them; tests/test_randomness.py holds a value of each.
 from collections.abc import Iterator, Sequence
 import hashlib
 import numbers
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -63,15 +67,16 @@ POLICY_STREAM = 3
 
 
 def round_generator(
-    seed: int, round_num: int, *stream: int
+    seed: int, round_num: int, stream: Optional[int] = None, *parts: int
 ) -> np.random.Generator:
   """Returns the generator of one use of a round's seed.
 
   Args:
     seed: At least 0. Of the whole run.
     round_num: At least 0.
-    *stream: One of the `_STREAM`s, and where it has streams of its own the
-      number of one; nothing for the draw of the round's mediators.
+    stream: `AVAILABILITY_STREAM`, `ORDER_STREAM` or `POLICY_STREAM`; None for
+      the draw of the round's mediators.
+    *parts: Which part of the stream, where it has any.
 
   Returns:
     A generator that depends on the arguments alone.
@@ -80,7 +85,9 @@ def round_generator(
     TypeError: `seed` or `round_num` is not an int.
     ValueError: `seed` or `round_num` is negative.
   """
-  key = (arguments.check_integer(round_num, 'round_num', 0), *stream)
+  key = (arguments.check_integer(round_num, 'round_num', 0),)
+  if stream is not None:
+    key += (stream, *parts)
   return np.random.default_rng(
       np.random.SeedSequence(
           arguments.check_integer(seed, 'seed', 0), spawn_key=key

@@ -22,7 +22,7 @@ def mediator_data(
     clients: Sequence[tf.data.Dataset],
     max_clients: int,
     *,
-    orders: Optional[np.ndarray] = None,
+    orders: Optional[Sequence[np.ndarray]] = None,
 ) -> list[MediatorData]:
   """Returns the data of the given mediators, as a learning process takes it.
 
@@ -32,9 +32,11 @@ def mediator_data(
     clients: The clients' datasets of batches.
     max_clients: The number of datasets of a mediator, gamma. One with fewer
       clients is padded with empty ones.
-    orders: int32 [mediators, E_m, gamma]; for a process built with
-      `client_order='reshuffled'`, the order of the visits in each pass, as
-      `astraea_tff.reshuffled_orders` draws it.
+    orders: For each mediator int32 [E_m, gamma], the order of the visits in
+      each pass. For a process built with `client_order='reshuffled'`, as
+      `astraea_tff.reshuffled_orders` draws it; for one with
+      `mediator_epochs=None`, as `astraea_tff.mediator_orders` does, E_m being
+      each mediator's own.
 
   Returns:
     A tuple of `max_clients` datasets for each mediator; with `orders` that

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from astraea_tff import randomness
+
 
 class Shape(NamedTuple):
   """Numbers of observations F, of hidden units H and of values A."""
@@ -32,9 +34,7 @@ class Adam(NamedTuple):
 
 def initial_weights(shape: Shape, seed: int) -> np.ndarray:
   """Returns random weights, whose values are near zero."""
-  generator = np.random.default_rng(
-      np.random.SeedSequence(seed, spawn_key=(0, 0, 0))
-  )
+  generator = randomness.round_generator(seed, 0, randomness.POLICY_STREAM, 2)
   inner = generator.normal(size=(shape.features, shape.hidden))
   outer = 0.01 * generator.normal(size=(shape.hidden, shape.values))
   return np.concatenate([

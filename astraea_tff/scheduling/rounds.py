@@ -8,9 +8,9 @@ and the round's number alone, so that a resumed run continues as the unbroken
 one would.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 import itertools
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
 
@@ -25,12 +25,15 @@ class Visits(NamedTuple):
   Attributes:
     mediators: The clients of each mediator in training order; none where all
       of a mediator's clients dropped out.
-    orders: int32 [mediators, E_m, gamma], the order of the visits in each pass;
-      None if every pass goes through the clients as scheduled.
+    orders: For each mediator int32 [E_m, gamma], the order of the visits in
+      each pass; None if every pass goes through the clients as scheduled.
+    places: Which of the round's scheduled mediators these are: all, but for
+      those that sit out.
   """
 
   mediators: tuple[tuple[int, ...], ...]
-  orders: Optional[np.ndarray]
+  orders: Optional[Sequence[np.ndarray]]
+  places: tuple[int, ...]
 
 
 def visits_of_round(
@@ -41,6 +44,8 @@ def visits_of_round(
     round_num: int,
     drop_probability: float = 0.0,
     reshuffled_epochs: Optional[int] = None,
+    passes: Optional[Sequence[int]] = None,
+    reshuffled: bool = False,
 ) -> Visits:
   """Draws which clients of a round's mediators train, and in which order.
 
@@ -51,9 +56,12 @@ def visits_of_round(
     round_num: At least 0.
     drop_probability: See `Schedule.rounds`.
     reshuffled_epochs: See `Schedule.rounds`.
+    passes: How many passes each of the mediators makes, at least 0, for a
+      process built with `mediator_epochs=None`; None for any other.
+    reshuffled: See `Schedule.rounds`.
 
   Returns:
-    The visits.
+    The visits. A mediator without passes is left out, unless all are without.
 
   Raises:
     TypeError: An argument has a wrong type.
@@ -66,6 +74,17 @@ def visits_of_round(
       for mediator in mediators
   )
   orders = None
+  if reshuffled_epochs is not None and (passes is not None or reshuffled):
+    raise ValueError(
+        'reshuffled_epochs is for a process of a fixed mediator_epochs, and'
+        ' passes and reshuffled for one of mediator_epochs=None; give one of'
+        ' them.'
+    )
+  if reshuffled and passes is None:
+    raise ValueError(
+        'reshuffled needs passes; give reshuffled_epochs for a process of a'
+        ' fixed mediator_epochs.'
+    )
   if reshuffled_epochs is not None:
     orders = sampling.reshuffled_orders(
         [len(mediator) for mediator in available],
@@ -74,7 +93,22 @@ def visits_of_round(
         seed=seed,
         round_num=round_num,
     )
-  return Visits(available, orders)
+  places = range(len(available))
+  if passes is not None:
+    orders = sampling.mediator_orders(
+        [len(mediator) for mediator in available],
+        max_clients,
+        passes,
+        reshuffled=reshuffled,
+        seed=seed,
+        round_num=round_num,
+    )
+    # To a mediator that sits out the model need not be sent. But a round of
+    # nobody is none.
+    places = np.flatnonzero(passes).tolist() or places
+    available = tuple(available[place] for place in places)
+    orders = [orders[place] for place in places]
+  return Visits(available, orders, tuple(places))
 
 
 def data_of_round(
@@ -114,6 +148,10 @@ def static_round(
     drop_probability: float = 0.0,
     reshuffled_epochs: Optional[int] = None,
     weights: Any = None,
+    passes: Union[
+        None, int, Callable[[int, tuple[int, ...]], Sequence[int]]
+    ] = None,
+    reshuffled: bool = False,
 ) -> list[mediator_data_lib.MediatorData]:
   """Returns the data of one round under one schedule for all rounds.
 
@@ -131,6 +169,8 @@ def static_round(
     drop_probability: See `Schedule.rounds`.
     reshuffled_epochs: See `Schedule.rounds`.
     weights: See `Schedule.rounds`.
+    passes: See `Schedule.rounds`.
+    reshuffled: See `Schedule.rounds`.
 
   Returns:
     What `Schedule.rounds` yields.
@@ -154,6 +194,10 @@ def static_round(
       round_num=round_num,
       weights=weights(round_num) if callable(weights) else weights,
   )
+  if callable(passes):
+    passes = passes(round_num, sampled)
+  elif passes is not None:
+    passes = [passes] * len(sampled)
   visits = visits_of_round(
       [mediators[mediator] for mediator in sampled],
       max_clients,
@@ -161,6 +205,8 @@ def static_round(
       round_num=round_num,
       drop_probability=drop_probability,
       reshuffled_epochs=reshuffled_epochs,
+      passes=passes,
+      reshuffled=reshuffled,
   )
   return data_of_round(visits, clients, max_clients, round_num=round_num)
 

@@ -225,10 +225,72 @@ def reshuffled_orders(
   shape = (len(num_clients), mediator_epochs, max_clients)
   orders = np.broadcast_to(np.arange(max_clients, dtype=np.int32), shape).copy()
   for order, num in zip(orders, num_clients):
-    if check_integer(num, 'a number of clients', 0) > max_clients:
-      raise ValueError(
-          f'num_clients must be at most max_clients={max_clients}, got {num}.'
-      )
+    _check_num_clients(num, max_clients)
     for places in order:
       places[:num] = generator.permutation(num)
   return orders
+
+
+def mediator_orders(
+    num_clients: Sequence[int],
+    max_clients: int,
+    passes: Sequence[int],
+    *,
+    reshuffled: bool = False,
+    seed: int,
+    round_num: int,
+) -> list[np.ndarray]:
+  """Draws the orders of mediators that each make passes of their own number.
+
+  Every mediator draws from a stream of its own, pass by pass. So its orders do
+  not depend on the passes of the others, and with more passes it begins as with
+  fewer.
+
+  Args:
+    num_clients: How many clients each of the round's mediators has, in
+      [0, gamma].
+    max_clients: The number of clients of a full mediator, gamma; at least 1.
+    passes: How many passes each makes, E_m; at least 0.
+    reshuffled: Whether each pass has a random order. If not, all go through the
+      clients as they stand.
+    seed: At least 0. Of the whole run.
+    round_num: At least 0.
+
+  Returns:
+    For each mediator int32 [E_m, gamma]: for each pass the places of its
+    clients in their order, and after them the empty places.
+
+  Raises:
+    TypeError: An argument has a wrong type.
+    ValueError: An argument is out of its range.
+  """
+  arguments.check_integer(max_clients, 'max_clients', 1)
+  if len(passes) != len(num_clients):
+    raise ValueError(
+        f'passes must be one number for each of {len(num_clients)} mediators,'
+        f' got {len(passes)}.'
+    )
+  orders = []
+  for place, (num, num_passes) in enumerate(zip(num_clients, passes)):
+    _check_num_clients(num, max_clients)
+    arguments.check_integer(num_passes, f'passes[{place}]', 0)
+    order = np.tile(np.arange(max_clients, dtype=np.int32), (num_passes, 1))
+    if reshuffled:
+      generator = randomness.round_generator(
+          seed, round_num, randomness.ORDER_STREAM, place
+      )
+      for places in order:
+        places[:num] = generator.permutation(num)
+    orders.append(order)
+  return orders
+
+
+def _check_num_clients(num_clients: int, max_clients: int) -> None:
+  """Raises if a mediator has a negative number of clients, or too many."""
+  if arguments.check_integer(num_clients, 'a number of clients', 0) > (
+      max_clients
+  ):
+    raise ValueError(
+        f'num_clients must be at most max_clients={max_clients}, got'
+        f' {num_clients}.'
+    )

@@ -1,9 +1,9 @@
 """Which clients train in which mediator: the result of Algorithm 3."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 import dataclasses
 import json
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 
@@ -144,6 +144,10 @@ class Schedule:
       drop_probability: float = 0.0,
       reshuffled_epochs: Optional[int] = None,
       weights: Any = None,
+      passes: Union[
+          None, int, Callable[[int, tuple[int, ...]], Sequence[int]]
+      ] = None,
+      reshuffled: bool = False,
   ) -> Iterator[Any]:
     """Yields the data of one synchronization round after another, without end.
 
@@ -165,11 +169,20 @@ class Schedule:
         scheduled. For one that was built with `client_order='reshuffled'`, its
         `mediator_epochs`, E_m: the data then hold an order of the clients for
         each of these passes.
+      weights: See `sample`; or a function of the round's number that returns
+        them, for priorities that change.
+      passes: For a learning process that was built with `mediator_epochs=None`,
+        and for no other: how many passes each mediator makes, E_m. A number for
+        all, or a function of the round's number and of the indices of its
+        mediators that returns one number for each of these, at least 0. A
+        mediator of 0 is left out, unless all are.
+      reshuffled: With `passes`, whether every pass has a random order, drawn
+        from a stream of the mediator's place in the round.
 
     Yields:
       A list with a tuple of `max_clients` datasets for each of the round's
       mediators, padded with empty datasets: what the learning process's `next`
-      takes beside the state. With `reshuffled_epochs` it is an
+      takes beside the state. With `reshuffled_epochs` or `passes` it is an
       `OrderedDict(order=, clients=)` of E_m times int32 `[max_clients]` and
       that tuple.
 
@@ -188,6 +201,8 @@ class Schedule:
         drop_probability=drop_probability,
         reshuffled_epochs=reshuffled_epochs,
         weights=weights,
+        passes=passes,
+        reshuffled=reshuffled,
     )
 
   def to_json(self) -> str:

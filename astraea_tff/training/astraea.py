@@ -40,7 +40,7 @@ def build_weighted_astraea(
     metrics_aggregator: Optional[Any] = None,
     loop_implementation: tff.learning.LoopImplementation = tff.learning.LoopImplementation.DATASET_ITERATOR,
     max_clients: int,
-    mediator_epochs: int = 1,
+    mediator_epochs: Optional[int] = 1,
     local_epochs: int = 1,
     carry_optimizer_state: bool = False,
     client_order: str = 'scheduled',
@@ -63,8 +63,9 @@ def build_weighted_astraea(
       is one element at `CLIENTS`: a tuple of `max_clients` datasets of batches,
       in training order, empty ones where it has fewer clients
       (`astraea_tff.Schedule.rounds` makes them); with
-      `client_order='reshuffled'` it is `<order=int32[gamma]*,clients=<B*, ...,
-      B*>>`, with an order for each mediator epoch;
+      `client_order='reshuffled'` or `mediator_epochs=None` it is
+      `<order=int32[gamma]*,clients=<B*, ..., B*>>`, with an order for each
+      mediator epoch;
   *   `get_model_weights`, `set_model_weights`, `get_hparams`, `set_hparams`: as
       FedAvg's.
 
@@ -119,7 +120,10 @@ def build_weighted_astraea(
       the former they go on from call to call.
     max_clients: How many clients a mediator has at the most, gamma; at least 1.
     mediator_epochs: How often a mediator runs its chain in a round, E_m; at
-      least 1.
+      least 1. None for as often as its data hold orders, so that each mediator
+      has its own number in every round, 0 if it is to sit out
+      (`astraea_tff.Schedule.rounds` with `passes`). Its weight does not grow
+      with the passes.
     local_epochs: How many epochs a client trains at each visit, E; at least 1.
     carry_optimizer_state: If True, a client takes over the optimizer's state
       from its predecessor (and the first client of the second mediator epoch
@@ -195,7 +199,7 @@ def build_unweighted_astraea(
     loop_implementation: tff.learning.LoopImplementation = tff.learning.LoopImplementation.DATASET_ITERATOR,
     *,
     max_clients: int,
-    mediator_epochs: int = 1,
+    mediator_epochs: Optional[int] = 1,
     local_epochs: int = 1,
     carry_optimizer_state: bool = False,
     client_order: str = 'scheduled',
@@ -228,7 +232,8 @@ def build_unweighted_astraea(
     metrics_aggregator: See `build_weighted_astraea`.
     loop_implementation: See `build_weighted_astraea`.
     max_clients: See `build_weighted_astraea`.
-    mediator_epochs: See `build_weighted_astraea`.
+    mediator_epochs: See `build_weighted_astraea`. A mediator that sits out by
+      its data still counts in a plain mean, as zeros; leave it out instead.
     local_epochs: See `build_weighted_astraea`.
     carry_optimizer_state: See `build_weighted_astraea`.
     client_order: See `build_weighted_astraea`.

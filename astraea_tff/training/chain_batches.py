@@ -39,9 +39,13 @@ def join_clients(
       for place, dataset in enumerate(datasets)
   ]
   if order is not None:
-    # Data made for another number of passes must fail, not train less or more.
-    check = tf.data.experimental.assert_cardinality(options.mediator_epochs)
-    return order.apply(check).map(_check_order).unbatch().flat_map(
+    if options.mediator_epochs is not None:
+      # Data made for another number of passes must fail, not train less or
+      # more.
+      order = order.apply(
+          tf.data.experimental.assert_cardinality(options.mediator_epochs)
+      )
+    return order.map(_check_order).unbatch().flat_map(
         lambda place: tf.switch_case(
             place, [lambda visit=visit: visit for visit in visits]
         )
@@ -72,6 +76,27 @@ def _check_order(order: tf.Tensor) -> tf.Tensor:
   )
   with tf.control_dependencies([check]):
     return tf.identity(order)
+
+
+@tf.autograph.experimental.do_not_convert
+def count_passes(
+    order: Optional[tf.data.Dataset], options: chain_options.ChainOptions
+) -> tf.Tensor:
+  """Returns int64 []: E_m E, how often a round trains on each example.
+
+  Args:
+    order: As for `join_clients`.
+    options: How often each is trained on; without `mediator_epochs` there are
+      as many passes as `order` has elements.
+  """
+  if options.mediator_epochs is not None:
+    return tf.constant(
+        options.mediator_epochs * options.local_epochs, tf.int64
+    )
+  num_passes = order.with_options(_quick_start()).reduce(
+      tf.constant(0, tf.int64), lambda count, _: count + 1
+  )
+  return num_passes * options.local_epochs
 
 
 def _repeat(dataset: tf.data.Dataset, num_epochs: int) -> tf.data.Dataset:

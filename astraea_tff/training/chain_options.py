@@ -17,13 +17,14 @@ class ChainOptions:
   Attributes:
     max_clients: The number of clients in a chain, gamma; at least 1.
     mediator_epochs: How often the whole chain runs in a round, E_m; at least 1.
+      None for as often as the mediator's data hold orders, 0 included.
     local_epochs: How many epochs a client trains at each visit, E; at least 1.
     carry_optimizer_state: Whether the optimizer's state is handed along the
       chain (it is reset at the start of a round) instead of initialized afresh
       at every visit.
     client_order: 'scheduled', the clients are visited in the order of the
       mediator's data in every pass; or 'reshuffled', the data come with an
-      order for each pass.
+      order for each pass. They do so too if `mediator_epochs` is None.
     client_clipping_norm: The largest L2 norm of what one visit changes in the
       trainable weights, above 0; None for no limit.
     mediator_optimizer_fn: The optimizer that the mediator steps with between
@@ -39,7 +40,7 @@ class ChainOptions:
   """
 
   max_clients: int
-  mediator_epochs: int = 1
+  mediator_epochs: Optional[int] = 1
   local_epochs: int = 1
   carry_optimizer_state: bool = False
   client_order: str = 'scheduled'
@@ -53,6 +54,8 @@ class ChainOptions:
 
   def __post_init__(self):
     for name in ('max_clients', 'mediator_epochs', 'local_epochs'):
+      if name == 'mediator_epochs' and self.mediator_epochs is None:
+        continue
       count = arguments.check_integer(getattr(self, name), f'`{name}`', 1)
       object.__setattr__(self, name, count)
     for name in ('carry_optimizer_state', 'keep_mediator_state'):
@@ -88,4 +91,4 @@ class ChainOptions:
   @property
   def is_reshuffled(self) -> bool:
     """Whether a mediator's data come with an order for each pass."""
-    return self.client_order == 'reshuffled'
+    return self.client_order == 'reshuffled' or self.mediator_epochs is None

@@ -67,7 +67,10 @@ def build_mediator_update(
         options,
     )
     result = _build_result(
-        initial_weights.trainable, handed, client_weighting, options
+        initial_weights.trainable,
+        handed,
+        chain_batches.count_passes(order, options),
+        client_weighting,
     )
     return MediatorOutput(
         result,
@@ -111,8 +114,8 @@ def _measure(
 def _build_result(
     initial_trainable: Any,
     handed: visit_lib.Handed,
+    num_passes: tf.Tensor,
     client_weighting: tff.learning.ClientWeighting,
-    options: chain_options.ChainOptions,
 ) -> tff.learning.templates.ClientResult:
   """Returns the mediator's update and its weight in the average (line 15).
 
@@ -123,9 +126,10 @@ def _build_result(
   Args:
     initial_trainable: The trainable weights received from the server.
     handed: What the last client handed on.
-    client_weighting: How a mediator weighs in the average.
-    options: How the chain was trained. Examples were counted once a pass, so
-      their number is divided by `mediator_epochs * local_epochs`.
+    num_passes: int64 []; how often each example was trained on, and counted:
+      their number is divided by it.
+    client_weighting: How a mediator weighs in the average. One without an
+      example, or without passes, counts as nothing either way.
   """
   trainable = tf.nest.pack_sequence_as(
       initial_trainable, tf.nest.flatten(handed.trainable)
@@ -136,8 +140,10 @@ def _build_result(
       lambda x: tf.where(is_finite, x, tf.zeros_like(x)), update
   )
   if client_weighting is tff.learning.ClientWeighting.NUM_EXAMPLES:
-    num_passes = options.mediator_epochs * options.local_epochs
-    weight = tf.cast(handed.num_examples, tf.float32) / num_passes
+    weight = tf.math.divide_no_nan(
+        tf.cast(handed.num_examples, tf.float32),
+        tf.cast(num_passes, tf.float32),
+    )
   else:
     weight = tf.where(handed.num_examples > 0, 1.0, 0.0)
   weight = tf.where(is_finite, weight, 0.0)
