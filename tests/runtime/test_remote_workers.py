@@ -16,6 +16,7 @@ import tensorflow_federated as tff
 from astraea_tff import runtime
 from astraea_tff.runtime import local_worker
 from astraea_tff.runtime import remote_workers
+from astraea_tff.scheduling import schedule as schedule_lib
 from astraea_tff.training import astraea
 
 CLIENTS = [chain_oracle.make_client(n, seed=n) for n in (7, 10, 4, 9, 3, 8, 5)]
@@ -128,6 +129,42 @@ def kill_once_it_trains(worker, cpu_seconds=0.5):
   thread = threading.Thread(target=wait_and_kill)
   thread.start()
   return thread
+
+
+@pytest.mark.parametrize('number', [1, 2, 4])
+def test_passes_that_come_with_the_data_are_the_same_on_workers(
+    number, execution_context
+):
+  process = astraea.build_weighted_astraea(
+      chain_oracle.variable_model_fn,
+      tff.learning.optimizers.build_adam(0.01),
+      max_clients=2,
+      mediator_epochs=None,
+  )
+  schedule = schedule_lib.Schedule(
+      ((0, 1), (2, 3), (4, 5), (6,)), [0.1, 0.2, 0.3, 0.4], 2
+  )
+
+  def train_passes():
+    rounds = schedule.rounds(
+        CLIENTS,
+        4,
+        seed=2,
+        passes=lambda round_num, _: [round_num, 1, 0, 2],
+        reshuffled=True,
+    )
+    state = process.initialize()
+    for _ in range(2):
+      state, metrics = process.next(state, next(rounds))
+    weights = list(process.get_model_weights(state).trainable)
+    return weights, metrics['client_work']['train']['num_examples']
+
+  expected, expected_examples = train_passes()
+  with served_workers(number) as workers, remote_context(workers):
+    actual, examples = train_passes()
+  # Partial sums are added in another order.
+  chain_oracle.assert_weights_close(actual, expected, tolerance=1e-6)
+  assert examples == expected_examples > 0
 
 
 def test_lost_share_is_trained_again_and_nothing_else(
