@@ -73,11 +73,12 @@ def astraea_round_bytes(
     bytes_per_model: int,
     num_clients: int,
     max_clients: int,
-    mediator_epochs: int = 1,
+    mediator_epochs: Union[int, Sequence[int]] = 1,
     *,
     carry_optimizer_state_bytes: int = 0,
     mediator_state_bytes: int = 0,
     num_mediators: Optional[int] = None,
+    clients_per_mediator: Optional[Sequence[int]] = None,
 ) -> int:
   """Traffic of a synchronization round, `2 |w| (ceil(c / gamma) + c E_m)`.
 
@@ -90,27 +91,37 @@ def astraea_round_bytes(
   since it is reset at the start of a round. The mediators' chains have c E_m
   visits in all, which adds `2 |s| (c E_m - ceil(c / gamma))`.
 
+<<<<<<< HEAD
   The state of an optimizer at the mediators that is kept from round to round
   goes from the server to every mediator and back, which adds
   `2 |z| ceil(c / gamma)`. Where the server plays the mediators itself, as in
   the paper's deployment, that costs nothing: leave it out.
+=======
+  Where each mediator m has passes E_m and clients n_m of its own, the round
+  costs `sum_m 2 |w| (1 + n_m E_m) + 2 |s| (n_m E_m - 1)`, over those that have
+  both a client and a pass.
+>>>>>>> f5bccc5 (Count the traffic of mediators with passes of their own)
 
   Args:
     bytes_per_model: |w|, at least 1; see `model_bytes`.
     num_clients: c, clients of all mediators of the round, at least 1.
     max_clients: gamma, at least 1. All mediators but one have so many clients.
-    mediator_epochs: E_m, at least 1.
+    mediator_epochs: E_m, at least 1; or one number of at least 0 for each
+      mediator, with `clients_per_mediator`.
     carry_optimizer_state_bytes: |s|, at least 0; two models for Adam.
     mediator_state_bytes: |z|, at least 0; two models for Adam.
     num_mediators: The mediators that have these clients, where they are not
       ceil(c / gamma), as when clients dropped out; in [1, c].
+    clients_per_mediator: n_m, the clients of each mediator that are there, in
+      [0, gamma], c in all. It says how many mediators there are.
 
   Returns:
     Bytes.
 
   Raises:
-    TypeError: An argument is no integer.
-    ValueError: An argument is out of range.
+    TypeError: An argument is no integer, or `mediator_epochs` a sequence
+      without `clients_per_mediator`.
+    ValueError: An argument is out of range, or sequences differ in length.
   """
   check = arguments.check_integer
   bytes_per_model = check(bytes_per_model, 'bytes_per_model', 1)
@@ -119,6 +130,19 @@ def astraea_round_bytes(
   )
   kept_bytes = check(mediator_state_bytes, 'mediator_state_bytes', 0)
   num_clients = check(num_clients, 'num_clients', 1)
+  if clients_per_mediator is not None:
+    if num_mediators is not None:
+      raise ValueError(
+          'num_mediators must be None with clients_per_mediator, got'
+          f' {num_mediators}.'
+      )
+    visits, num_mediators = _count_visits(
+        num_clients, max_clients, mediator_epochs, clients_per_mediator
+    )
+    return 2 * (
+        bytes_per_model * (num_mediators + visits)
+        + state_bytes * (visits - num_mediators)
+    )
   visits = num_clients * check(mediator_epochs, 'mediator_epochs', 1)
   fewest = -(-num_clients // check(max_clients, 'max_clients', 1))
   if num_mediators is None:
@@ -134,6 +158,36 @@ def astraea_round_bytes(
       + state_bytes * (visits - num_mediators)
       + kept_bytes * num_mediators
   )
+
+
+def _count_visits(
+    num_clients: int,
+    max_clients: int,
+    mediator_epochs: Union[int, Sequence[int]],
+    clients_per_mediator: Sequence[int],
+) -> tuple[int, int]:
+  """Returns the visits of all chains, and how many mediators have any."""
+  check = arguments.check_integer
+  clients = [
+      check(clients, 'a number of clients_per_mediator', 0, max_clients)
+      for clients in clients_per_mediator
+  ]
+  if sum(clients) != num_clients:
+    raise ValueError(
+        f'clients_per_mediator must sum to num_clients={num_clients}, got'
+        f' {sum(clients)}.'
+    )
+  if isinstance(mediator_epochs, (Sequence, np.ndarray)):
+    passes = [check(e, 'a number of mediator_epochs', 0) for e in mediator_epochs]
+  else:
+    passes = [check(mediator_epochs, 'mediator_epochs', 1)] * len(clients)
+  if len(passes) != len(clients):
+    raise ValueError(
+        f'mediator_epochs must be one for each of {len(clients)} mediators, got'
+        f' {len(passes)}.'
+    )
+  visits = [n * e for n, e in zip(clients, passes)]
+  return sum(visits), sum(map(bool, visits))
 
 
 def mime_lite_round_bytes(
