@@ -11,7 +11,8 @@ from astraea_tff.clients import batches
 from astraea_tff.clients import client_errors
 
 # A mediator's data: `max_clients` datasets in training order; or, under
-# 'clients', in any order, with the order of every pass under 'order'.
+# 'clients', in any order, with the order of every pass under 'order'. Its
+# number is under 'mediator'.
 MediatorData = Union[
     tuple[tf.data.Dataset, ...], collections.OrderedDict[str, Any]
 ]
@@ -23,6 +24,7 @@ def mediator_data(
     max_clients: int,
     *,
     orders: Optional[Sequence[np.ndarray]] = None,
+    numbers: Optional[Sequence[int]] = None,
 ) -> list[MediatorData]:
   """Returns the data of the given mediators, as a learning process takes it.
 
@@ -37,11 +39,13 @@ def mediator_data(
       `astraea_tff.reshuffled_orders` draws it; for one with
       `mediator_epochs=None`, as `astraea_tff.mediator_orders` does, E_m being
       each mediator's own.
+    numbers: The number of each mediator, for a process built with
+      `report_mediators`.
 
   Returns:
-    A tuple of `max_clients` datasets for each mediator; with `orders` that
-    tuple and a list of E_m times int32 [gamma], as
-    `OrderedDict(order=, clients=)`.
+    A tuple of `max_clients` datasets for each mediator; with `orders` or
+    `numbers` an `OrderedDict(order=, clients=, mediator=)` of it, of a list of
+    E_m times int32 [gamma], and of the number, int32 [] in a list.
 
   Raises:
     ValueError: A client never ends, calls Python, or has other elements than
@@ -57,13 +61,18 @@ def mediator_data(
     datasets = [visited[client] for client in mediator]
     datasets += [nobody] * (max_clients - len(datasets))
     data.append(tuple(datasets))
-  if orders is None:
+  if orders is None and numbers is None:
     return data
-  check_orders(orders, [len(mediator) for mediator in mediators], max_clients)
-  return [
-      collections.OrderedDict(order=list(order), clients=datasets)
-      for order, datasets in zip(orders, data)
-  ]
+  if orders is not None:
+    check_orders(orders, [len(mediator) for mediator in mediators], max_clients)
+  structs = [collections.OrderedDict() for _ in data]
+  for place, struct in enumerate(structs):
+    if orders is not None:
+      struct['order'] = list(orders[place])
+    struct['clients'] = data[place]
+    if numbers is not None:
+      struct['mediator'] = [np.int32(numbers[place])]
+  return structs
 
 
 def _check_datasets(
@@ -84,12 +93,12 @@ def _check_datasets(
 
 
 def check_orders(
-    orders: Any, num_clients: Sequence[int], max_clients: int
+    orders: Sequence[Any], num_clients: Sequence[int], max_clients: int
 ) -> None:
   """Refuses orders that do not visit every client of a mediator once a pass.
 
   Args:
-    orders: int [mediators, E_m, gamma].
+    orders: For each mediator int [E_m, gamma].
     num_clients: How many clients each mediator has.
     max_clients: gamma.
 
@@ -97,21 +106,26 @@ def check_orders(
     ValueError: `orders` has another shape, or a pass is no permutation of
       [0, gamma).
   """
-  orders = np.asarray(orders)
-  shape = (len(num_clients), max_clients)
-  if orders.ndim != 3 or orders.shape[::2] != shape:
-    raise ValueError(
-        f'orders must have shape [{shape[0]}, mediator epochs, {shape[1]}], got'
-        f' {list(orders.shape)}.'
-    )
-  if not np.array_equal(
-      np.sort(orders, axis=-1),
-      np.broadcast_to(np.arange(max_clients), orders.shape),
+  shapes = [list(np.shape(order)) for order in orders]
+  if len(shapes) != len(num_clients) or any(
+      len(shape) != 2 or shape[1] != max_clients for shape in shapes
   ):
-    places = np.arange(max_clients)
-    wrong = np.argwhere((np.sort(orders, axis=-1) != places).any(axis=-1))
-    mediator, epoch = wrong[0]
     raise ValueError(
-        f'orders[{mediator}, {epoch}] must hold each place from 0 to'
-        f' {max_clients - 1} once, got {orders[mediator, epoch].tolist()}.'
+        f'orders must have shape [{len(num_clients)}, mediator epochs,'
+        f' {max_clients}], got {_shape_of(shapes)}.'
     )
+  places = np.arange(max_clients)
+  for mediator, order in enumerate(orders):
+    wrong = np.flatnonzero((np.sort(order, axis=-1) != places).any(axis=-1))
+    if wrong.size:
+      raise ValueError(
+          f'orders[{mediator}, {wrong[0]}] must hold each place from 0 to'
+          f' {max_clients - 1} once, got {np.asarray(order)[wrong[0]].tolist()}.'
+      )
+
+
+def _shape_of(shapes: list[list[int]]) -> list[Any]:
+  """Returns the shape of parts of one shape, or a list of their shapes."""
+  if all(shape == shapes[0] for shape in shapes[1:]):
+    return [len(shapes), *(shapes[0] if shapes else [])]
+  return shapes

@@ -19,7 +19,7 @@ OBSERVATIONS = (
     'alignment',  # Cosine of its last update to the round's.
     'loss',  # Its last loss before training.
     'loss_fall',  # How far training lowered that.
-    'staleness',  # log(1 + rounds since it took part); since the start if never.
+    'staleness',  # log(1 + rounds since it took part, or since the start).
     'spent',  # The share of the run's budget that is spent.
     'credit',  # Moving average of its credit, over that of all |credit|.
     'experience',  # log(1 + rounds in which it took part).

@@ -91,16 +91,14 @@ def astraea_round_bytes(
   since it is reset at the start of a round. The mediators' chains have c E_m
   visits in all, which adds `2 |s| (c E_m - ceil(c / gamma))`.
 
-<<<<<<< HEAD
   The state of an optimizer at the mediators that is kept from round to round
   goes from the server to every mediator and back, which adds
   `2 |z| ceil(c / gamma)`. Where the server plays the mediators itself, as in
   the paper's deployment, that costs nothing: leave it out.
-=======
+
   Where each mediator m has passes E_m and clients n_m of its own, the round
-  costs `sum_m 2 |w| (1 + n_m E_m) + 2 |s| (n_m E_m - 1)`, over those that have
-  both a client and a pass.
->>>>>>> f5bccc5 (Count the traffic of mediators with passes of their own)
+  costs `sum_m 2 |w| (1 + n_m E_m) + 2 |s| (n_m E_m - 1) + 2 |z|`, over those
+  that have both a client and a pass.
 
   Args:
     bytes_per_model: |w|, at least 1; see `model_bytes`.
@@ -139,20 +137,17 @@ def astraea_round_bytes(
     visits, num_mediators = _count_visits(
         num_clients, max_clients, mediator_epochs, clients_per_mediator
     )
-    return 2 * (
-        bytes_per_model * (num_mediators + visits)
-        + state_bytes * (visits - num_mediators)
-    )
-  visits = num_clients * check(mediator_epochs, 'mediator_epochs', 1)
-  fewest = -(-num_clients // check(max_clients, 'max_clients', 1))
-  if num_mediators is None:
-    num_mediators = fewest
-  elif not fewest <= check(num_mediators, 'num_mediators', 1) <= num_clients:
-    raise ValueError(
-        f'num_mediators must be in [{fewest}, {num_clients}] for'
-        f' {num_clients} clients of at most {max_clients} a mediator, got'
-        f' {num_mediators}.'
-    )
+  else:
+    visits = num_clients * check(mediator_epochs, 'mediator_epochs', 1)
+    fewest = -(-num_clients // check(max_clients, 'max_clients', 1))
+    if num_mediators is None:
+      num_mediators = fewest
+    elif not fewest <= check(num_mediators, 'num_mediators', 1) <= num_clients:
+      raise ValueError(
+          f'num_mediators must be in [{fewest}, {num_clients}] for'
+          f' {num_clients} clients of at most {max_clients} a mediator, got'
+          f' {num_mediators}.'
+      )
   return 2 * (
       bytes_per_model * (num_mediators + visits)
       + state_bytes * (visits - num_mediators)
@@ -178,7 +173,10 @@ def _count_visits(
         f' {sum(clients)}.'
     )
   if isinstance(mediator_epochs, (Sequence, np.ndarray)):
-    passes = [check(e, 'a number of mediator_epochs', 0) for e in mediator_epochs]
+    passes = [
+        check(number, 'a number of mediator_epochs', 0)
+        for number in mediator_epochs
+    ]
   else:
     passes = [check(mediator_epochs, 'mediator_epochs', 1)] * len(clients)
   if len(passes) != len(clients):

@@ -117,6 +117,7 @@ def data_of_round(
     max_clients: int,
     *,
     round_num: int,
+    numbers: Optional[Sequence[int]] = None,
 ) -> list[mediator_data_lib.MediatorData]:
   """Returns the data of a round, as a learning process takes it.
 
@@ -125,6 +126,8 @@ def data_of_round(
     clients: The clients' batches; see `astraea_tff.clients.batches`.
     max_clients: The number of datasets of a mediator, gamma.
     round_num: The number of the round.
+    numbers: The number of each scheduled mediator of the round, for a process
+      built with `report_mediators`; None for any other.
 
   Returns:
     See `astraea_tff.mediator_data`.
@@ -134,6 +137,7 @@ def data_of_round(
       batches.clients_for_round(clients, round_num),
       max_clients,
       orders=visits.orders,
+      numbers=numbers and [numbers[place] for place in visits.places],
   )
 
 
@@ -152,6 +156,7 @@ def static_round(
         None, int, Callable[[int, tuple[int, ...]], Sequence[int]]
     ] = None,
     reshuffled: bool = False,
+    report_mediators: bool = False,
 ) -> list[mediator_data_lib.MediatorData]:
   """Returns the data of one round under one schedule for all rounds.
 
@@ -171,6 +176,7 @@ def static_round(
     weights: See `Schedule.rounds`.
     passes: See `Schedule.rounds`.
     reshuffled: See `Schedule.rounds`.
+    report_mediators: See `Schedule.rounds`.
 
   Returns:
     What `Schedule.rounds` yields.
@@ -208,7 +214,13 @@ def static_round(
       passes=passes,
       reshuffled=reshuffled,
   )
-  return data_of_round(visits, clients, max_clients, round_num=round_num)
+  return data_of_round(
+      visits,
+      clients,
+      max_clients,
+      round_num=round_num,
+      numbers=sampled if report_mediators else None,
+  )
 
 
 def static_rounds(

@@ -148,6 +148,7 @@ class Schedule:
           None, int, Callable[[int, tuple[int, ...]], Sequence[int]]
       ] = None,
       reshuffled: bool = False,
+      report_mediators: bool = False,
   ) -> Iterator[Any]:
     """Yields the data of one synchronization round after another, without end.
 
@@ -178,13 +179,15 @@ class Schedule:
         mediator of 0 is left out, unless all are.
       reshuffled: With `passes`, whether every pass has a random order, drawn
         from a stream of the mediator's place in the round.
+      report_mediators: Whether the learning process was built with
+        `report_mediators`; a mediator's number is its index in `mediators`.
 
     Yields:
       A list with a tuple of `max_clients` datasets for each of the round's
       mediators, padded with empty datasets: what the learning process's `next`
-      takes beside the state. With `reshuffled_epochs` or `passes` it is an
-      `OrderedDict(order=, clients=)` of E_m times int32 `[max_clients]` and
-      that tuple.
+      takes beside the state. With `reshuffled_epochs` or `passes`, or with
+      `report_mediators`, it is what `astraea_tff.mediator_data` returns with
+      `orders` or `numbers`.
 
     Raises:
       TypeError: An argument has a wrong type.
@@ -203,6 +206,7 @@ class Schedule:
         weights=weights,
         passes=passes,
         reshuffled=reshuffled,
+        report_mediators=report_mediators,
     )
 
   def to_json(self) -> str:

@@ -48,6 +48,7 @@ def build_weighted_astraea(
     mediator_optimizer_fn: Optional[tff.learning.optimizers.Optimizer] = None,
     keep_mediator_state: bool = True,
     visit_step_power: float = 1.0,
+    report_mediators: bool = False,
 ) -> tff.learning.templates.LearningProcess:
   """Builds a learning process that performs Astraea (Algorithm 1).
 
@@ -152,6 +153,14 @@ def build_weighted_astraea(
       mean). That is refused for secure and differentially private aggregators.
       If False, the state is new in every round.
     visit_step_power: The power of s by which a step is multiplied, at least 0.
+    report_mediators: Whether the metrics' `client_work` has every mediator's
+      update, as `mediators`: `<mediator=int32[R],weight=float32[R],
+      update=float32[R,P]>`, R rows in no certain order, an update being
+      `initial - trained` with its tensors flattened one after another. A
+      mediator's data are then a struct that ends in `mediator=int32*`, its
+      number in a list (`astraea_tff.Schedule.rounds` with `report_mediators`).
+      It shows the server what secure aggregation and differential privacy hide,
+      and is refused beside them.
       At 1.0 (default) a visit moves the model by as many steps as it took.
 
   Returns:
@@ -182,6 +191,7 @@ def build_weighted_astraea(
       mediator_optimizer_fn=mediator_optimizer_fn,
       keep_mediator_state=keep_mediator_state,
       visit_step_power=visit_step_power,
+      report_mediators=report_mediators,
   )
 
 
@@ -207,6 +217,7 @@ def build_unweighted_astraea(
     mediator_optimizer_fn: Optional[tff.learning.optimizers.Optimizer] = None,
     keep_mediator_state: bool = True,
     visit_step_power: float = 1.0,
+    report_mediators: bool = False,
 ) -> tff.learning.templates.LearningProcess:
   """Builds a learning process that performs Astraea with equal mediators.
 
@@ -241,6 +252,7 @@ def build_unweighted_astraea(
     mediator_optimizer_fn: See `build_weighted_astraea`.
     keep_mediator_state: See `build_weighted_astraea`.
     visit_step_power: See `build_weighted_astraea`.
+    report_mediators: See `build_weighted_astraea`.
 
   Returns:
     A `tff.learning.templates.LearningProcess`.
@@ -277,4 +289,5 @@ def build_unweighted_astraea(
       mediator_optimizer_fn=mediator_optimizer_fn,
       keep_mediator_state=keep_mediator_state,
       visit_step_power=visit_step_power,
+      report_mediators=report_mediators,
   )

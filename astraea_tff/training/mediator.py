@@ -33,6 +33,7 @@ from astraea_tff.training import chain_options
 from astraea_tff.training import client_steps
 from astraea_tff.training import flat_optimizer
 from astraea_tff.training import mediator_optimizer as mediator_optimizer_lib
+from astraea_tff.training import mediator_report
 from astraea_tff.training import mediator_update as mediator_update_lib
 from astraea_tff.training import optimizer_steps
 from astraea_tff.training import server_state as server_state_lib
@@ -67,6 +68,7 @@ def build_mediator_client_work(
     client_weighting: tff.learning.ClientWeighting,
     metrics_aggregator: Any,
     options: chain_options.ChainOptions,
+    report_mediators: bool = False,
 ) -> tff.learning.templates.ClientWorkProcess:
   """Builds the mediator update as a client work.
 
@@ -75,7 +77,8 @@ def build_mediator_client_work(
   (`train`) it shares; beside `train` it measures `chain`, which has
   `num_non_finite_clients`, int64. Its client data have the type
   `<B*, ..., B*>@CLIENTS`, `max_clients` sequences, and with reshuffled clients
-  `<order=int32[max_clients]*,clients=<B*, ..., B*>>@CLIENTS`.
+  `<order=int32[max_clients]*,clients=<B*, ..., B*>>@CLIENTS`. With the report
+  they are such a struct that ends in `mediator=int32*`.
 
   Args:
     model_fn: A no-argument function that returns a new
@@ -89,6 +92,8 @@ def build_mediator_client_work(
       clients (n_m), `UNIFORM` by 1, or 0 without an example.
     metrics_aggregator: As in `tff.learning.algorithms.build_weighted_fed_avg`.
     options: How a chain is trained.
+    report_mediators: Whether the measurements have `mediators` too, what
+      `mediator_report.collect` returns.
 
   Returns:
     A `tff.learning.templates.ClientWorkProcess`.
@@ -97,7 +102,7 @@ def build_mediator_client_work(
     model = _functional_model(model_fn, optimizer, options)
   else:
     model = _variable_model(model_fn, optimizer, options)
-  data_type = _mediator_type(model.input_spec, options)
+  data_type = _mediator_type(model.input_spec, options, report_mediators)
 
   @tff.tensorflow.computation(
       server_state.send.type_signature.result, model.weights_type, data_type
@@ -111,7 +116,7 @@ def build_mediator_client_work(
         options,
     )
     return mediator_update(
-        sent, initial_weights, *_clients_and_order(mediator_data, options)
+        sent, initial_weights, *_clients_and_order(mediator_data)
     )
 
   @tff.federated_computation(
@@ -132,6 +137,9 @@ def build_mediator_client_work(
         outputs.model_metrics,
         outputs.chain_metrics,
         tff.federated_map(server_state.measure, state),
+        mediator_report.collect(outputs.result, mediator_data['mediator'])
+        if report_mediators
+        else None,
     )
     state = server_state.after_round(
         state, outputs.state_change, outputs.result.update_weight
@@ -198,30 +206,33 @@ def _functional_model(
 
 
 def _mediator_type(
-    input_spec: Any, options: chain_options.ChainOptions
+    input_spec: Any, options: chain_options.ChainOptions, has_number: bool
 ) -> tff.types.Type:
   """Returns the type of a mediator's data.
 
   `<B*, ..., B*>`, the batches of gamma clients; where the clients' order comes
   with the data, `<order=int32[gamma]*,clients=<B*, ..., B*>>`, one order for
-  each of E_m passes. (A sequence: TFF takes nothing else as clients' data.)
+  each of E_m passes. The mediator's number is under `mediator`. (Sequences: TFF
+  takes nothing else as clients' data.)
   """
   sequence_type = tff.SequenceType(tff.types.tensorflow_to_type(input_spec))
   clients_type = tff.types.to_type((sequence_type,) * options.max_clients)
-  if not options.is_reshuffled:
+  if not (options.is_reshuffled or has_number):
     return clients_type
-  order_type = tff.TensorType(np.int32, [options.max_clients])
-  return tff.types.to_type(
-      collections.OrderedDict(
-          order=tff.SequenceType(order_type), clients=clients_type
-      )
-  )
-
-
-def _clients_and_order(mediator_data, options: chain_options.ChainOptions):
-  """Returns the clients' datasets and their order, None for as they stand."""
+  parts = collections.OrderedDict()
   if options.is_reshuffled:
-    return mediator_data['clients'], mediator_data['order']
+    order_type = tff.TensorType(np.int32, [options.max_clients])
+    parts['order'] = tff.SequenceType(order_type)
+  parts['clients'] = clients_type
+  if has_number:
+    parts['mediator'] = tff.SequenceType(np.int32)
+  return tff.types.to_type(parts)
+
+
+def _clients_and_order(mediator_data):
+  """Returns the clients' datasets and their order, None for as they stand."""
+  if isinstance(mediator_data, collections.OrderedDict):
+    return mediator_data['clients'], mediator_data.get('order')
   return mediator_data, None
 
 
@@ -231,6 +242,7 @@ def _aggregate(
     model_metrics: tff.Value,
     chain_metrics: tff.Value,
     round_metrics: tff.Value,
+    report: Optional[tff.Value],
 ) -> tff.Value:
   """Returns the measurements: FedAvg's `train`, `chain`, and the round's.
 
@@ -250,6 +262,7 @@ def _aggregate(
       collections.OrderedDict(
           train=metrics_aggregator(finalizers)(model_metrics),
           chain=metrics_aggregator(chain_finalizers)(chain_metrics),
+          **({} if report is None else dict(mediators=report)),
           **{
               name: round_metrics[name]
               for name in tff.structure.name_list(

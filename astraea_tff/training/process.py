@@ -9,6 +9,7 @@ from astraea_tff import arguments
 from astraea_tff.training import aggregation
 from astraea_tff.training import chain_options
 from astraea_tff.training import mediator
+from astraea_tff.training import mediator_report
 from astraea_tff.training import mediator_optimizer as mediator_optimizer_lib
 from astraea_tff.training import round_hparams
 from astraea_tff.training import server_state as server_state_lib
@@ -28,6 +29,7 @@ def compose_astraea(
         tff.aggregators.WeightedAggregationFactory
     ] = None,
     metrics_aggregator: Optional[Any] = None,
+    report_mediators: bool = False,
     **chain_arguments: Any,
 ) -> tff.learning.templates.LearningProcess:
   """Composes the learning process of `astraea_tff.build_weighted_astraea`.
@@ -43,6 +45,7 @@ def compose_astraea(
     model_distributor: As there.
     model_aggregator: As there.
     metrics_aggregator: As there.
+    report_mediators: As there.
     **chain_arguments: The fields of `chain_options.ChainOptions`.
 
   Raises:
@@ -56,6 +59,7 @@ def compose_astraea(
       client_weighting,
       model_aggregator,
   )
+  arguments.check_type(report_mediators, '`report_mediators`', bool)
   options = chain_options.ChainOptions(**chain_arguments)
   if hparams is None:
     is_functional = isinstance(model_fn, tff.learning.models.FunctionalModel)
@@ -95,19 +99,26 @@ def compose_astraea(
         options.keep_mediator_state,
     )
 
+  client_work = mediator.build_mediator_client_work(
+      model_fn,
+      client_optimizer_fn,
+      server_state,
+      mediator_optimizer,
+      client_weighting,
+      metrics_aggregator,
+      options,
+      report_mediators,
+  )
+  aggregator = _create_aggregator(
+      model_aggregator, model_weights_type.trainable
+  )
+  if report_mediators:
+    mediator_report.check_allowed(aggregator, client_work)
   return tff.learning.templates.compose_learning_process(
       initial_model_weights_fn,
       model_distributor,
-      mediator.build_mediator_client_work(
-          model_fn,
-          client_optimizer_fn,
-          server_state,
-          mediator_optimizer,
-          client_weighting,
-          metrics_aggregator,
-          options,
-      ),
-      _create_aggregator(model_aggregator, model_weights_type.trainable),
+      client_work,
+      aggregator,
       tff.learning.templates.build_apply_optimizer_finalizer(
           server_optimizer_fn, model_weights_type
       ),

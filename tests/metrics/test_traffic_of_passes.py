@@ -5,13 +5,13 @@ import pytest
 from astraea_tff.metrics import traffic
 
 
-def by_hand(size, state, clients, passes):
+def by_hand(size, state, clients, passes, kept=0):
   """The model goes there and back at every hop, the state between visits."""
   total = 0
   for num_clients, num_passes in zip(clients, passes):
     visits = num_clients * num_passes
     if visits:
-      total += 2 * size  # Server to mediator and back.
+      total += 2 * (size + kept)  # Server to mediator and back.
       total += 2 * size * visits
       total += 2 * state * (visits - 1)
   return total
@@ -24,8 +24,8 @@ def by_hand(size, state, clients, passes):
 def test_traffic_of_three_mediators_of_5_3_and_1_clients(passes, state):
   assert traffic.astraea_round_bytes(
       7, 9, 5, passes, carry_optimizer_state_bytes=state,
-      clients_per_mediator=[5, 3, 1],
-  ) == by_hand(7, state, [5, 3, 1], passes)
+      mediator_state_bytes=11, clients_per_mediator=[5, 3, 1],
+  ) == by_hand(7, state, [5, 3, 1], passes, kept=11)
 
 
 def test_a_mediator_without_clients_costs_nothing():
