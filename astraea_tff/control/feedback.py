@@ -130,7 +130,7 @@ class ClassFeedback:
       TypeError: An argument has a wrong type.
       ValueError: The plan has other classes, or a number is out of its range.
     """
-    arguments.check_type('plan', plan, plan_lib.AugmentationPlan)
+    arguments.check_type(plan, '`plan`', plan_lib.AugmentationPlan)
     if plan.copies.shape != self._recall.shape:
       raise ValueError(
           f'`plan` must be of {len(self._recall)} classes, got one of'
