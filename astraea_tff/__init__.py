@@ -10,6 +10,8 @@ from astraea_tff.augmentation.one_client import augment
 from astraea_tff.augmentation.plan import augmentation_plan
 from astraea_tff.augmentation.plan import AugmentationPlan
 from astraea_tff.augmentation.transforms.affine import AffineTransform
+from astraea_tff.augmentation.transforms.tabular import TabularTransform
+from astraea_tff.augmentation.transforms.text import TextTransform
 from astraea_tff.clients.batches import BatchedClients
 from astraea_tff.clients.by_id import ClientsById
 from astraea_tff.clients.by_id import read_by_id

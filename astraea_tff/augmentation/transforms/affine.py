@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from astraea_tff import arguments
+from astraea_tff.augmentation.transforms import checks
 from astraea_tff import randomness
 
 _FILL_MODES = ('nearest', 'constant', 'reflect')
@@ -41,15 +42,6 @@ def _check_images(images: tf.Tensor) -> None:
         '`images` must have shape [B, H, W, C] with H, W and C known, got '
         f'{images.shape}; give a single image or a channel its own axis with '
         '`tf.newaxis`.'
-    )
-
-
-def _check_seed(seed: tf.Tensor) -> None:
-  """Raises unless `seed` is int32 or int64 `[2]`."""
-  if seed.dtype not in (tf.int32, tf.int64) or seed.shape != [2]:
-    raise ValueError(
-        '`seed` must be two int32 or int64 numbers, as for '
-        f'`tf.random.stateless_uniform`, got {seed.dtype.name} {seed.shape}.'
     )
 
 
@@ -170,7 +162,7 @@ class AffineTransform:
     it and the longer the more operations there are; hence vectors, no slices.
     """
     seed = tf.convert_to_tensor(seed)
-    _check_seed(seed)
+    checks.check_seed(seed)
     largest = np.array(
         [
             self.shift * width,
