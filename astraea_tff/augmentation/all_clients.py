@@ -7,7 +7,7 @@ in every epoch and nothing is stored.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 import copy
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 import tensorflow as tf
@@ -36,7 +36,8 @@ class FreshlyAugmentedClients(Sequence):
       plan: plan_lib.AugmentationPlan,
       *,
       seed: one_client.Seed,
-      transform: one_client.Transform = one_client.DEFAULT_TRANSFORM,
+      transform: Optional[one_client.Transform] = None,
+      label_fn: Optional[elements.LabelFn] = None,
   ):
     """Initializes the clients; see `augment` for what is raised.
 
@@ -45,11 +46,12 @@ class FreshlyAugmentedClients(Sequence):
       plan: The server's plan.
       seed: The run's seed.
       transform: As for `augment`.
+      label_fn: As for `augment`.
     """
-    _check_clients(clients)
+    _check_clients(clients, transform, label_fn)
     self._clients = clients
     self._augment_dataset = one_client.augment_dataset_fn(
-        plan, transform, True
+        plan, transform, True, label_fn
     )
     self._seed = randomness.check_seed(seed)
     self._round_num = 0
@@ -95,8 +97,9 @@ def augment_clients(
     plan: plan_lib.AugmentationPlan,
     *,
     seed: one_client.Seed,
-    transform: one_client.Transform = one_client.DEFAULT_TRANSFORM,
+    transform: Optional[one_client.Transform] = None,
     fresh_every_epoch: bool = False,
+    label_fn: Optional[elements.LabelFn] = None,
 ) -> Union[
     list[tf.data.Dataset],
     FreshlyAugmentedClients,
@@ -121,6 +124,7 @@ def augment_clients(
     seed: The run's seed.
     transform: As for `augment`.
     fresh_every_epoch: As for `augment`.
+    label_fn: As for `augment`.
 
   Returns:
     The augmented clients, with the elements' structure unchanged.
@@ -136,17 +140,22 @@ def augment_clients(
       outside [0, N). The message names it, and the file where it is known.
   """
   if isinstance(clients, tff.simulation.datasets.ClientData):
+    _check_elements(clients.element_type_structure, transform, label_fn)
     return _augment_client_data(
         clients,
-        one_client.augment_dataset_fn(plan, transform, fresh_every_epoch),
+        one_client.augment_dataset_fn(
+            plan, transform, fresh_every_epoch, label_fn
+        ),
         randomness.seed_pair(randomness.check_seed(seed)),
     )
   if fresh_every_epoch:
     return FreshlyAugmentedClients(
-        clients, plan, seed=seed, transform=transform
+        clients, plan, seed=seed, transform=transform, label_fn=label_fn
     )
-  _check_clients(clients)
-  examples = augmented_examples(clients, plan, seed=seed, transform=transform)
+  _check_clients(clients, transform, label_fn)
+  examples = augmented_examples(
+      clients, plan, seed=seed, transform=transform, label_fn=label_fn
+  )
   return [
       tf.data.Dataset.from_tensor_slices(
           tf.nest.pack_sequence_as(dataset.element_spec, columns)
@@ -160,7 +169,8 @@ def augmented_examples(
     plan: plan_lib.AugmentationPlan,
     *,
     seed: one_client.Seed,
-    transform: one_client.Transform = one_client.DEFAULT_TRANSFORM,
+    transform: Optional[one_client.Transform] = None,
+    label_fn: Optional[elements.LabelFn] = None,
 ) -> Iterator[list[np.ndarray]]:
   """Augments one client after another, to be stored: Algorithm 2, lines 8-12.
 
@@ -171,9 +181,11 @@ def augmented_examples(
     plan: The server's plan.
     seed: The run's seed.
     transform: As for `augment`.
+    label_fn: As for `augment`.
 
   Yields:
-    A client's images `[n, H, W, C]` and labels `[n]`, copies included.
+    The parts of a client's examples `[n, ...]`, as `tf.nest.flatten` orders
+    them, copies included: for images `[n, H, W, C]` and labels `[n]`.
   """
   seed = randomness.check_seed(seed)
   # Batches of many sizes come from the clients; one trace is for all of them.
@@ -184,12 +196,13 @@ def augmented_examples(
   )
   for client, dataset in enumerate(clients):
     pair = randomness.seed_pair((*seed, client))
-    yield _augment_now(f'clients[{client}]', dataset, plan, augment_batch, pair)
+    yield _augment_now(
+        f'clients[{client}]', dataset, plan, augment_batch, pair, label_fn
+    )
 
 
 def _augment_client_data(clients, augment_dataset, pair):
   """Returns a `ClientData` whose datasets are augmented as they are read."""
-  elements.check_elements(clients.element_type_structure)
 
   def augmented_dataset(client_id):
     return augment_dataset(
@@ -208,8 +221,9 @@ def _augment_now(
     plan: plan_lib.AugmentationPlan,
     augment_batch: Callable[..., Any],
     pair: np.ndarray,
+    label_fn: Optional[elements.LabelFn],
 ) -> list[np.ndarray]:
-  """Returns the images and labels that `augment` gives, computed now.
+  """Returns the parts of what `augment` gives, computed now.
 
   Not by reading what `augment` returns, as starting that pipeline takes several
   times as long as augmenting one client.
@@ -219,10 +233,12 @@ def _augment_now(
   augmented = [
       [
           np.empty([0, *spec.shape], spec.dtype.as_numpy_dtype)
-          for spec in elements.image_and_label(structure)
+          for spec in tf.nest.flatten(structure)
       ]
   ]
   limit = client_errors.ExampleLimit(client, dataset)
+  if label_fn is not None:
+    dataset = elements.with_classes(dataset, label_fn)
   batches = dataset.batch(one_client.batch_size(plan, structure))
   # Where tf.data computes: another device may round otherwise, and would let
   # a label outside [0, N) pass.
@@ -231,13 +247,22 @@ def _augment_now(
   ):
     draw = one_client.seed_draw(pair)
     for key, batch in batches.enumerate():
-      images, labels = elements.image_and_label(batch)
-      limit.add(len(labels))
-      augmented.append(augment_batch(draw, key, images, labels))
+      parts = [batch] if label_fn is None else batch
+      limit.add(len(tf.nest.flatten(parts)[-1]))
+      augmented.append(augment_batch(draw, key, *parts))
   return [np.concatenate(column) for column in zip(*augmented)]
 
 
-def _check_clients(clients: Any) -> None:
+def _check_elements(structure, transform, label_fn) -> None:
+  """Raises unless clients' elements go with the other arguments."""
+  elements.check_elements(
+      structure,
+      has_transform=transform is not None,
+      has_label_fn=label_fn is not None,
+  )
+
+
+def _check_clients(clients: Any, transform: Any, label_fn: Any) -> None:
   """Refuses what is no sequence of datasets that are alike and end."""
   if not isinstance(clients, Sequence):
     raise TypeError(
@@ -252,7 +277,7 @@ def _check_clients(clients: Any) -> None:
           f'{type(dataset).__name__}.'
       )
     try:
-      elements.check_elements(dataset.element_spec)
+      _check_elements(dataset.element_spec, transform, label_fn)
     except (TypeError, ValueError) as error:
       raise type(error)(f'`clients[{client}]`: {error}') from error
     client_errors.check_ends(f'`clients[{client}]`', dataset)

@@ -1,56 +1,174 @@
-"""The elements that augmentation takes: an image and a label each."""
+"""The elements that augmentation takes: single examples, features and a label.
 
-from collections.abc import Mapping
+Features are a tensor, or any structure of them that a Keras model takes. Their
+kind says which random transform suits them where none is given.
+"""
+
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
 
+from astraea_tff.augmentation.transforms import affine
+from astraea_tff.augmentation.transforms import tabular
 from astraea_tff.clients import client_errors
 
-_KEYS = ({'x', 'y'}, {'image', 'label'})
+# From an element to the class it counts for, an integer [].
+LabelFn = Callable[[Any], Any]
+
+_FEATURES_KEYS = {'y': 'x', 'label': 'image'}
 
 
-def image_and_label(element: Any) -> list[Any]:
-  """Returns the two parts of a checked element, or batch, or `element_spec`."""
-  # Flattening sorts the keys of a mapping; in both pairs of `_KEYS` the image
-  # is then first, as in a tuple.
-  return tf.nest.flatten(element)
+def features_and_label(element: Any) -> tuple[Any, Any]:
+  """Returns the two parts of a checked element, or batch, or `element_spec`.
+
+  Flattened one after another they are what `tf.nest.flatten` makes of the
+  element, since it sorts the keys of a mapping.
+  """
+  if not isinstance(element, Mapping):
+    features, label = element
+    return features, label
+  (label_key,) = set(element) & set(_FEATURES_KEYS)
+  return element[_FEATURES_KEYS[label_key]], element[label_key]
 
 
-def check_elements(structure: Any) -> None:
-  """Raises unless elements are single examples as `augment` takes them."""
+def check_elements(
+    structure: Any, *, has_transform: bool = False, has_label_fn: bool = False
+) -> None:
+  """Raises unless elements are single examples as `augment` takes them.
+
+  Args:
+    structure: The `element_spec` of a dataset.
+    has_transform: Whether a transform is given, so that features of any kind
+      will do.
+    has_label_fn: Whether a `label_fn` is given, so that labels of any kind will
+      do.
+
+  Raises:
+    TypeError: The features or the label have a wrong dtype.
+    ValueError: Elements have another structure, or are batches.
+  """
   if isinstance(structure, Mapping):
-    known = set(structure) in _KEYS
+    known = set(structure) in [set(pair) for pair in _FEATURES_KEYS.items()]
   else:
     known = isinstance(structure, tuple) and len(structure) == 2
-  specs = tf.nest.flatten(structure)
-  if (
-      not known
-      or len(specs) != 2
-      or not all(isinstance(spec, tf.TensorSpec) for spec in specs)
+  if not known or not all(
+      isinstance(spec, tf.TensorSpec) for spec in tf.nest.flatten(structure)
   ):
     raise ValueError(
-        'Elements of the dataset must be (image, label) or a mapping with the '
-        "keys 'x' and 'y', or 'image' and 'label', got "
+        'Elements of the dataset must be (features, label) or a mapping with '
+        "the keys 'x' and 'y', or 'image' and 'label', of dense tensors, got "
         f'{client_errors.describe(structure)}; bring them to one of these with '
         '`map()`.'
     )
-  image, label = specs
-  if label.shape.rank != 0 or image.shape.rank != 3:
-    raise ValueError(
-        'Elements of the dataset must be single examples with an image [H, W, '
-        f'C] and a label [], got an image {image.shape} and a label '
-        f'{label.shape}; `unbatch()` batches, and give images without channels '
-        'an axis for them.'
-    )
-  if not image.shape.is_fully_defined():
-    raise ValueError(
-        'Images must have a known size, got '
-        f'{image.shape}; resize them, or state it with `tf.ensure_shape`.'
-    )
-  if image.dtype != tf.uint8 and not image.dtype.is_floating:
+  features, label = features_and_label(structure)
+  if not has_label_fn:
+    _check_label(features, label)
+  for spec in tf.nest.flatten(structure):
+    if not spec.shape.is_fully_defined():
+      raise ValueError(
+          'The parts of an element must have a known size, got '
+          f'{spec.shape}; resize or pad them, or state it with '
+          '`tf.ensure_shape`.'
+      )
+  if not has_transform:
+    default_transform(features)
+
+
+def default_transform(features: Any) -> Callable[..., Any]:
+  """Returns the random transform that suits features of their kind.
+
+  Args:
+    features: The `tf.TensorSpec`s of one example's features.
+
+  Returns:
+    An `AffineTransform` for an image `[H, W, C]`, uint8 or float; a
+    `TabularTransform` for a row of a table: numbers or vectors of which some
+    are floats and any others categories.
+
+  Raises:
+    TypeError: The features are integers of some other kind.
+    ValueError: The features are of some other kind.
+  """
+  leaves = tf.nest.flatten(features)
+  if isinstance(features, tf.TensorSpec) and features.shape.rank == 3:
+    if features.dtype != tf.uint8 and not features.dtype.is_floating:
+      raise TypeError(
+          'Images must be uint8 or of a float dtype, got '
+          f'{features.dtype.name}.'
+      )
+    return affine.AffineTransform()
+  if all(leaf.shape.rank < 2 for leaf in leaves):
+    if any(leaf.dtype.is_floating for leaf in leaves):
+      return tabular.TabularTransform()
     raise TypeError(
-        f'Images must be uint8 or of a float dtype, got {image.dtype.name}.'
+        'Features without a float could be token ids as well as categories, '
+        f'got {client_errors.describe(features)}; say which: give '
+        '`transform=TextTransform(...)` for token ids, cast quantities to float32, or give a function.'
+    )
+  raise ValueError(
+      'Features of which it is known how to transform them are images '
+      '[H, W, C] and rows of a table, numbers or vectors, got '
+      f'{features}; give images without channels an axis for them, or give '
+      '`transform`, such as TabularTransform() for a window of measurements.'
+  )
+
+
+def with_classes(
+    dataset: tf.data.Dataset, label_fn: LabelFn
+) -> tf.data.Dataset:
+  """Pairs a checked dataset's elements with what `label_fn` makes of them.
+
+  Args:
+    dataset: Single examples.
+    label_fn: The class for which an example counts.
+
+  Returns:
+    A dataset of `(element, class)`.
+
+  Raises:
+    TypeError: The class is no integer.
+    ValueError: The class is no single number.
+  """
+  is_tuple = type(dataset.element_spec) is tuple
+  # With its conditions on tensors in the graph.
+  class_of = tf.function(lambda element: label_fn(element))
+
+  def pair(*parts):
+    element = parts if is_tuple else parts[0]
+    label = tf.convert_to_tensor(class_of(element))
+    if not label.dtype.is_integer:
+      raise TypeError(
+          f'`label_fn` must return an integer, got {label.dtype.name}.'
+      )
+    if label.shape.rank != 0:
+      raise ValueError(
+          '`label_fn` must return one class [] for an example, got '
+          f'{label.shape}.'
+      )
+    return element, label
+
+  return dataset.map(pair)
+
+
+def _check_label(features, label):
+  """Raises unless the label is an integer [] beside single features."""
+  shapes = [leaf.shape for leaf in tf.nest.flatten(features)]
+  if not isinstance(label, tf.TensorSpec):
+    raise ValueError(
+        'A label must be one integer [], got '
+        f'{client_errors.describe(label)}; say with `label_fn` for which class '
+        'an example counts.'
+    )
+  if label.shape.rank != 0:
+    raise ValueError(
+        'Elements of the dataset must be single examples with a label [], got '
+        f'features {shapes} and a label {label.shape}; `unbatch()` batches, '
+        'and say with `label_fn` for which class an example counts if its '
+        'label is no single integer.'
     )
   if not label.dtype.is_integer:
-    raise TypeError(f'Labels must be integers, got {label.dtype.name}.')
+    raise TypeError(
+        f'Labels must be integers, got {label.dtype.name}; cast them, or say '
+        'with `label_fn` for which class an example counts.'
+    )

@@ -8,19 +8,18 @@ after augmenting (line 13); `astraea_tff.BatchedClients` does.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 import tensorflow as tf
 
+from astraea_tff.augmentation import copying
 from astraea_tff.augmentation import elements
 from astraea_tff.augmentation import plan as plan_lib
 from astraea_tff.augmentation.transforms import affine
 from astraea_tff import randomness
 
-# Images of a batch uint8 or float [B, H, W, C] and a stateless seed int64 [2],
-# to as many images of the same dtype.
-Transform = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+Transform = copying.Transform
 # One number, or several that name the draw together: (run, client, round).
 Seed = Union[int, Sequence[int]]
 
@@ -35,8 +34,9 @@ def augment(
     plan: plan_lib.AugmentationPlan,
     *,
     seed: Seed,
-    transform: Transform = DEFAULT_TRANSFORM,
+    transform: Optional[Transform] = None,
     fresh_every_epoch: bool = False,
+    label_fn: Optional[elements.LabelFn] = None,
 ) -> tf.data.Dataset:
   """Augments one client's dataset: Algorithm 2, lines 9 to 12.
 
@@ -47,14 +47,20 @@ def augment(
   therefore have an order that stays: shuffle afterwards.
 
   Args:
-    dataset: Single examples, not batches: `(image, label)`, or a mapping with
-      the keys 'x' and 'y', or 'image' and 'label'. Images are uint8 or float
-      `[H, W, C]`, labels integers `[]` in [0, N).
+    dataset: Single examples, not batches: `(features, label)`, or a mapping
+      with the keys 'x' and 'y', or 'image' and 'label'. Features are a tensor
+      or any structure of them, of known sizes; labels are integers `[]` in
+      [0, N), unless there is a `label_fn`.
     plan: The server's plan.
     seed: An integer, or several that together name the client's draws, such as
       `(run seed, client index)`.
-    transform: Takes images `[B, H, W, C]` and a stateless seed `int64 [2]`,
-      and returns as many of the same dtype and size, each with its own draws.
+    transform: Takes features `[B, ...]` and a stateless seed `int64 [2]`, and
+      returns as many of the same dtypes and sizes, each with its own draws. One
+      with a method `copy_rows` is asked for the copies that way, as a
+      `TabularTransform`, which needs the classes and the other examples too.
+      None chooses by the features: an `AffineTransform` for images `[H, W, C]`,
+      uint8 or float; a `TabularTransform` for vectors and numbers some of which
+      are floats. Other features, such as token ids, need one that is given.
     fresh_every_epoch: False: every reading gives the same examples, in this
       process and in others. (A worker built with other processor instructions
       may round a rare pixel the other way.) True: every reading, and every
@@ -62,30 +68,41 @@ def augment(
       that the seed determines. The sequence starts again wherever the dataset
       is sent to; see `FreshlyAugmentedClients` for draws that also differ
       between rounds.
+    label_fn: Maps an element to the class in [0, N) that it counts for, an
+      integer `[]`, in the dataset's graph: for labels that are no class, such
+      as a value, several tags or the next words. Copies keep their labels.
 
   Returns:
     A dataset with the `element_spec` of `dataset`. Reading it fails with an
     `InvalidArgumentError` at a label outside [0, N).
 
   Raises:
-    TypeError: An argument, the image or the label has a wrong type.
+    TypeError: An argument, the features or the label have a wrong type.
     ValueError: The elements of `dataset` have another structure or are batches,
-      or `transform` changes the dtype or the size of images.
+      there is no default for their features, or `transform` changes the dtype
+      or the size of features.
   """
   if not isinstance(dataset, tf.data.Dataset):
     raise TypeError(
         '`dataset` must be a tf.data.Dataset, got '
         f'{type(dataset).__name__}.'
     )
-  elements.check_elements(dataset.element_spec)
+  elements.check_elements(
+      dataset.element_spec,
+      has_transform=transform is not None,
+      has_label_fn=label_fn is not None,
+  )
   pair = randomness.seed_pair(randomness.check_seed(seed))
-  return augment_dataset_fn(plan, transform, fresh_every_epoch)(dataset, pair)
+  return augment_dataset_fn(plan, transform, fresh_every_epoch, label_fn)(
+      dataset, pair
+  )
 
 
 def augment_dataset_fn(
     plan: plan_lib.AugmentationPlan,
-    transform: Transform,
+    transform: Optional[Transform],
     fresh_every_epoch: bool,
+    label_fn: Optional[elements.LabelFn] = None,
 ) -> Callable[[tf.data.Dataset, Any], tf.data.Dataset]:
   """Returns a function that augments a checked dataset.
 
@@ -93,6 +110,7 @@ def augment_dataset_fn(
     plan: The server's plan.
     transform: As for `augment`.
     fresh_every_epoch: As for `augment`.
+    label_fn: As for `augment`.
 
   Returns:
     A `tf.function` of a dataset and the seed of its draws, int64 `[2]`. The
@@ -116,12 +134,14 @@ def augment_dataset_fn(
 
     def augment_element(key, batch):
       augmented = augment_batch(
-          draw, key, *elements.image_and_label(batch)
+          draw, key, *([batch] if label_fn is None else batch)
       )
       return tf.data.Dataset.from_tensor_slices(
           tf.nest.pack_sequence_as(structure, augmented)
       )
 
+    if label_fn is not None:
+      dataset = elements.with_classes(dataset, label_fn)
     batches = dataset.batch(batch_size(plan, structure))
     return tf.data.Dataset.zip((keys, batches)).flat_map(augment_element)
 
@@ -130,8 +150,11 @@ def augment_dataset_fn(
 
 def batch_size(plan: plan_lib.AugmentationPlan, element_spec: Any) -> int:
   """Returns how many of a checked dataset's examples are augmented at once."""
-  image, _ = elements.image_and_label(element_spec)
-  most_bytes = 4 * image.shape.num_elements() * plan.copies.max()
+  features, _ = elements.features_and_label(element_spec)
+  numbers = sum(
+      leaf.shape.num_elements() for leaf in tf.nest.flatten(features)
+  )
+  most_bytes = 4 * numbers * plan.copies.max()
   return int(np.clip(_BATCH_BYTES / most_bytes, 1, _LARGEST_BATCH))
 
 
@@ -145,7 +168,7 @@ def seed_draw(pair: Any) -> tf.Tensor:
 
 
 def augment_batch_fn(
-    plan: plan_lib.AugmentationPlan, transform: Transform
+    plan: plan_lib.AugmentationPlan, transform: Optional[Transform]
 ) -> Callable[..., list[tf.Tensor]]:
   """Returns a function that augments a batch.
 
@@ -155,35 +178,38 @@ def augment_batch_fn(
 
   Returns:
     A function of a dataset's `seed_draw` int64 `[]`, the batch's key int64
-    `[]`, images `[B, H, W, C]` and labels `[B]`. It returns the images and
-    labels followed by those of the copies.
+    `[]`, a batch of elements and, if these are not its labels, their classes
+    `[B]`. It returns the parts of the batch, as `tf.nest.flatten` orders them,
+    each followed by those of the copies.
 
   Raises:
     TypeError: `plan` is no plan, or `transform` is not callable.
   """
   _check_arguments(plan, transform)
-  if not isinstance(transform, affine.AffineTransform):
-    # Ours has no conditions on tensors, and every function in a pipeline costs
-    # time at each client that it is opened for.
-    transform = _convert(transform)
+  given = None if transform is None else copying.copy_rows_fn(transform)
   draw_rows = _draw_rows_fn(plan)
 
-  def augment_batch(draw, key, images, labels):
-    # One constant for all operations, for the same reason.
+  def augment_batch(draw, key, batch, classes=None):
+    features, label = elements.features_and_label(batch)
+    classes = label if classes is None else classes
+    # One constant for all operations: every one in a pipeline costs time at
+    # each client that it is opened for.
     rows_axis = tf.constant(0)
     draw_seed, transform_seed = tf.unstack(
         tf.random.split(tf.stack([draw, key]))
     )
-    rows = draw_rows(labels, draw_seed, rows_axis)
-    copies = tf.convert_to_tensor(
-        transform(tf.gather(images, rows, axis=rows_axis), transform_seed)
+    rows = draw_rows(classes, draw_seed, rows_axis)
+    copy_rows = given or copying.copy_rows_fn(
+        elements.default_transform(copying.one_of(features))
     )
-    copies = _check_copies(copies, images)
+    copies = copying.check_copies(
+        copy_rows(features, classes, rows, transform_seed, rows_axis), features
+    )
+    labels = tf.nest.flatten(label)
+    copies += [tf.gather(part, rows, axis=rows_axis) for part in labels]
     return [
-        tf.concat([images, copies], axis=rows_axis),
-        tf.concat(
-            [labels, tf.gather(labels, rows, axis=rows_axis)], axis=rows_axis
-        ),
+        tf.concat([part, copied], axis=rows_axis)
+        for part, copied in zip([*tf.nest.flatten(features), *labels], copies)
     ]
 
   return augment_batch
@@ -225,37 +251,8 @@ def _check_arguments(plan: Any, transform: Any) -> None:
         '`plan` must be an AugmentationPlan, as `augmentation_plan` returns, '
         f'got {type(plan).__name__}.'
     )
-  if not callable(transform):
+  if transform is not None and not callable(transform):
     raise TypeError(
-        '`transform` must be a function of images and a seed, got '
+        '`transform` must be a function of features and a seed, got '
         f'{transform!r}.'
     )
-
-
-def _check_copies(copies: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
-  """Returns what a transform made of images, if it may be put beside them."""
-  if copies.dtype != images.dtype or not copies.shape.is_compatible_with(
-      [None, *images.shape[1:]]
-  ):
-    raise ValueError(
-        '`transform` must return images of the dtype and size it was given, '
-        f'{images.dtype.name} {images.shape[1:]}, got {copies.dtype.name} '
-        f'{copies.shape[1:]}.'
-    )
-  if copies.shape[1:].is_fully_defined():
-    return copies
-  return tf.ensure_shape(copies, [None, *images.shape[1:]])
-
-
-def _convert(transform: Transform) -> Transform:
-  """Returns a user's transform with its conditions on tensors in the graph.
-
-  AutoGraph, which does that, stays out of the rest of an augmentation.
-  """
-
-  # With names of its own: TensorFlow complains of an argument called `_`.
-  @tf.function
-  def transform_images(images, seed):
-    return transform(images, seed)
-
-  return transform_images

@@ -293,12 +293,12 @@ BAD_ELEMENTS = {
     'three parts': (
         zeros([6, 6, 1]).map(lambda x, y: (x, y, y)),
         ValueError,
-        r'must be \(image, label\) or a mapping',
+        r'must be \(features, label\) or a mapping',
     ),
     'images alone': (
         zeros([6, 6, 1]).map(lambda x, y: x),
         ValueError,
-        r'must be \(image, label\) or a mapping',
+        r'must be \(features, label\) or a mapping',
     ),
     'other keys': (
         zeros([6, 6, 1]).map(lambda x, y: {'pixels': x, 'label': y}),
@@ -308,14 +308,14 @@ BAD_ELEMENTS = {
     'nested': (
         zeros([6, 6, 1]).map(lambda x, y: {'x': (x, x), 'y': y}),
         ValueError,
-        'must be .image, label. or a mapping',
+        'are images .* or give `transform`',
     ),
     'ragged': (
         zeros([6, 6, 1]).map(
             lambda x, y: (tf.RaggedTensor.from_row_lengths(x, [2, 4]), y)
         ),
         ValueError,
-        'must be .image, label. or a mapping',
+        'must be .features, label. or a mapping',
     ),
     'unknown size': (
         tf.data.Dataset.from_generator(
@@ -381,7 +381,7 @@ def test_refuses_a_seed_that_is_no_int(seed):
 )
 def test_refuses_a_transform_that_changes_dtype_or_size(transform):
   plan, dataset = augmentation_plan(support.COUNTS, 1), support.as_dataset([0, 1])
-  with pytest.raises(ValueError, match='`transform` must return images of the'):
+  with pytest.raises(ValueError, match='`transform` must return features of the'):
     augment(dataset, plan, seed=1, transform=transform)
 
 
@@ -426,7 +426,7 @@ def test_copies_and_their_transform_have_seeds_of_their_own():
   labels = np.repeat([0, 1, 2], [30, 40, 50])
   images = np.zeros([len(labels), 4, 1, 1])
   augmented, augmented_labels = one_client.augment_batch_fn(plan, write_seed)(
-      draw, key, tf.constant(images), tf.constant(labels)
+      draw, key, (tf.constant(images), tf.constant(labels))
   )
   seeds = augmented[len(labels):].numpy().reshape(-1, 4)
   np.testing.assert_array_equal(

@@ -1,0 +1,100 @@
+"""Copies of some examples of a batch, made by a random transform.
+
+Algorithm 2, line 11, for features of any structure.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from astraea_tff.augmentation.transforms import affine
+from astraea_tff.augmentation.transforms import tabular
+from astraea_tff.augmentation.transforms import text
+
+# Features of a batch and a stateless seed int64 [2], to as many features of the
+# same dtypes and sizes.
+Transform = Callable[[Any, tf.Tensor], Any]
+
+# They have no conditions on tensors.
+_OUR_TRANSFORMS = (
+    affine.AffineTransform,
+    tabular.TabularTransform,
+    text.TextTransform,
+)
+
+
+def copy_rows_fn(transform: Transform) -> Callable[..., Any]:
+  """Returns a function that makes transformed copies of rows.
+
+  It takes features `[B, ...]`, their classes `[B]`, the rows `[n]`, a seed
+  int64 `[2]` and the axis 0. AutoGraph, which brings a user's conditions on
+  tensors into the graph, stays out of the rest of an augmentation. Ours have
+  none, and every function in a pipeline costs time at each client that it is
+  opened for.
+  """
+  is_ours = isinstance(transform, _OUR_TRANSFORMS)
+  if hasattr(transform, 'copy_rows'):
+    method = transform.copy_rows
+    if not is_ours:
+      method = tf.function(method)
+    return lambda features, classes, rows, seed, axis: method(
+        features, classes, rows, seed
+    )
+  if not is_ours:
+    transform = _convert(transform)
+
+  def copy_rows(features, classes, rows, seed, axis):
+    del classes
+    return transform(
+        tf.nest.map_structure(
+            lambda part: tf.gather(part, rows, axis=axis), features
+        ),
+        seed,
+    )
+
+  return copy_rows
+
+
+def one_of(features: Any) -> Any:
+  """Returns the specs of one example's features."""
+  return tf.nest.map_structure(
+      lambda part: tf.TensorSpec(part.shape[1:], part.dtype), features
+  )
+
+
+def check_copies(copies: Any, features: Any) -> list[tf.Tensor]:
+  """Returns the parts of copies, or raises if they are not like `features`."""
+  try:
+    tf.nest.assert_same_structure(features, copies, check_types=False)
+  except (TypeError, ValueError) as error:
+    raise ValueError(
+        '`transform` must return features of the structure it was given, '
+        f'{one_of(features)}, got {copies}.'
+    ) from error
+  checked = []
+  for part, copied in zip(tf.nest.flatten(features), tf.nest.flatten(copies)):
+    copied = tf.convert_to_tensor(copied)
+    if copied.dtype != part.dtype or not copied.shape.is_compatible_with(
+        [None, *part.shape[1:]]
+    ):
+      raise ValueError(
+          '`transform` must return features of the dtype and size it was '
+          f'given, {part.dtype.name} {part.shape[1:]}, got '
+          f'{copied.dtype.name} {copied.shape[1:]}.'
+      )
+    if not copied.shape[1:].is_fully_defined():
+      copied = tf.ensure_shape(copied, [None, *part.shape[1:]])
+    checked.append(copied)
+  return checked
+
+
+def _convert(transform: Transform) -> Transform:
+  """Returns a user's transform with its conditions on tensors in the graph."""
+
+  # With names of its own: TensorFlow complains of an argument called `_`.
+  @tf.function
+  def transform_features(features, seed):
+    return transform(features, seed)
+
+  return transform_features
