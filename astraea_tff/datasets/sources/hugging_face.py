@@ -1,0 +1,142 @@
+"""Clients from a `datasets.Dataset` of Hugging Face.
+
+The caller loads it; nothing of that library is imported here. What is used of
+the dataset is `column_names`, `features` and `dataset[column]`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Optional
+
+import numpy as np
+
+from astraea_tff.datasets.sources import in_memory_clients
+
+
+class HuggingFaceClients(in_memory_clients.InMemoryClients):
+  """The clients of a `datasets.Dataset`.
+
+  Attributes:
+    class_names: The classes' names, if the label's column is a `ClassLabel`;
+      else None.
+  """
+
+  class_names: Optional[tuple[str, ...]] = None
+
+
+def from_hugging_face(
+    dataset: Any,
+    *,
+    client: str,
+    label: str,
+    features: Optional[Sequence[str]] = None,
+    encode: Optional[Callable[[Any], Any]] = None,
+) -> HuggingFaceClients:
+  """Makes clients of a `datasets.Dataset` with a column that names the client.
+
+  Args:
+    dataset: A `datasets.Dataset`, one split, as `datasets.load_dataset` returns
+      it with `split=`. All of its used columns come into memory.
+    client: The column that names the client.
+    label: The column of the label: integers, a `ClassLabel`, or floats (say
+      with `label_fn` which class one counts for).
+    features: The columns to learn from; by default all others.
+    encode: Turns an example's features into numbers of one shape, such as a
+      text into token ids: takes the value of the one column, or a mapping of
+      several, and returns an array or a mapping of arrays. None takes numbers,
+      lists of one length and images as they are.
+
+  Returns:
+    A `ClientData` of `(features, label)`, with an array for one column and a
+    mapping by column for several. `client_ids` are sorted by the values of the
+    column.
+
+  Raises:
+    TypeError: `dataset` is something else, such as all splits together.
+    ValueError: A column is missing, or its values are no numbers of one shape.
+      The message names the column.
+  """
+  names = getattr(dataset, 'column_names', None)
+  if isinstance(dataset, Mapping) or isinstance(names, Mapping):
+    raise TypeError(
+        '`dataset` must be one split, got all of '
+        f'{sorted(dataset)}; give dataset[{sorted(dataset)[0]!r}], for example.'
+    )
+  if names is None or not hasattr(dataset, '__getitem__'):
+    raise TypeError(
+        '`dataset` must be a datasets.Dataset of Hugging Face, got '
+        f'{type(dataset).__name__}.'
+    )
+  if features is None:
+    features = [name for name in names if name not in (client, label)]
+  for name in (client, label, *features):
+    if name not in names:
+      raise ValueError(
+          f'Column {name!r} is not in the dataset, which has {list(names)}.'
+      )
+  if not features:
+    raise ValueError(
+        f'`features` must name a column besides {client!r} and {label!r}.'
+    )
+  columns = {name: list(dataset[name]) for name in features}
+  labels = _as_numbers(list(dataset[label]), label, '')
+  is_integer = labels.dtype.kind in 'iub'
+  clients = in_memory_clients.group_by_client(
+      _client_names(list(dataset[client]), client),
+      (
+          _encode(columns, encode),
+          labels.astype(np.int64 if is_integer else np.float32),
+      ),
+      HuggingFaceClients,
+  )
+  # A ClassLabel's.
+  class_names = getattr(
+      (getattr(dataset, 'features', None) or {}).get(label), 'names', None
+  )
+  clients.class_names = None if class_names is None else tuple(class_names)
+  return clients
+
+
+def _client_names(values: list[Any], name: str) -> np.ndarray:
+  """Returns the clients of the examples, or raises."""
+  for row, value in enumerate(values):
+    if value is None:
+      raise ValueError(f'Column {name!r} names no client in row {row}.')
+  return np.array(values)
+
+
+def _encode(columns, encode) -> Any:
+  """Returns the features of all examples, an array or a mapping of arrays."""
+  hint = '; say with `encode` how to make them'
+  if encode is None:
+    arrays = {
+        name: _as_numbers(values, name, hint)
+        for name, values in columns.items()
+    }
+    return arrays if len(arrays) > 1 else next(iter(arrays.values()))
+  if len(columns) == 1:
+    encoded = [encode(value) for value in next(iter(columns.values()))]
+  else:
+    encoded = [
+        encode(dict(zip(columns, row))) for row in zip(*columns.values())
+    ]
+  if encoded and isinstance(encoded[0], Mapping):
+    return {
+        key: _as_numbers([row[key] for row in encoded], f'encode: {key}', '')
+        for key in encoded[0]
+    }
+  return _as_numbers(encoded, 'encode: ' + ', '.join(columns), '')
+
+
+def _as_numbers(values: list[Any], name: str, hint: str) -> np.ndarray:
+  """Returns a column as an array `[n, ...]`, or raises."""
+  try:
+    # Images become arrays one by one.
+    array = np.stack([np.asarray(value) for value in values])
+  except ValueError:
+    array = np.array(None)
+  if array.dtype.kind not in 'iufb':
+    raise ValueError(
+        f'Column {name!r} must hold numbers of one shape, got '
+        f'{values[0] if values else None!r:.60} first{hint}.'
+    )
+  return array.astype(np.float32) if array.dtype == np.float64 else array

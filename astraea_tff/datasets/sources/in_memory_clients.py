@@ -1,0 +1,144 @@
+"""Clients whose examples are arrays in memory, of any structure.
+
+`tff.simulation.datasets.TestClientData` keeps a dataset of each client in every
+computation, and asks all of them for the right one. Here the examples of all
+clients are one array of each part, of which a client has a slice.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_federated as tff
+
+
+class InMemoryClients(tff.simulation.datasets.ClientData):
+  """A `ClientData` of arrays; see `ClientData` for what it can do.
+
+  Where a worker reads clients by id, the arrays are part of the computation
+  that it is sent once, which may have 2 GB.
+  """
+
+  def __init__(
+      self, client_ids: Sequence[str], sizes: Sequence[int], examples: Any
+  ):
+    """Initializes the clients.
+
+    Args:
+      client_ids: K names, each a different one.
+      sizes: K numbers of examples.
+      examples: A structure of arrays `[n, ...]`: the examples of the first
+        client, followed by those of the second, and so on.
+
+    Raises:
+      ValueError: There are no clients, a name is there twice, or `sizes` do not
+        add up to n.
+    """
+    self._client_ids = [str(name) for name in client_ids]
+    self._places = {name: k for k, name in enumerate(self._client_ids)}
+    ends = np.cumsum(np.asarray(sizes, np.int64))
+    self._examples = tf.nest.map_structure(np.asarray, examples)
+    lengths = {len(part) for part in tf.nest.flatten(self._examples)}
+    if not self._client_ids:
+      raise ValueError('`client_ids` must name at least one client, got none.')
+    if len(self._places) < len(self._client_ids):
+      twice = next(
+          name
+          for k, name in enumerate(self._client_ids)
+          if self._places[name] != k
+      )
+      raise ValueError(f'`client_ids` must differ, got {twice!r} twice.')
+    if len(sizes) != len(self._client_ids) or lengths != {int(ends[-1])}:
+      raise ValueError(
+          f'`sizes` must say how the {sorted(lengths)} `examples` belong to '
+          f'{len(self._client_ids)} clients, got {sizes!r:.80}.'
+      )
+    self._bounds = np.stack([ends - sizes, ends], axis=1)
+
+  @property
+  def client_ids(self) -> list[str]:
+    """The clients' names, in the order in which they were given."""
+    return list(self._client_ids)
+
+  @property
+  def element_type_structure(self) -> Any:
+    """The `tf.TensorSpec`s of an example."""
+    return tf.nest.map_structure(
+        lambda part: tf.TensorSpec(
+            part.shape[1:],
+            tf.string if part.dtype.kind in 'OSU' else part.dtype,
+        ),
+        self._examples,
+    )
+
+  def create_tf_dataset_for_client(self, client_id: str) -> tf.data.Dataset:
+    """Returns a client's examples.
+
+    Args:
+      client_id: One of `client_ids`.
+
+    Returns:
+      A dataset of single examples.
+
+    Raises:
+      ValueError: There is no such client.
+    """
+    if client_id not in self._places:
+      raise ValueError(
+          f'{client_id!r} is not one of the {len(self._client_ids)} clients, '
+          f'the first of which is {self._client_ids[0]!r}.'
+      )
+    start, end = self._bounds[self._places[client_id]]
+    return tf.data.Dataset.from_tensor_slices(
+        tf.nest.map_structure(lambda part: part[start:end], self._examples)
+    )
+
+  @property
+  def serializable_dataset_fn(self):
+    """As `create_tf_dataset_for_client`, of a `tf.string []` in a graph."""
+    return self._dataset_of_id
+
+  def _dataset_of_id(self, client_id: Any) -> tf.data.Dataset:
+    if tf.executing_eagerly():
+      name = tf.convert_to_tensor(client_id).numpy().decode()
+      return self.create_tf_dataset_for_client(name)
+    number = len(self._client_ids)
+    is_client = tf.equal(client_id, self._client_ids)
+    # The number after the last for nobody, of which gathering then complains.
+    place = tf.reduce_min(tf.where(is_client, tf.range(number), number))
+    start, end = tf.unstack(
+        tf.gather(self._bounds, place, name='client_id_must_be_known')
+    )
+    return tf.data.Dataset.from_tensor_slices(
+        tf.nest.map_structure(
+            lambda part: tf.constant(part)[start:end], self._examples
+        )
+    )
+
+
+def group_by_client(
+    clients: np.ndarray,
+    examples: Any,
+    make: Callable[..., InMemoryClients] = InMemoryClients,
+) -> InMemoryClients:
+  """Brings together what belongs to one client.
+
+  Args:
+    clients: `[n]`, of each example the client that it belongs to.
+    examples: A structure of arrays `[n, ...]`.
+    make: What makes the clients, of the arguments of `InMemoryClients`.
+
+  Returns:
+    The clients, ordered by their values in `clients`; the examples of a client
+    stay in their order.
+  """
+  names, owners, sizes = np.unique(
+      clients, return_inverse=True, return_counts=True
+  )
+  order = np.argsort(owners, kind='stable')
+  return make(
+      [str(name) for name in names.tolist()],
+      sizes,
+      tf.nest.map_structure(lambda part: np.asarray(part)[order], examples),
+  )

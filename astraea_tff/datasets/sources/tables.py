@@ -1,0 +1,267 @@
+"""Clients from a table, one column of which names the client.
+
+Tables are read by Arrow, and a pandas DataFrame is turned into an Arrow table,
+so that pandas is needed by those only who have one.
+"""
+
+import collections
+from collections.abc import Mapping, Sequence
+import dataclasses
+import os
+import pathlib
+from typing import Any, Optional
+
+import numpy as np
+import pyarrow
+from pyarrow import csv
+from pyarrow import parquet
+
+from astraea_tff.datasets.sources import in_memory_clients
+
+# A pandas.DataFrame, a pyarrow.Table, or the path of a file.
+Table = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class TableColumns:
+  """How the columns of a table become features and labels.
+
+  Attributes:
+    label: The column of the labels.
+    numbers: The columns that are numbers.
+    categories: The columns that are categories, each with its values. A
+      category's number is its index among them.
+    class_names: The classes, if labels are named by them: a label is an index.
+      None: labels are the numbers of the column.
+  """
+
+  label: str
+  numbers: tuple[str, ...]
+  categories: Mapping[str, tuple[Any, ...]]
+  class_names: Optional[tuple[Any, ...]]
+
+  def encode(self, table: Table) -> tuple[Any, np.ndarray]:
+    """Returns the examples of a table, such as one for testing.
+
+    Args:
+      table: As for `from_table`; need not have the clients' column.
+
+    Returns:
+      Features `[n, ...]` and labels `[n]`, as in the clients' datasets.
+
+    Raises:
+      ValueError: A column is missing, or has missing or unknown values.
+    """
+    table, source = _read_table(table)
+    parts = collections.OrderedDict()
+    if self.numbers:
+      parts['numbers'] = np.stack(
+          [
+              _column(table, name, source).astype(np.float32)
+              for name in self.numbers
+          ],
+          axis=1,
+      )
+    if self.categories:
+      parts['categories'] = np.stack(
+          [
+              _indices(_column(table, name, source), known, name, source)
+              for name, known in self.categories.items()
+          ],
+          axis=1,
+      )
+    features = parts if len(parts) > 1 else next(iter(parts.values()))
+    labels = _column(table, self.label, source)
+    if self.class_names is not None:
+      return features, _indices(labels, self.class_names, self.label, source)
+    is_integer = labels.dtype.kind in 'iu'
+    return features, labels.astype(np.int64 if is_integer else np.float32)
+
+
+class TableClients(in_memory_clients.InMemoryClients):
+  """The clients of a table.
+
+  Attributes:
+    columns: How the columns became features and labels.
+  """
+
+  columns: TableColumns
+
+  @property
+  def class_names(self) -> Optional[tuple[Any, ...]]:
+    """The classes' names, or None if labels are numbers."""
+    return self.columns.class_names
+
+
+def from_table(
+    table: Table,
+    *,
+    client: str,
+    label: str,
+    features: Optional[Sequence[str]] = None,
+    categories: Sequence[str] = (),
+    class_names: Optional[Sequence[Any]] = None,
+) -> TableClients:
+  """Makes clients of a table with a row for each example.
+
+  Args:
+    table: A `pandas.DataFrame`, a `pyarrow.Table`, or the path of a file, CSV
+      (`.csv`, also compressed) or Parquet (`.parquet`).
+    client: The column that names the client.
+    label: The column of the label. Integers and floats stay what they are (say
+      with `label_fn` which class a float counts for); anything else, such as
+      texts, names a class.
+    features: The columns to learn from; by default all others.
+    categories: Those of them that are categories though they are numbers.
+      Texts, truth values and pandas' categories are that anyway.
+    class_names: The classes, of which a label names one; by default those that
+      there are, sorted, for labels that are no numbers.
+
+  Returns:
+    A `ClientData` of `(features, label)`. Features are float32 `[D]` or, if
+    there are categories, a mapping of `numbers` float32 `[D]` and `categories`
+    int32 `[C]`, or the latter alone. Labels are int32 `[]` for classes that
+    have names, else int64 or float32 `[]`. `client_ids` are sorted by the
+    values of the column.
+
+  Raises:
+    TypeError: `table` is something else, or a column is of a kind that is
+      neither numbers nor categories.
+    ValueError: A column is not there or named twice, or has missing values, or
+      the file is neither CSV nor Parquet. The message names the column.
+    OSError: The file cannot be read.
+  """
+  table, source = _read_table(table)
+  if features is None:
+    features = [n for n in table.column_names if n not in (client, label)]
+  names = [client, label, *features]
+  for name in names:
+    if names.count(name) > 1:
+      raise ValueError(
+          f'Column {name!r} must be one of the client, the label and the '
+          'features, and once, got it more often.'
+      )
+  if not features:
+    raise ValueError(
+        f'`features` must name a column besides {client!r} and {label!r}, got '
+        f'none; {source} has {table.column_names}.'
+    )
+  strange = [name for name in categories if name not in features]
+  if strange:
+    raise ValueError(
+        f'`categories` must be among the features, got {strange}.'
+    )
+  columns = {name: _column(table, name, source) for name in names}
+  is_number = {name: columns[name].dtype.kind in 'iuf' for name in names}
+  if class_names is None and not is_number[label]:
+    class_names = _values(columns[label], label, source)
+  numbers = [n for n in features if is_number[n] and n not in categories]
+  coding = TableColumns(
+      label=label,
+      numbers=tuple(numbers),
+      categories={
+          name: _values(columns[name], name, source)
+          for name in features
+          if name not in numbers
+      },
+      class_names=None if class_names is None else tuple(class_names),
+  )
+  clients = in_memory_clients.group_by_client(
+      columns[client], coding.encode(table), TableClients
+  )
+  clients.columns = coding
+  return clients
+
+
+def _read_table(table: Table) -> tuple[pyarrow.Table, str]:
+  """Returns an Arrow table, and what messages call it."""
+  if isinstance(table, pyarrow.Table):
+    return table, 'the table'
+  # Not with isinstance, for which pandas would have to be imported.
+  if type(table).__name__ == 'DataFrame' and hasattr(table, 'columns'):
+    return (
+        pyarrow.Table.from_pandas(table, preserve_index=False),
+        'the DataFrame',
+    )
+  if not isinstance(table, (str, os.PathLike)):
+    raise TypeError(
+        '`table` must be a pandas.DataFrame, a pyarrow.Table or the path of a '
+        f'CSV or Parquet file, got {type(table).__name__}.'
+    )
+  path = pathlib.Path(table).expanduser()
+  suffixes = path.suffixes
+  if not path.is_file():
+    raise FileNotFoundError(f'`table` names a file that is not there: {path}.')
+  try:
+    if '.parquet' in suffixes:
+      return parquet.read_table(path), str(path)
+    if '.csv' in suffixes:
+      return csv.read_csv(path), str(path)
+  except pyarrow.ArrowInvalid as error:
+    raise ValueError(f'{path} cannot be read as a table: {error}') from error
+  raise ValueError(
+      '`table` must be a .csv or a .parquet file, got '
+      f'{path}; read others with pandas and give the DataFrame.'
+  )
+
+
+def _column(table: pyarrow.Table, name: str, source: str) -> np.ndarray:
+  """Returns a column without missing values, or raises."""
+  if name not in table.column_names:
+    raise ValueError(
+        f'Column {name!r} is not in {source}, which has {table.column_names}.'
+    )
+  column = table.column(name)
+  if isinstance(column, pyarrow.ChunkedArray):
+    column = column.combine_chunks()
+  if isinstance(column, pyarrow.ChunkedArray):  # Without any chunk.
+    column = pyarrow.concat_arrays(column.chunks or [pyarrow.array([])])
+  if pyarrow.types.is_dictionary(column.type):
+    column = column.dictionary_decode()
+  if pyarrow.types.is_nested(column.type):
+    raise TypeError(
+        f'Column {name!r} of {source} must hold one value in a row, got '
+        f'{column.type}.'
+    )
+  if pyarrow.types.is_decimal(column.type):
+    column = column.cast(pyarrow.float64())
+  is_missing = np.asarray(column.is_null(nan_is_null=True))
+  if is_missing.any():
+    raise ValueError(
+        f'Column {name!r} of {source} must have a value in every row, but '
+        f'{is_missing.sum()} are missing, the first in row '
+        f'{int(is_missing.argmax())}; fill them in, or leave out the rows or '
+        'the column.'
+    )
+  values = column.to_numpy(zero_copy_only=False)
+  if values.dtype.kind not in 'iufbOUS':
+    raise TypeError(
+        f'Column {name!r} of {source} must hold numbers, texts or truth '
+        f'values, got {column.type}; turn it into numbers.'
+    )
+  return values
+
+
+def _values(column: np.ndarray, name: str, source: str) -> tuple[Any, ...]:
+  """Returns the sorted different values of a column."""
+  try:
+    return tuple(np.unique(column).tolist())
+  except TypeError as error:
+    raise TypeError(
+        f'Column {name!r} of {source} must hold values of one kind: {error}'
+    ) from error
+
+
+def _indices(
+    column: np.ndarray, known: Sequence[Any], name: str, source: str
+) -> np.ndarray:
+  """Returns the index of each value among the known ones, int32 `[n]`."""
+  places = {value: index for index, value in enumerate(known)}
+  values = column.tolist()
+  for row, value in enumerate(values):
+    if value not in places:
+      raise ValueError(
+          f'Column {name!r} of {source} has {value!r} in row {row}, which is '
+          f'none of {list(known)!r:.200}.'
+      )
+  return np.array([places[value] for value in values], np.int32)

@@ -1,0 +1,122 @@
+"""Clients from an object with the methods of a `datasets.Dataset`."""
+
+import types
+
+import numpy as np
+import PIL.Image
+import pytest
+
+import astraea_tff
+from astraea_tff import datasets
+
+
+class Dataset:
+  """What `from_hugging_face` uses of a `datasets.Dataset`."""
+
+  def __init__(self, features=None, **columns):
+    self.column_names = list(columns)
+    self.features = features or {name: None for name in columns}
+    self._columns = columns
+
+  def __getitem__(self, name):
+    return self._columns[name]
+
+
+def dataset(**changes):
+  return Dataset(**{
+      'user': ['b', 'a', 'b', 'b'],
+      'label': [0, 2, 1, 1],
+      'values': [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]],
+      **changes,
+  })
+
+
+def load(data, **arguments):
+  return datasets.from_hugging_face(
+      data, **{'client': 'user', 'label': 'label', **arguments}
+  )
+
+
+def read(clients, name):
+  return list(clients.create_tf_dataset_for_client(name).as_numpy_iterator())
+
+
+def test_a_column_of_numbers_is_an_array():
+  clients = load(dataset())
+  assert clients.client_ids == ['a', 'b'] and clients.class_names is None
+  ((features, label),) = read(clients, 'a')
+  np.testing.assert_array_equal(features, [3, 4])
+  assert features.dtype == np.float32 and label == 2 and label.dtype == np.int64
+  np.testing.assert_array_equal(
+      astraea_tff.label_counts(clients, 3), [[0, 0, 1], [1, 2, 0]]
+  )
+
+
+def test_class_names_come_from_the_class_label():
+  names = types.SimpleNamespace(names=['x', 'y', 'z'])
+  data = dataset(features={'label': names})
+  assert load(data, features=['values']).class_names == ('x', 'y', 'z')
+
+
+def test_several_columns_are_a_mapping():
+  clients = load(dataset(length=[4, 3, 2, 1]))
+  (features, _), *_ = read(clients, 'b')
+  assert set(features) == {'values', 'length'} and features['length'] == 4
+
+
+def test_images_become_arrays():
+  pixels = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), np.uint8)
+  images = [PIL.Image.fromarray(image) for image in pixels]
+  clients = load(dataset(values=images))
+  ((image, _),) = read(clients, 'a')
+  assert image.dtype == np.uint8
+  np.testing.assert_array_equal(image, pixels[1])
+
+
+def test_texts_are_encoded():
+  texts = ['ab', 'c', 'def', '']
+
+  def encode(text):
+    return np.array([ord(c) for c in text.ljust(3, '\0')], np.int32)
+
+  ((tokens, _),) = read(load(dataset(values=texts), encode=encode), 'a')
+  np.testing.assert_array_equal(tokens, [99, 0, 0])
+
+  def encode_row(row):
+    return {'tokens': encode(row['values']), 'size': row['size']}
+
+  clients = load(dataset(values=texts, size=[2, 1, 3, 0]), encode=encode_row)
+  ((features, _),) = read(clients, 'a')
+  np.testing.assert_array_equal(features['tokens'], [99, 0, 0])
+  assert features['size'] == 1
+
+
+@pytest.mark.parametrize(
+    'data, arguments, error, message',
+    [
+        ({'train': 1, 'test': 2}, {}, TypeError, r"one split.*dataset\['test'\]"),
+        ([1, 2], {}, TypeError, 'a datasets.Dataset of Hugging Face, got list'),
+        (dataset(), dict(client='c'), ValueError, "Column 'c' is not in the"),
+        (dataset(), dict(features=['z']), ValueError, "Column 'z' is not in"),
+        (dataset(), dict(features=[]), ValueError, 'must name a column'),
+        (
+            dataset(values=['a', 'b', 'c', 'd']), {}, ValueError,
+            "'values' must hold numbers .* got 'a' first; say with `encode`",
+        ),
+        (
+            dataset(values=[[1], [2], [3, 4], [5]]), {}, ValueError,
+            "'values' must hold numbers of one shape",
+        ),
+        (
+            dataset(label=['a', 'b', 'c', 'd']), {}, ValueError,
+            "'label' must hold numbers",
+        ),
+        (
+            dataset(user=['a', None, 'b', 'b']), {}, ValueError,
+            "'user' names no client in row 1",
+        ),
+    ],
+)
+def test_refuses(data, arguments, error, message):
+  with pytest.raises(error, match=message):
+    load(data, **arguments)

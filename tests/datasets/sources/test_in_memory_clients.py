@@ -1,0 +1,133 @@
+"""Clients of arrays, as a ClientData and in TFF's worker."""
+
+import collections
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_federated as tff
+
+import astraea_tff
+from astraea_tff import datasets
+from astraea_tff.datasets.sources import in_memory_clients
+
+ROWS = np.arange(12, dtype=np.float32).reshape(6, 2)
+EXAMPLES = (
+    collections.OrderedDict(z=ROWS, a=np.array(['u', 'v', 'w', 'x', 'y', 'z'])),
+    np.array([0, 1, 1, 0, 1, 0]),
+)
+
+
+def clients():
+  return datasets.InMemoryClients(['b', 'none', 'a'], [2, 0, 4], EXAMPLES)
+
+
+def read(dataset):
+  return [
+      (element['z'].tolist(), element['a'].decode(), int(label))
+      for element, label in dataset.as_numpy_iterator()
+  ]
+
+
+EXPECTED = {
+    'b': [([0, 1], 'u', 0), ([2, 3], 'v', 1)],
+    'none': [],
+    'a': [
+        ([4, 5], 'w', 1), ([6, 7], 'x', 0), ([8, 9], 'y', 1), ([10, 11], 'z', 0)
+    ],
+}
+
+
+def test_a_client_has_its_slice():
+  data = clients()
+  assert isinstance(data, tff.simulation.datasets.ClientData)
+  assert data.client_ids == ['b', 'none', 'a']
+  for name, expected in EXPECTED.items():
+    dataset = data.create_tf_dataset_for_client(name)
+    assert read(dataset) == expected
+    assert dataset.element_spec == data.element_type_structure
+  np.testing.assert_array_equal(
+      astraea_tff.label_counts(data, 2), [[1, 1], [0, 0], [2, 2]]
+  )
+
+
+def test_a_graph_finds_a_client_by_its_id():
+  data = clients()
+
+  @tf.function
+  def variant(client_id):
+    return tf.data.experimental.to_variant(
+        data.serializable_dataset_fn(client_id)
+    )
+
+  for name, expected in EXPECTED.items():
+    dataset = tf.data.experimental.from_variant(
+        variant(tf.constant(name)), data.element_type_structure
+    )
+    assert read(dataset) == expected
+    assert read(data.serializable_dataset_fn(name)) == expected
+  with pytest.raises(tf.errors.InvalidArgumentError, match='must_be_known'):
+    variant(tf.constant('nobody'))
+
+
+def test_it_can_be_preprocessed_and_augmented():
+  data = datasets.InMemoryClients(['a', 'b'], [2, 4], (ROWS, EXAMPLES[1]))
+  plan = astraea_tff.AugmentationPlan(1.0, [1.0, 3.0], [3, 3], (1,), ())
+  augmented = astraea_tff.augment_clients(data, plan, seed=1)
+  np.testing.assert_array_equal(
+      astraea_tff.label_counts(augmented, 2), [[1, 3], [2, 6]]
+  )
+  halves = data.preprocess(
+      lambda dataset: dataset.map(lambda row, label: (row / 2, label))
+  )
+  (first, _), *_ = halves.create_tf_dataset_for_client('b').as_numpy_iterator()
+  np.testing.assert_array_equal(first, [2, 2.5])
+
+
+@pytest.mark.usefixtures('execution_context')
+def test_a_worker_reads_clients_by_id():
+  data = datasets.InMemoryClients(['b', 'a'], [2, 4], (ROWS, EXAMPLES[1]))
+  by_id = astraea_tff.ClientsById(data, batch_size=4, seed=1)
+  total = tff.tensorflow.computation(
+      lambda client: by_id.read(client).reduce(
+          np.float32(0), lambda total, batch: total + tf.reduce_sum(batch[0])
+      ),
+      tff.types.to_type(collections.OrderedDict(
+          client_id=np.str_, shuffle_seed=np.int64,
+          preprocess_seed=tff.TensorType(np.int64, [2]),
+      )),
+  )
+  totals = [total(client) for client in by_id.for_round(1)]
+  assert totals == [ROWS[:2].sum(), ROWS[2:].sum()]
+
+
+def test_examples_are_grouped_in_their_order():
+  data = in_memory_clients.group_by_client(
+      np.array([10, 2, 10, 2, 2, 10]), ROWS[:, 0]
+  )
+  assert data.client_ids == ['2', '10']
+  assert list(data.create_tf_dataset_for_client('2').as_numpy_iterator()) == [
+      2, 6, 8
+  ]
+  assert list(data.create_tf_dataset_for_client('10').as_numpy_iterator()) == [
+      0, 4, 10
+  ]
+
+
+@pytest.mark.parametrize(
+    'names, sizes, message',
+    [
+        ([], [], 'at least one client'),
+        (['a', 'b', 'a'], [2, 2, 2], "must differ, got 'a' twice"),
+        (['a', 'b'], [2, 3], r'how the \[6\] `examples`.*got \[2, 3\]'),
+        (['a', 'b'], [6], 'belong to 2 clients'),
+    ],
+)
+def test_refuses_arguments(names, sizes, message):
+  with pytest.raises(ValueError, match=message):
+    datasets.InMemoryClients(names, sizes, (ROWS, EXAMPLES[1]))
+
+
+def test_refuses_an_unknown_client():
+  with pytest.raises(ValueError, match="'c' is not one of the 3 clients"):
+    clients().create_tf_dataset_for_client('c')
