@@ -17,7 +17,7 @@ _PROGRAMS = [
 def test_there_are_programs_for_every_kind_of_data():
   pages = [param.values[0].name for param in _PROGRAMS]
   assert pages.count('README.md') >= 1
-  assert pages.count('your_data.md') == 4
+  assert pages.count('your_data.md') == 7
 
 
 @pytest.mark.usefixtures('execution_context')

@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 import astraea_tff
+from astraea_tff import datasets
 from astraea_tff.augmentation import elements
 from astraea_tff.augmentation.all_clients import augment_clients
 from astraea_tff.augmentation.one_client import augment
@@ -295,3 +296,30 @@ def test_refuses_a_transform_that_changes_the_structure():
   dataset = tf.data.Dataset.from_tensor_slices(({'a': ROWS}, LABELS))
   with pytest.raises(ValueError, match='features of the structure it was given'):
     augment(dataset, PLAN, seed=1, transform=lambda features, seed: features['a'])
+
+
+@pytest.mark.usefixtures('execution_context')
+@pytest.mark.parametrize(
+    'features, transform, label_fn',
+    [
+        (ROWS, None, None),
+        ({'b': ROWS, 'code': np.arange(SIZE)}, None, lambda e: e['y'] // 1),
+        (TOKENS, TEXT, None),
+        (TOKENS, TextTransform(1, pad_token=12, fixed_tokens=(20,)), None),
+    ],
+)
+def test_a_worker_augments_to_the_same_examples(features, transform, label_fn):
+  client_data = datasets.InMemoryClients(
+      ['a'], [SIZE], {'x': features, 'y': LABELS}
+  )
+  augmented = augment_clients(
+      client_data, PLAN, seed=1, transform=transform, label_fn=label_fn
+  )
+  compute = tff.tensorflow.computation(
+      lambda name: augmented.serializable_dataset_fn(name).batch(100),
+      tff.types.to_type(np.str_),
+  )
+  expected = augmented.create_tf_dataset_for_client('a').batch(100)
+  ((expected,), (found,)) = (list(expected), list(compute('a')))
+  tf.nest.map_structure(np.testing.assert_array_equal, found, expected)
+  assert len(found['y']) == 50

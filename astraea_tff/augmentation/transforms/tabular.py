@@ -224,9 +224,9 @@ class TabularTransform:
         + squares
         - 2 * tf.matmul(standard, standard, transpose_b=True)
     )
-    is_candidate = (classes[:, tf.newaxis] == classes) & ~tf.eye(
-        num_rows, dtype=tf.bool
-    )
+    # Not `==`, which in a TFF worker's graph compares identities.
+    is_of_class = tf.equal(classes[:, tf.newaxis], classes)
+    is_candidate = is_of_class & ~tf.eye(num_rows, dtype=tf.bool)
     distances = tf.where(is_candidate, distances, np.inf)
     nearest = tf.math.top_k(-distances, tf.minimum(self.neighbors, num_rows))
     num_candidates = tf.math.count_nonzero(

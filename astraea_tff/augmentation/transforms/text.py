@@ -123,15 +123,16 @@ class TextTransform:
 
   def _is_free(self, tokens):
     """Whether a place holds a token that may be changed, bool `[B, L]`."""
+    # Not `!=`, which in a TFF worker's graph compares identities.
     is_free = tf.ones_like(tokens, tf.bool)
     for token in (self.pad_token, *self.fixed_tokens):
-      is_free &= tokens != tf.cast(token, tokens.dtype)
+      is_free &= tf.not_equal(tokens, tf.cast(token, tokens.dtype))
     return is_free
 
   def _drop(self, tokens, is_drawn):
     """Closes the gaps of dropped tokens, on the side away from the padding."""
     padding = tf.cast(self.pad_token, tokens.dtype)
-    is_token = tokens != padding
+    is_token = tf.not_equal(tokens, padding)
     is_dropped = self._is_free(tokens) & is_drawn
     is_dropped &= tf.reduce_any(
         is_token & ~is_dropped, axis=1, keepdims=True

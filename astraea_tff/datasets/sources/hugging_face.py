@@ -56,7 +56,9 @@ def from_hugging_face(
       The message names the column.
   """
   names = getattr(dataset, 'column_names', None)
-  if isinstance(dataset, Mapping) or isinstance(names, Mapping):
+  if isinstance(dataset, Mapping) and (
+      names is None or isinstance(names, Mapping)
+  ):
     raise TypeError(
         '`dataset` must be one split, got all of '
         f'{sorted(dataset)}; give dataset[{sorted(dataset)[0]!r}], for example.'
