@@ -104,12 +104,14 @@ def default_transform(features: Any) -> Callable[..., Any]:
     raise TypeError(
         'Features without a float could be token ids as well as categories, '
         f'got {client_errors.describe(features)}; say which: give '
-        '`transform=TextTransform(...)` for token ids, cast quantities to float32, or give a function.'
+        '`transform=TextTransform(...)` for token ids, cast quantities to '
+        'float32, or give a function.'
     )
   raise ValueError(
       'Features of which it is known how to transform them are images '
       '[H, W, C] and rows of a table, numbers or vectors, got '
-      f'{features}; give images without channels an axis for them, or give '
+      f'{client_errors.describe(features)}; give images without channels an '
+      'axis for them, or give '
       '`transform`, such as TabularTransform() for a window of measurements.'
   )
 
