@@ -6,3 +6,5 @@ from astraea_tff.models.label_prior import model_with_label_prior
 from astraea_tff.models.networks import build_cifar10_cnn
 from astraea_tff.models.networks import build_emnist_cnn
 from astraea_tff.models.networks import tff_model_fn
+from astraea_tff.models.small_networks import build_mlp
+from astraea_tff.models.small_networks import build_text_cnn
