@@ -8,7 +8,6 @@ tells the server if nobody is left.
 """
 
 import math
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
