@@ -163,17 +163,23 @@ def test_kept_mediator_state_passes_over_mediators_without_an_example():
 
 
 def test_a_private_aggregator_learns_no_number_beside_its_noise():
-  factory = tff.aggregators.as_weighted_aggregator(
-      tff.learning.dp_aggregator(1.0, 3)
-  )
   value_type = tff.types.to_type([(np.float32, [2])])
-  ours = aggregation.create(factory, value_type)
-  theirs = factory.create(value_type, tff.TensorType(np.float32))
-  assert ours.next.type_signature == theirs.next.type_signature
-  assert (
-      ours.next.to_building_block().compact_representation().count('sum')
-      == theirs.next.to_building_block().compact_representation().count('sum')
-  )
+
+  def count_sums(process):
+    block = process.next.to_building_block()
+    return block.compact_representation().count('federated_sum')
+
+  added = []
+  for unweighted_factory in (
+      tff.learning.dp_aggregator(0.1, 100),
+      tff.aggregators.UnweightedMeanFactory(),
+  ):
+    factory = tff.aggregators.as_weighted_aggregator(unweighted_factory)
+    ours = aggregation.create(factory, value_type)
+    theirs = factory.create(value_type, tff.TensorType(np.float32))
+    added.append(count_sums(ours) - count_sums(theirs))
+  # The number of values and of those that count.
+  assert added == [0, 2]
 
 
 def test_the_number_that_counts_is_summed_securely_where_values_are():
