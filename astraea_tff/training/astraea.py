@@ -153,6 +153,7 @@ def build_weighted_astraea(
       mean). That is refused for secure and differentially private aggregators.
       If False, the state is new in every round.
     visit_step_power: The power of s by which a step is multiplied, at least 0.
+      At 1.0 (default) a visit moves the model by as many steps as it took.
     report_mediators: Whether the metrics' `client_work` has every mediator's
       update, as `mediators`: `<mediator=int32[R],weight=float32[R],
       update=float32[R,P]>`, R rows in no certain order, an update being
@@ -161,7 +162,6 @@ def build_weighted_astraea(
       number in a list (`astraea_tff.Schedule.rounds` with `report_mediators`).
       It shows the server what secure aggregation and differential privacy hide,
       and is refused beside them.
-      At 1.0 (default) a visit moves the model by as many steps as it took.
 
   Returns:
     A `tff.learning.templates.LearningProcess`.

@@ -31,8 +31,8 @@ def join_clients(
     options: How often all of it is repeated.
 
   Raises:
-    tf.errors.InvalidArgumentError: In the round, if there are not E_m orders or
-      one of them is no permutation.
+    tf.errors.InvalidArgumentError: In the round, if an order is no permutation.
+    tf.errors.FailedPreconditionError: In the round, if there are not E_m orders.
   """
   visits = [
       _repeat(dataset, options.local_epochs).enumerate(place * PLACE_STRIDE)
