@@ -64,6 +64,11 @@ def test_clipping_an_update_that_float16_does_not_hold():
   np.testing.assert_allclose(clipped, [30_000.0, 0.0], rtol=1e-3)
 
 
+def test_clipping_an_update_whose_squares_float32_does_not_hold():
+  (clipped,) = clip((tf.zeros([2]),), (tf.constant([3e25, 4e25]),), 5.0)
+  np.testing.assert_allclose(clipped, [3.0, 4.0], rtol=1e-6)
+
+
 def test_clipping_an_update_that_float32_does_not_hold():
   (clipped,) = clip(
       (tf.zeros([2], tf.float64),),
