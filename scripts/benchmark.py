@@ -18,12 +18,11 @@ examples a round, the full one 50. Needs an idle machine to mean anything.
 """
 
 from collections.abc import Sequence
+import functools
 import json
 import os
 import pathlib
-import shutil
 import tempfile
-from typing import Any
 
 # TensorFlow reads it when it is imported, and would fill the terminal.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
@@ -56,56 +55,57 @@ _MAX_CLIENTS = 10
 
 def _subjects(
     folder: str, small_folder: str, num_clients: int
-) -> dict[str, list[Any]]:
+) -> dict[str, list[benchmark_rounds.BuildSubject]]:
   """Returns the subjects by name; several that run at once are one."""
   everyone = list(range(num_clients))
   num_cores = machine.num_cores()
-  limit = dict(folder=folder)
-  astraea = dict(
-      folder=folder, num_clients=num_clients, max_clients=_MAX_CLIENTS
-  )
-  fed_avg = dict(folder=folder, num_clients=num_clients)
-  per_core = [everyone[core::num_cores] for core in range(num_cores)]
-  subjects = {
+  bound = functools.partial
+  fed_avg = bound(benchmark_subjects.fed_avg, folder, num_clients)
+  astraea = bound(benchmark_subjects.astraea, folder, num_clients, _MAX_CLIENTS)
+
+  def loop_per_core(**options):
+    return [
+        bound(
+            benchmark_subjects.plain_loop,
+            folder,
+            everyone[core::num_cores],
+            num_threads=1,
+            **options,
+        )
+        for core in range(num_cores)
+    ]
+
+  return {
       'limit, one stream': [
-          ('plain_loop', limit | dict(clients=everyone, num_threads=0))
+          bound(benchmark_subjects.plain_loop, folder, everyone, num_threads=0)
       ],
-      'limit, a process per core': [
-          ('plain_loop', limit | dict(clients=part, num_threads=1))
-          for part in per_core
-      ],
-      'limit of 4 epochs, a process per core': [
-          ('plain_loop', limit | dict(clients=part, num_threads=1, epochs=4))
-          for part in per_core
-      ],
-      'tff': [
-          ('fed_avg', fed_avg | dict(is_tuned=False, loop='DATASET_REDUCE'))
-      ],
+      'limit, a process per core': loop_per_core(),
+      'limit of 4 epochs, a process per core': loop_per_core(epochs=4),
+      'tff': [bound(fed_avg, is_tuned=False, loop='DATASET_REDUCE')],
       'tff tuned, reduce': [
-          ('fed_avg', fed_avg | dict(is_tuned=True, loop='DATASET_REDUCE'))
+          bound(fed_avg, is_tuned=True, loop='DATASET_REDUCE')
       ],
       'tff tuned, iterator': [
-          ('fed_avg', fed_avg | dict(is_tuned=True, loop='DATASET_ITERATOR'))
+          bound(fed_avg, is_tuned=True, loop='DATASET_ITERATOR')
       ],
-      'astraea': [('astraea', astraea)],
-      'astraea, 4 mediator epochs': [
-          ('astraea', astraea | dict(mediator_epochs=4))
+      'astraea': [astraea],
+      'astraea, 4 mediator epochs': [bound(astraea, mediator_epochs=4)],
+      'astraea, stored augmentation': [bound(astraea, augmentation='stored')],
+      'astraea, fresh augmentation': [bound(astraea, augmentation='fresh')],
+      benchmark_report.ONE_BATCH: [
+          bound(
+              benchmark_subjects.astraea,
+              small_folder,
+              num_clients,
+              _MAX_CLIENTS,
+          )
       ],
-      'astraea, stored augmentation': [
-          ('astraea', astraea | dict(augmentation='stored'))
-      ],
-      'astraea, fresh augmentation': [
-          ('astraea', astraea | dict(augmentation='fresh'))
-      ],
+  } | {
+      f'astraea, gamma {gamma}': [
+          bound(benchmark_subjects.astraea, folder, num_clients, gamma)
+      ]
+      for gamma in (1, num_clients)
   }
-  subjects[benchmark_report.ONE_BATCH] = [
-      ('astraea', astraea | dict(folder=small_folder))
-  ]
-  for gamma in (1, num_clients):
-    subjects[f'astraea, gamma {gamma}'] = [
-        ('astraea', astraea | dict(max_clients=gamma))
-    ]
-  return subjects
 
 
 def _benchmark() -> None:
@@ -113,32 +113,26 @@ def _benchmark() -> None:
   output.mkdir(parents=True, exist_ok=True)
   num_clients = 50 if _FULL.value else 20
   populations = (500, 50_000) if _FULL.value else (500, 5_000)
-  described = machine.describe()
-  load_before = os.getloadavg()[0]
-  scratch = pathlib.Path(tempfile.mkdtemp(prefix='astraea_benchmark_'))
-  try:
+  results = {
+      'machine': machine.describe(),
+      'load_before': os.getloadavg()[0],
+      'clients': num_clients,
+      'repeats': _REPEATS.value,
+  }
+  with tempfile.TemporaryDirectory(prefix='astraea_benchmark_') as name:
+    scratch = pathlib.Path(name)
     clients = scratch / 'clients'
     benchmark_subjects.write_clients(clients, num_clients, _NUM_EXAMPLES)
     one_batch = scratch / 'one_batch'
     benchmark_subjects.write_clients(
         one_batch, num_clients, benchmark_report.BATCH_SIZE
     )
-    rounds = benchmark_rounds.measure_rounds(
+    results['rounds'] = benchmark_rounds.measure_rounds(
         _subjects(str(clients), str(one_batch), num_clients), _REPEATS.value
     )
-    memory = benchmark_rounds.measure_memory(
+    results['memory'] = benchmark_rounds.measure_memory(
         scratch, populations, _MAX_CLIENTS
     )
-  finally:
-    shutil.rmtree(scratch, ignore_errors=True)
-  results = {
-      'machine': described,
-      'load_before': load_before,
-      'clients': num_clients,
-      'repeats': _REPEATS.value,
-      'rounds': rounds,
-      'memory': memory,
-  }
   folder_lib.write_atomically(
       output / 'benchmark.json', json.dumps(results, indent=2) + '\n'
   )

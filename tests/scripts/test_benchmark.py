@@ -8,7 +8,9 @@ from experiment.benchmark import subjects as benchmark_subjects
 def test_subjects_cover_what_the_report_compares():
   with script_runner.loaded('benchmark') as benchmark:
     subjects = benchmark._subjects('folder', 'small', 20)
-  assert {name for parts in subjects.values() for name, _ in parts} == set(
-      benchmark_subjects._SUBJECTS
-  )
+  assert {build.func for parts in subjects.values() for build in parts} == {
+      benchmark_subjects.plain_loop,
+      benchmark_subjects.fed_avg,
+      benchmark_subjects.astraea,
+  }
   assert 'astraea, gamma 1' in subjects and 'astraea, gamma 20' in subjects

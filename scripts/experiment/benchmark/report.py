@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from experiment.runs import tables
+
 # The subject whose clients have one batch each.
 ONE_BATCH = 'astraea, one batch a client'
 BATCH_SIZE = 20
@@ -12,14 +14,24 @@ BATCH_SIZE = 20
 STARTED_ALONE = ('tff', 'astraea')
 
 
+# By ratio, the least or the most to reach.
+_GOALS = {
+    'speed / limit': '>= 0.8',
+    'speed / tff': '>= 3',
+    'speed / tff tuned': '>= 1.2',
+    'speed of 4 epochs / limit': '>= 0.95',
+    'CPU / tff tuned': '<= 0.85',
+    'CPU per example, stored augmentation / none': '<= 1.05',
+    'CPU per example, fresh augmentation / none': '<= 1.3',
+    'start / tff': '<= 1.0',
+    'CPU, all clients in one mediator / one client a mediator': '<= 1.0',
+    'peak memory, many clients on disk / few': '<= 1.1',
+}
+
+
 def _speeds(subject: Mapping[str, Any]) -> np.ndarray:
   """Examples per second of every round."""
   return subject['examples'] / np.array(subject['wall'])
-
-
-def _cpus(subject: Mapping[str, Any]) -> np.ndarray:
-  """CPU seconds per example of every round."""
-  return np.array(subject['cpu']) / subject['examples']
 
 
 def compute_ratios(results: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -35,38 +47,40 @@ def compute_ratios(results: Mapping[str, Any]) -> dict[str, np.ndarray]:
     CPU seconds per example in the rounds that took turns. The seconds from the
     start to the end of the first round, and peak memory, have one ratio.
   """
-  rounds, memory = results['rounds'], results['memory']
+  rounds = results['rounds']
   speeds = {name: _speeds(subject) for name, subject in rounds.items()}
-  cpus = {name: _cpus(subject) for name, subject in rounds.items()}
-  limits = [speeds['limit, one stream'], speeds['limit, a process per core']]
-  limits_of_4 = limits + [speeds['limit of 4 epochs, a process per core']]
+  cpus = {
+      name: np.array(subject['cpu']) / subject['examples']
+      for name, subject in rounds.items()
+  }
+
+  def fastest(*names):
+    return max((speeds[name] for name in names), key=np.median)
+
+  limits = ('limit, one stream', 'limit, a process per core')
   tuned = ('tff tuned, reduce', 'tff tuned, iterator')
-  gammas = [cpu for name, cpu in cpus.items() if 'gamma' in name]
-  few, many = (sum(peak.values()) for peak in memory.values())
+  least_cpu = min((cpus[name] for name in tuned), key=np.median)
+  starts = [rounds[name]['start'] for name in ('astraea', 'tff')]
+  one, everyone = (cpus[name] for name in cpus if 'gamma' in name)
+  few, many = (sum(peak.values()) for peak in results['memory'].values())
   speed, cpu = speeds['astraea'], cpus['astraea']
   return {
-      'speed / limit': speed / max(limits, key=np.median),
+      'speed / limit': speed / fastest(*limits),
       'speed / tff': speed / speeds['tff'],
-      'speed / tff tuned': speed / max(
-          (speeds[name] for name in tuned), key=np.median
+      'speed / tff tuned': speed / fastest(*tuned),
+      'speed of 4 epochs / limit': speeds['astraea, 4 mediator epochs']
+      / fastest(*limits, 'limit of 4 epochs, a process per core'),
+      'CPU / tff tuned': cpu / least_cpu,
+      'CPU per example, stored augmentation / none': (
+          cpus['astraea, stored augmentation'] / cpu
       ),
-      'speed of 4 epochs / limit': speeds['astraea, 4 mediator epochs'] / max(
-          limits_of_4, key=np.median
+      'CPU per example, fresh augmentation / none': (
+          cpus['astraea, fresh augmentation'] / cpu
       ),
-      'CPU / tff tuned': cpu / min(
-          (cpus[name] for name in tuned), key=np.median
+      'start / tff': np.array([starts[0] / starts[1]]),
+      'CPU, all clients in one mediator / one client a mediator': (
+          everyone / one
       ),
-      'CPU per example, stored augmentation / none': cpus[
-          'astraea, stored augmentation'
-      ] / cpu,
-      'CPU per example, fresh augmentation / none': cpus[
-          'astraea, fresh augmentation'
-      ] / cpu,
-      'start / tff': np.array(
-          [rounds['astraea']['start'] / rounds['tff']['start']]
-      ),
-      'CPU, all clients in one mediator / one client a mediator': gammas[1]
-      / gammas[0],
       'peak memory, many clients on disk / few': np.array([many / few]),
   }
 
@@ -85,67 +99,59 @@ def compute_costs(results: Mapping[str, Any]) -> tuple[float, float]:
   return step, np.median(one['cpu']) / num_clients - step
 
 
-# What to reach: the least or the most that a ratio should be.
-_GOALS = {
-    'speed / limit': '>= 0.8',
-    'speed / tff': '>= 3',
-    'speed / tff tuned': '>= 1.2',
-    'speed of 4 epochs / limit': '>= 0.95',
-    'CPU / tff tuned': '<= 0.85',
-    'CPU per example, stored augmentation / none': '<= 1.05',
-    'CPU per example, fresh augmentation / none': '<= 1.3',
-    'start / tff': '<= 1.0',
-    'CPU, all clients in one mediator / one client a mediator': '<= 1.0',
-    'peak memory, many clients on disk / few': '<= 1.1',
-}
-
-
 def write_report(results: Mapping[str, Any]) -> str:
   """Returns the report in Markdown.
 
   Args:
     results: What `scripts/benchmark.py` measured.
   """
-  lines = [
-      '# Benchmark',
-      '',
-      (
-          f'{results["machine"]}; load before the start'
-          f' {results["load_before"]:.2f}.'
-          f' {results["clients"]} clients of 460 examples a round, gamma 10,'
-          f' batches of 20, Adam; {results["repeats"]} rounds of each, in turn.'
-      ),
-      '',
-      '| ratio | median | half of the rounds | to reach |',
-      '|---|---|---|---|',
-  ]
-  for name, ratios in compute_ratios(results).items():
-    low, median, high = np.quantile(ratios, (0.25, 0.5, 0.75))
-    half = f'{low:.2f} to {high:.2f}' if ratios.size > 1 else 'measured once'
-    lines.append(f'| {name} | {median:.2f} | {half} | {_GOALS[name]} |')
+  ratios = []
+  for name, values in compute_ratios(results).items():
+    low, median, high = np.quantile(values, (0.25, 0.5, 0.75))
+    half = f'{low:.2f} to {high:.2f}' if values.size > 1 else 'measured once'
+    ratios.append((name, f'{median:.2f}', half, _GOALS[name]))
   step, visit = compute_costs(results)
-  lines += [
-      '',
+  subjects = [
       (
-          f'A training step takes {1000 * step:.2f} ms of CPU, a visit of a'
-          f' client besides {1000 * visit:.2f} ms (medians).'
-      ),
-      '',
-      '| subject | examples/s, median | CPU s a round, median | to the end of'
-      ' the first round (s) | peak MB parent + worker |',
-      '|---|---|---|---|---|',
+          name,
+          f'{np.median(_speeds(subject)):,.0f}',
+          f'{np.median(subject["cpu"]):.2f}',
+          '' if subject['start'] is None else f'{subject["start"]:.1f}',
+          _format_peak(subject['peak']),
+      )
+      for name, subject in results['rounds'].items()
   ]
-  for name, subject in results['rounds'].items():
-    peak, start = subject['peak'], subject['start']
-    lines.append(
-        f'| {name} | {np.median(_speeds(subject)):,.0f} |'
-        f' {np.median(subject["cpu"]):.2f} |'
-        f' {"" if start is None else format(start, ".1f")} |'
-        f' {peak["parent"]:.0f} + {peak["worker"]:.0f} |'
-    )
-  lines += ['', '| clients on disk | peak MB parent + worker |', '|---|---|']
-  for population, peak in results['memory'].items():
-    lines.append(
-        f'| {int(population):,} | {peak["parent"]:.0f} + {peak["worker"]:.0f} |'
-    )
-  return '\n'.join(lines) + '\n'
+  populations = [
+      (f'{int(population):,}', _format_peak(peak))
+      for population, peak in results['memory'].items()
+  ]
+  parts = [
+      '# Benchmark',
+      f'{results["machine"]}; load before the start'
+      f' {results["load_before"]:.2f}.'
+      f' {results["clients"]} clients of 460 examples a round, gamma 10,'
+      f' batches of 20, Adam; {results["repeats"]} rounds of each, in turn.',
+      tables.markdown(
+          ('ratio', 'median', 'half of the rounds', 'to reach'), ratios
+      ),
+      f'A training step takes {1000 * step:.2f} ms of CPU, a visit of a client'
+      f' besides {1000 * visit:.2f} ms (medians).',
+      tables.markdown(
+          (
+              'subject',
+              'examples/s, median',
+              'CPU s a round, median',
+              'to the end of the first round (s)',
+              'peak MB parent + worker',
+          ),
+          subjects,
+      ),
+      tables.markdown(
+          ('clients on disk', 'peak MB parent + worker'), populations
+      ),
+  ]
+  return '\n\n'.join(parts) + '\n'
+
+
+def _format_peak(peak: Mapping[str, float]) -> str:
+  return f'{peak["parent"]:.0f} + {peak["worker"]:.0f}'

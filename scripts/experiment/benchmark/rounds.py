@@ -1,63 +1,55 @@
 """Rounds of the benchmark's subjects, each in a process of its own, in turn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent import futures
 import contextlib
-import json
+import functools
+import multiprocessing
 import os
 import pathlib
-import subprocess
-import sys
 from typing import Any
 
+import psutil
 import tqdm
 
 from experiment.benchmark import report as benchmark_report
 from experiment.benchmark import subjects as benchmark_subjects
 from experiment.runs import machine
 
-# A subject's name in `benchmark_subjects` and its arguments.
-Subject = tuple[str, dict[str, Any]]
+# Builds a subject in its process; by way of pickle.
+BuildSubject = Callable[[], benchmark_subjects.Subject]
 
 _EXAMPLES_OF_MANY = 8
-# Where a subject's process finds this package.
-_SCRIPTS = pathlib.Path(__file__).parents[2]
+
+
+def _silence() -> None:
+  """Keeps what TensorFlow and the workers say off the terminal."""
+  os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 class SubjectProcess:
   """A subject's process."""
 
-  def __init__(self, name: str, arguments: dict[str, Any]):
-    self._process = subprocess.Popen(
-        [
-            sys.executable,
-            '-m',
-            benchmark_subjects.__name__,
-            name,
-            json.dumps(arguments),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, 'PYTHONPATH': str(_SCRIPTS)},
+  def __init__(self, build: BuildSubject):
+    self._build = build
+    # Not forked: a subject starts with nothing of this process.
+    self._pool = futures.ProcessPoolExecutor(
+        1, multiprocessing.get_context('spawn'), initializer=_silence
+    )
+    self.pid = self._pool.submit(os.getpid)
+
+  def start_round(self) -> futures.Future[dict[str, Any]]:
+    """Starts a round, which goes on beside this process."""
+    return self._pool.submit(
+        benchmark_subjects.measure_next_round, self._build
     )
 
-  def start_round(self) -> None:
-    self._process.stdin.write('\n')
-    self._process.stdin.flush()
-
-  def end_round(self) -> dict[str, Any]:
-    line = self._process.stdout.readline()
-    if not line:
-      raise RuntimeError(
-          f'The benchmark process {self._process.args[2:]} ended with'
-          f' {self._process.wait()}; run it by itself to see why.'
-      )
-    return json.loads(line)
-
   def close(self) -> None:
-    self._process.stdin.close()
-    self._process.wait()
+    """Ends the process and its workers, which would outlive it."""
+    process = psutil.Process(self.pid.result())
+    for each in [*process.children(recursive=True), process]:
+      each.kill()
+    self._pool.shutdown()
 
 
 def measure_round(processes: Sequence[SubjectProcess]) -> dict[str, Any]:
@@ -69,17 +61,13 @@ def measure_round(processes: Sequence[SubjectProcess]) -> dict[str, Any]:
   Returns:
     Their `examples` and `cpu` seconds together, the longest `wall` and
     `since_start` seconds, and the first one's `peak` memory in megabytes.
-
-  Raises:
-    RuntimeError: A process ended.
+    Raises what building or running the subject does.
   """
-  for process in processes:
-    process.start_round()
-  return _end_round(processes)
+  return _end_round([process.start_round() for process in processes])
 
 
-def _end_round(processes: Sequence[SubjectProcess]) -> dict[str, Any]:
-  rounds = [process.end_round() for process in processes]
+def _end_round(started: Sequence[futures.Future]) -> dict[str, Any]:
+  rounds = [each.result() for each in started]
   return {
       'examples': sum(each['examples'] for each in rounds),
       'wall': max(each['wall'] for each in rounds),
@@ -90,7 +78,7 @@ def _end_round(processes: Sequence[SubjectProcess]) -> dict[str, Any]:
 
 
 def measure_rounds(
-    subjects: Mapping[str, Sequence[Subject]], repeats: int
+    subjects: Mapping[str, Sequence[BuildSubject]], repeats: int
 ) -> dict[str, Any]:
   """Lets the rounds of all subjects take turns; the first of each is its start.
 
@@ -103,7 +91,6 @@ def measure_rounds(
     `cpu` seconds, its `peak` memory, and, of those that start alone, the
     seconds to the end of the first round, `start`.
   """
-  measured = {name: [] for name in subjects}
   alone = benchmark_report.STARTED_ALONE
   others = [name for name in subjects if name not in alone]
   # The others' start is not reported, so some start at once: two a core, as one
@@ -113,23 +100,21 @@ def measure_rounds(
       others[first : first + at_once]
       for first in range(0, len(others), at_once)
   ]
-  with contextlib.ExitStack() as stack:
-    processes = {}
-    progress = stack.enter_context(
-        tqdm.tqdm(
-            total=len(subjects) * (1 + repeats), desc='benchmark',
-            unit='round',
-        )
-    )
-    starts = {}
+  progress = tqdm.tqdm(
+      total=len(subjects) * (1 + repeats), desc='benchmark', unit='round'
+  )
+  processes, starts = {}, {}
+  measured = {name: [] for name in subjects}
+  with contextlib.ExitStack() as stack, progress:
     for group in groups:
+      first_rounds = {}
       for name in group:
-        processes[name] = [SubjectProcess(*part) for part in subjects[name]]
+        processes[name] = [SubjectProcess(build) for build in subjects[name]]
         for process in processes[name]:
           stack.callback(process.close)
-          process.start_round()
-      for name in group:
-        starts[name] = _end_round(processes[name])['since_start']
+        first_rounds[name] = [each.start_round() for each in processes[name]]
+      for name, started in first_rounds.items():
+        starts[name] = _end_round(started)['since_start']
         progress.update()
     for _ in range(repeats):
       for name in subjects:
@@ -161,25 +146,17 @@ def measure_memory(
     By population, the megabytes of parent and worker.
   """
   with contextlib.ExitStack() as stack:
-    processes = {}
+    last_rounds = {}
     for population in populations:
       folder = scratch / str(population)
       benchmark_subjects.write_clients(folder, population, _EXAMPLES_OF_MANY)
-      processes[population] = SubjectProcess(
-          'astraea',
-          dict(
-              folder=str(folder),
-              num_clients=population,
-              max_clients=max_clients,
-          ),
-      )
-      stack.callback(processes[population].close)
-    # Side by side, as no time is measured.
-    for _ in range(3):
-      for process in processes.values():
-        process.start_round()
-      peaks = {
-          population: process.end_round()['peak']
-          for population, process in processes.items()
-      }
-  return peaks
+      process = SubjectProcess(functools.partial(
+          benchmark_subjects.astraea, str(folder), population, max_clients
+      ))
+      stack.callback(process.close)
+      # Side by side, as no time is measured.
+      *_, last_rounds[population] = [process.start_round() for _ in range(3)]
+    return {
+        population: started.result()['peak']
+        for population, started in last_rounds.items()
+    }

@@ -1,18 +1,15 @@
 """What `scripts/benchmark.py` times, each in a process of its own.
 
-A subject trains one round at a time over the same clients, prints what that
-took as a line of JSON, and waits. Processes of their own keep threads, contexts
-and memory apart, and let the rounds of all subjects be interleaved, so that a
-busy machine is busy for all of them alike.
+A subject is built once and then trains one round after another over the same
+clients. Processes of their own keep threads, contexts and memory apart.
 """
 
-from collections.abc import Callable
-import json
+from collections.abc import Callable, Iterable, Iterator
+import itertools
 import os
 import pathlib
-import sys
 import time
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import psutil
@@ -24,13 +21,16 @@ from astraea_tff import models
 from astraea_tff.augmentation import all_clients
 from astraea_tff.augmentation import one_client as augmentation_lib
 from astraea_tff.datasets.storage import client_store
-from astraea_tff.scheduling import rounds as rounds_lib
 from experiment.runs import machine
+
+# From a round's number to the examples that were trained in it.
+Subject = Callable[[int], int]
 
 _NUM_CLASSES = 47
 _IMAGE_SHAPE = (28, 28, 1)
 _BATCH_SIZE = 20
 _LEARNING_RATE = 1e-3
+_MOST_MEDIATORS = 50
 
 
 def write_clients(
@@ -38,8 +38,7 @@ def write_clients(
 ) -> None:
   """Writes clients with random images, `num_examples` each, to a new folder."""
   rng = np.random.default_rng(0)
-  folder.mkdir(parents=True)
-  client_store.write_store(
+  _write_store(
       folder,
       (
           (
@@ -48,6 +47,17 @@ def write_clients(
           )
           for _ in range(num_clients)
       ),
+      num_clients,
+  )
+
+
+def _write_store(
+    folder: pathlib.Path, clients: Iterable[Any], num_clients: int
+) -> None:
+  folder.mkdir(parents=True)
+  client_store.write_store(
+      folder,
+      clients,
       num_clients=num_clients,
       num_classes=_NUM_CLASSES,
       image_shape=_IMAGE_SHAPE,
@@ -77,7 +87,7 @@ def _optimizer():
 
 def plain_loop(
     folder: str, clients: list[int], num_threads: int, epochs: int = 1
-) -> Callable[[int], int]:
+) -> Subject:
   """The limit: the same steps in a plain `tf.function`, outside TFF."""
   if num_threads:
     tf.config.threading.set_intra_op_parallelism_threads(num_threads)
@@ -111,7 +121,7 @@ def plain_loop(
 
 def fed_avg(
     folder: str, num_clients: int, *, is_tuned: bool, loop: str
-) -> Callable[[int], int]:
+) -> Subject:
   """TFF's FedAvg, as it ships or under our runtime, on datasets."""
   if is_tuned:
     astraea_tff.set_local_execution_context()
@@ -145,7 +155,7 @@ def astraea(
     *,
     mediator_epochs: int = 1,
     augmentation: str = 'none',
-) -> Callable[[int], int]:
+) -> Subject:
   """Astraea on clients by id; `augmentation` is none, stored or fresh."""
   num_mediators = -(-num_clients // max_clients)
   astraea_tff.set_local_execution_context(
@@ -153,39 +163,17 @@ def astraea(
   )
   store = client_store.open_store(pathlib.Path(folder))
   counts, preprocess = store.label_counts[:num_clients], None
-  if augmentation != 'none':
-    # As if the second half of the classes were rare.
-    rarity = np.where(np.arange(_NUM_CLASSES) < _NUM_CLASSES // 2, 4, 1)
-    plan = astraea_tff.augmentation_plan(counts.sum(axis=0) * rarity, 0.67)
-    if augmentation == 'fresh':
-      counts = np.rint(counts * plan.copies).astype(np.int64)
-      preprocess = augmentation_lib.augment_dataset_fn(
-          plan, augmentation_lib.DEFAULT_TRANSFORM, True
-      )
-    else:
-      client_data = store.client_data
-      stored = list(
-          all_clients.augmented_examples(
-              map(
-                  client_data.create_tf_dataset_for_client,
-                  client_data.client_ids[:num_clients],
-              ),
-              plan,
-              seed=0,
-          )
-      )
-      augmented_folder = pathlib.Path(f'{folder}-augmented-{os.getpid()}')
-      augmented_folder.mkdir()
-      client_store.write_store(
-          augmented_folder,
-          stored,
-          num_clients=num_clients,
-          num_classes=_NUM_CLASSES,
-          image_shape=_IMAGE_SHAPE,
-          description='augmenting',
-      )
-      store = client_store.open_store(augmented_folder)
-      counts = store.label_counts
+  # As if the second half of the classes were rare.
+  rarity = np.where(np.arange(_NUM_CLASSES) < _NUM_CLASSES // 2, 4, 1)
+  plan = astraea_tff.augmentation_plan(counts.sum(axis=0) * rarity, 0.67)
+  if augmentation == 'fresh':
+    counts = np.rint(counts * plan.copies).astype(np.int64)
+    preprocess = augmentation_lib.augment_dataset_fn(
+        plan, augmentation_lib.DEFAULT_TRANSFORM, True
+    )
+  elif augmentation == 'stored':
+    store = _augment(store, num_clients, plan)
+    counts = store.label_counts
   clients = astraea_tff.ClientsById(
       store.client_data, _BATCH_SIZE, seed=0, preprocess=preprocess
   )
@@ -199,32 +187,34 @@ def astraea(
       clients,
   )
   schedule = astraea_tff.random_schedule(counts, max_clients, seed=0)
+  # With many clients on disk, a round takes some of them.
+  num_sampled = min(schedule.num_mediators, _MOST_MEDIATORS)
+  rounds = schedule.rounds(clients, num_sampled, seed=0)
   state = process.initialize()
 
   def run(round_num):
-    # With many clients on disk, a round takes some of them.
-    sampled = schedule.sample(
-        min(schedule.num_mediators, 50), seed=0, round_num=round_num
-    )
-    visits = rounds_lib.visits_of_round(
-        [schedule.mediators[mediator] for mediator in sampled],
-        max_clients,
-        seed=0,
-        round_num=round_num,
-    )
-    process.next(
-        state,
-        rounds_lib.data_of_round(
-            visits, clients, max_clients, round_num=round_num
-        ),
-    )
-    visited = sum(visits.mediators, ())
+    sampled = schedule.sample(num_sampled, seed=0, round_num=round_num)
+    process.next(state, next(rounds))
+    visited = sum((schedule.mediators[mediator] for mediator in sampled), ())
     return mediator_epochs * int(counts[list(visited)].sum())
 
   return run
 
 
-_SUBJECTS = {'plain_loop': plain_loop, 'fed_avg': fed_avg, 'astraea': astraea}
+def _augment(
+    store: client_store.ClientStore,
+    num_clients: int,
+    plan: astraea_tff.AugmentationPlan,
+) -> client_store.ClientStore:
+  """Writes the augmented clients beside the others."""
+  data = store.client_data
+  originals = map(
+      data.create_tf_dataset_for_client, data.client_ids[:num_clients]
+  )
+  folder = pathlib.Path(f'{store.folder}-augmented-{os.getpid()}')
+  augmented = all_clients.augmented_examples(originals, plan, seed=0)
+  _write_store(folder, list(augmented), num_clients)
+  return client_store.open_store(folder)
 
 
 def _cpu_seconds() -> float:
@@ -247,27 +237,37 @@ def _peak_megabytes() -> dict[str, float]:
   }
 
 
-def main(name: str, arguments: dict[str, Any]) -> None:
-  """Trains a round for every line on standard input."""
+def _measured_rounds(build: Callable[[], Subject]) -> Iterator[dict[str, Any]]:
+  """Builds a subject, and yields what each of its rounds took."""
   # Imports are part of what starting takes.
-  start = psutil.Process().create_time()
-  run = _SUBJECTS[name](**arguments)
-  for round_num, _ in enumerate(sys.stdin, 1):
+  start, run = psutil.Process().create_time(), build()
+  for round_num in itertools.count(1):
     wall, cpu = time.perf_counter(), _cpu_seconds()
     num_examples = run(round_num)
-    measured = {
+    yield {
         'examples': num_examples,
         'wall': time.perf_counter() - wall,
         'cpu': _cpu_seconds() - cpu,
         'since_start': time.time() - start,
         'peak': _peak_megabytes(),
     }
-    print(json.dumps(measured), flush=True)
-  # TFF's own worker would outlive this process.
-  for child in psutil.Process().children(recursive=True):
-    child.kill()
-  os._exit(0)
 
 
-if __name__ == '__main__':
-  main(sys.argv[1], json.loads(sys.argv[2]))
+# Of the subject of this process, once it is built.
+_rounds: Optional[Iterator[dict[str, Any]]] = None
+
+
+def measure_next_round(build: Callable[[], Subject]) -> dict[str, Any]:
+  """Trains the next round of the subject that this process is for.
+
+  Args:
+    build: Builds the subject, at the first call.
+
+  Returns:
+    The round's `examples`, `wall` and `cpu` seconds, the seconds `since_start`
+    of the process, and its and its worker's `peak` memory in megabytes.
+  """
+  global _rounds
+  if _rounds is None:
+    _rounds = _measured_rounds(build)
+  return next(_rounds)

@@ -1,5 +1,7 @@
 """The benchmark's subjects train what they say, and end."""
 
+import functools
+
 import psutil
 import pytest
 
@@ -15,35 +17,51 @@ def fixture_folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    'name, arguments, num_examples',
+    'build, arguments, num_examples',
     [
-        ('plain_loop', dict(clients=[0, 2], num_threads=1, epochs=2), 80),
-        ('astraea', dict(num_clients=3, max_clients=2, mediator_epochs=2), 120),
+        (
+            benchmark_subjects.plain_loop,
+            dict(clients=[0, 2], num_threads=1, epochs=2),
+            80,
+        ),
+        (
+            benchmark_subjects.astraea,
+            dict(num_clients=3, max_clients=2, mediator_epochs=2),
+            120,
+        ),
     ],
 )
 def test_a_subject_trains_its_rounds_and_leaves_no_process(
-    folder, name, arguments, num_examples
+    folder, build, arguments, num_examples
 ):
-  subject = benchmark_rounds.SubjectProcess(name, arguments | dict(folder=folder))
+  subject = benchmark_rounds.SubjectProcess(
+      functools.partial(build, folder, **arguments)
+  )
   try:
     first, second = (benchmark_rounds.measure_round([subject]) for _ in range(2))
-    processes = psutil.Process(subject._process.pid).children(recursive=True)
+    process = psutil.Process(subject.pid.result())
+    workers = process.children(recursive=True)
   finally:
     subject.close()
   assert first['examples'] == second['examples'] == num_examples
   assert second['since_start'] > second['wall'] > 0 and second['cpu'] > 0
   assert second['peak']['parent'] > 100
-  assert bool(processes) == (name == 'astraea')
-  psutil.wait_procs(processes, timeout=10)
-  assert not any(process.is_running() for process in processes)
+  assert bool(workers) == (build == benchmark_subjects.astraea)
+  psutil.wait_procs([process, *workers], timeout=10)
+  assert not any(each.is_running() for each in (process, *workers))
 
 
-def test_a_subject_that_fails_is_one_clear_error():
+def test_a_subject_that_fails_says_why():
   subject = benchmark_rounds.SubjectProcess(
-      'plain_loop', dict(folder='/nowhere', clients=[0], num_threads=1)
+      functools.partial(
+          benchmark_subjects.plain_loop, '/nowhere', [0], num_threads=1
+      )
   )
-  with pytest.raises(RuntimeError, match='benchmark process .*plain_loop'):
-    benchmark_rounds.measure_round([subject])
+  try:
+    with pytest.raises((OSError, ValueError), match='/nowhere'):
+      benchmark_rounds.measure_round([subject])
+  finally:
+    subject.close()
 
 
 def test_memory_is_measured_for_every_population(tmp_path):
