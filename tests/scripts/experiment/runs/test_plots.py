@@ -39,7 +39,7 @@ def test_every_picture_is_a_png(tmp_path, num_classes):
 
 def test_mean_curve_is_over_the_rounds_that_all_runs_have(tmp_path, monkeypatch):
   drawn = []
-  monkeypatch.setattr(plots, '_save', lambda f, path: drawn.append(f))
+  monkeypatch.setattr(plots, 'save', lambda f, path: drawn.append(f))
   runs = {'x': [([0, 5, 10], [0.1, 0.5, 0.7]), ([0, 5], [0.3, 0.7])]}
   plots.plot_accuracy(tmp_path / 'a.png', runs)
   (mean,) = [
@@ -51,7 +51,7 @@ def test_mean_curve_is_over_the_rounds_that_all_runs_have(tmp_path, monkeypatch)
 
 def test_bars_are_means_of_the_seeds_that_have_a_value(tmp_path, monkeypatch):
   drawn = []
-  monkeypatch.setattr(plots, '_save', lambda f, path: drawn.append(f))
+  monkeypatch.setattr(plots, 'save', lambda f, path: drawn.append(f))
   nan = np.nan
   values = {'x': np.array([1.0, 2.0, nan]), 'y': np.array([nan, nan, nan])}
   plots.plot_bars(tmp_path / 'a.png', values, 'megabytes')
@@ -68,7 +68,7 @@ def test_size_histogram_holds_every_client_and_the_mean(
     tmp_path, monkeypatch, sizes
 ):
   drawn = []
-  monkeypatch.setattr(plots, '_save', lambda f, path: drawn.append(f))
+  monkeypatch.setattr(plots, 'save', lambda f, path: drawn.append(f))
   plots.plot_client_sizes(tmp_path / 'a.png', np.array(sizes))
   (axes,) = drawn[0].axes
   edges = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches]
@@ -84,7 +84,7 @@ def test_contact_sheet_names_stand_beside_the_middle_of_their_rows(
     tmp_path, monkeypatch
 ):
   drawn = []
-  monkeypatch.setattr(plots, '_save', lambda f, path: drawn.append(f))
+  monkeypatch.setattr(plots, 'save', lambda f, path: drawn.append(f))
   picture = np.zeros((30, 80, 3), np.uint8)
   plots.plot_contact_sheet(
       tmp_path / 'a.png', picture, ['x', 'y', 'z'], ('before', 'after')
@@ -98,7 +98,7 @@ def test_contact_sheet_names_stand_beside_the_middle_of_their_rows(
 
 def test_class_names_that_would_overlap_are_turned(tmp_path, monkeypatch):
   drawn = []
-  monkeypatch.setattr(plots, '_save', lambda f, path: drawn.append(f))
+  monkeypatch.setattr(plots, 'save', lambda f, path: drawn.append(f))
   for names in (['cat', 'dog'], ['a long name'] * 10):
     plots.plot_label_histogram(
         tmp_path / 'a.png', {'x': np.ones(len(names))}, names
