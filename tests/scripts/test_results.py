@@ -6,6 +6,7 @@ import script_runner
 from experiment.paper import experiment_page
 from experiment.paper import paper_claims
 from experiment.paper import paper_experiments
+from experiment.paper import runner
 
 
 @pytest.fixture(name='write_page', scope='module')
@@ -20,14 +21,14 @@ def fixture_write_page():
 
 def _write_table1(folder, values):
   experiment = paper_experiments.EXPERIMENTS['table1']('small')
-  results = {
+  results = runner.make_results({
       (row, seed): dict(
           best_top_1=value + seed, last_top_1=value, macro_f1=0.5,
           worst_class_recall=0.25, seconds=1200.0,
       )
       for row, value in values.items()
       for seed in experiment.seeds
-  }
+  })
   (folder / 'table1_small').mkdir(parents=True, exist_ok=True)
   experiment_page.write_csv(folder / 'table1_small' / 'results.csv', results)
 

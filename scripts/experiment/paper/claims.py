@@ -9,6 +9,7 @@ import dataclasses
 from typing import Optional
 
 import numpy as np
+import pandas as pd
 
 from experiment.paper import experiment_page
 from experiment.paper import experiments
@@ -91,7 +92,7 @@ class Claim:
 def judge(
     parts: tuple[Part, ...],
     experiment: experiments.Experiment,
-    results: runner.Results,
+    results: pd.DataFrame,
 ) -> Finding:
   """Finds out from results whether all parts of a claim hold."""
   findings = [_judge_part(part, experiment, results) for part in parts]
@@ -140,7 +141,7 @@ def _judge_share(paper_share: float, experiment, results) -> Finding:
 
 def differences(
     experiment: experiments.Experiment,
-    results: runner.Results,
+    results: pd.DataFrame,
     row: str,
     other: str,
     measure: str,
@@ -155,19 +156,16 @@ def differences(
     measure: What of a run is compared; where a run has it not, neither counts.
   """
   chosen = runner.choose_rows(experiment, results)
+  if measure == FALL:
+    values = results['best_top_1'] - results['last_top_1']
+  else:
+    values = results[measure]
 
-  def value(name, seed):
-    values = results.get((chosen.get(name, name), seed))
-    if values is None:
-      return np.nan
-    if measure == FALL:
-      return values['best_top_1'] - values['last_top_1']
-    return values[measure]
+  def by_seed(name):
+    return values[values.index.isin([chosen.get(name, name)], level='row')]
 
-  both = np.array(
-      [value(row, seed) - value(other, seed) for seed in experiment.seeds]
-  )
-  return both[~np.isnan(both)]
+  both = by_seed(row).droplevel('row') - by_seed(other).droplevel('row')
+  return both.dropna().to_numpy()
 
 
 def is_positive(values: np.ndarray) -> bool:

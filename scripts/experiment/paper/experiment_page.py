@@ -17,17 +17,13 @@ CSV_FILE, PICTURE_FILE, PAGE_FILE = 'results.csv', 'results.png', 'results.md'
 _DATA_OF_THE_PAPER = ('emnist', 'cinic10')
 
 
-def write_csv(path: pathlib.Path, results: reproduction_lib.Results) -> None:
+def write_csv(path: pathlib.Path, results: pd.DataFrame) -> None:
   """Writes a line for each row and seed; what a run does not have is empty."""
-  table = pd.DataFrame(
-      {'row': row, 'seed': seed, **values}
-      for (row, seed), values in results.items()
-  )
-  columns = [name for name in measures.COLUMNS if name in table]
-  tables.write_csv(path, table[['row', 'seed', *columns]])
+  columns = [name for name in measures.COLUMNS if name in results]
+  tables.write_csv(path, results[columns].reset_index())
 
 
-def read_csv(path: pathlib.Path) -> reproduction_lib.Results:
+def read_csv(path: pathlib.Path) -> pd.DataFrame:
   """Reads what `write_csv` wrote; an empty cell is NaN."""
   table = tables.read_csv(
       path,
@@ -35,18 +31,12 @@ def read_csv(path: pathlib.Path) -> reproduction_lib.Results:
       text=['row'],
       integers=['seed'],
   )
-  return table.set_index(['row', 'seed']).to_dict('index')
+  return table.set_index(['row', 'seed'])
 
 
-def values_of(
-    results: reproduction_lib.Results, row: str, column: str
-) -> np.ndarray:
+def values_of(results: pd.DataFrame, row: str, column: str) -> np.ndarray:
   """Returns a column of a row, float64, one value for each seed; or NaN."""
-  return np.array([
-      values.get(column, np.nan)
-      for (name, _), values in results.items()
-      if name == row
-  ])
+  return results.reindex(columns=[column]).loc[[row], column].to_numpy()
 
 
 def format_cell(values: np.ndarray, digits: int) -> str:
@@ -61,7 +51,7 @@ def format_cell(values: np.ndarray, digits: int) -> str:
 
 
 def format_table(
-    experiment: experiments.Experiment, results: reproduction_lib.Results
+    experiment: experiments.Experiment, results: pd.DataFrame
 ) -> str:
   """Returns a Markdown table, the paper's numbers beside ours."""
   heads, lines = ['row'], {name: [name] for name in experiment.rows}
@@ -83,7 +73,7 @@ def format_table(
 
 
 def retrieved_share(
-    experiment: experiments.Experiment, results: reproduction_lib.Results
+    experiment: experiments.Experiment, results: pd.DataFrame
 ) -> Optional[float]:
   """Returns how much of what the imbalance costs Astraea gets back.
 
@@ -106,7 +96,7 @@ def retrieved_share(
 
 def format_page(
     experiment: experiments.Experiment,
-    results: reproduction_lib.Results,
+    results: pd.DataFrame,
     command: str,
 ) -> str:
   """Returns the experiment's Markdown page."""
@@ -136,9 +126,9 @@ def format_page(
         'Of what the global imbalance costs FedAvg, Astraea got'
         f' {100 * share:.1f} % back.'
     )
-  seconds = [values.get('seconds', 0.0) for values in results.values()]
   if experiment.trains:
-    notes.append(f'Training took {sum(seconds) / 60:.1f} minutes in all.')
+    minutes = results['seconds'].sum() / 60
+    notes.append(f'Training took {minutes:.1f} minutes in all.')
   pictures = {'The rows': PICTURE_FILE} | {
       f'Confusion matrix of {row}': _confusion_file(row)
       for row in experiment.confusion_rows
@@ -158,7 +148,7 @@ def _confusion_file(row: str) -> str:
 def draw(
     folder: pathlib.Path,
     reproduction: reproduction_lib.Reproduction,
-    results: reproduction_lib.Results,
+    results: pd.DataFrame,
     divergences: Optional[dict[str, np.ndarray]] = None,
 ) -> None:
   """Draws results.png, and copies the confusion matrices of the runs."""
@@ -191,7 +181,7 @@ def draw(
 
 def _by_row(
     experiment: experiments.Experiment,
-    results: reproduction_lib.Results,
+    results: pd.DataFrame,
     column: str,
 ) -> dict[str, np.ndarray]:
   return {name: values_of(results, name, column) for name in experiment.rows}

@@ -148,39 +148,14 @@ def summarize_divergences(divergences: np.ndarray) -> dict[str, float]:
   }
 
 
-def add_gains(
-    results: Mapping[tuple[str, int], dict[str, float]],
-    baseline: Optional[str],
-) -> None:
+def add_gains(results: pd.DataFrame, baseline: Optional[str]) -> None:
   """Adds `gain`, the points by which a row is above the baseline, seed by seed.
 
   Args:
-    results: The values by row and seed; those whose baseline is there are
-      changed.
+    results: Of row and seed (`experiment.paper.runner.make_results`); changed
+      if the baseline is there.
     baseline: A row; None adds nothing.
   """
-  for (_, seed), values in results.items():
-    reference = results.get((baseline, seed))
-    if reference is not None:
-      values['gain'] = values['best_top_1'] - reference['best_top_1']
-
-
-def choose_tuned(
-    means: Mapping[str, float], groups: Mapping[str, Optional[str]]
-) -> dict[str, str]:
-  """Chooses among rows that differ by a learning rate only.
-
-  Args:
-    means: By row, the best accuracy on validation examples, mean over seeds.
-    groups: By row, what it is one of several learning rates for, or None.
-
-  Returns:
-    By group, the row of the best mean; the first of equal ones.
-  """
-  chosen: dict[str, str] = {}
-  for name, group in groups.items():
-    if group is None or name not in means:
-      continue
-    if group not in chosen or means[name] > means[chosen[group]]:
-      chosen[group] = name
-  return chosen
+  if baseline in results.index.levels[0]:
+    top_1 = results['best_top_1']
+    results['gain'] = top_1.sub(top_1[baseline], level='seed')

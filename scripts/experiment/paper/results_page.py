@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping
 import pathlib
 from typing import Optional
 
+import pandas as pd
+
 from experiment.paper import claims
 from experiment.paper import experiment_page
 from experiment.paper import experiments
 from experiment.paper import paper_claims
 from experiment.paper import paper_experiments
-from experiment.paper import runner as reproduction_lib
 from experiment.runs import tables
 
 SCALE = 'small'
@@ -18,10 +19,10 @@ _REPLIES = {True: 'yes', False: 'not measurably'}
 _MISSING = 'not run'
 
 # By experiment.
-AllResults = Mapping[str, reproduction_lib.Results]
+AllResults = Mapping[str, pd.DataFrame]
 
 
-def read_all(folder: pathlib.Path) -> dict[str, reproduction_lib.Results]:
+def read_all(folder: pathlib.Path) -> dict[str, pd.DataFrame]:
   """Reads results.csv of every experiment that has one under `folder`.
 
   Raises:
@@ -33,7 +34,7 @@ def read_all(folder: pathlib.Path) -> dict[str, reproduction_lib.Results]:
     if path.exists():
       results = experiment_page.read_csv(path)
       rows = make(SCALE).rows
-      if {row for row, _ in results} != set(rows):
+      if set(results.index.unique('row')) != set(rows):
         raise ValueError(
             f'{path} must have the rows of {name}, which has changed since;'
             f' run scripts/reproduce.py --experiment={name} again.'
@@ -58,10 +59,10 @@ def format_results(
     command: What makes this page.
   """
   seconds = sum(
-      values.get('seconds', 0.0)
+      results['seconds'].sum()
       for name, results in all_results.items()
-      if name != 'fig1'  # Its runs are those of table1.
-      for values in results.values()
+      # The runs of fig1 are those of table1.
+      if name != 'fig1' and 'seconds' in results
   )
   parts = [
       '# Results',
@@ -124,7 +125,7 @@ def _format_claims(
 def _format_experiment(
     name: str,
     experiment: experiments.Experiment,
-    results: Optional[reproduction_lib.Results],
+    results: Optional[pd.DataFrame],
     folder: str,
 ) -> str:
   heading = f'### {name}\n\n{experiment.title}'

@@ -4,7 +4,7 @@ A folder is named after what is trained in it, so that experiments that share a
 row share its runs, and a row whose settings changed is trained anew.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 import dataclasses
 import hashlib
 import json
@@ -13,6 +13,7 @@ import time
 from typing import Any, Optional
 
 import numpy as np
+import pandas as pd
 
 from experiment.paper import experiments
 from experiment.paper import measures
@@ -21,8 +22,6 @@ from experiment.runs import metrics_log
 from experiment.runs import population as population_lib
 from experiment.runs import run as run_lib
 from experiment.runs import settings as settings_lib
-
-Results = dict[tuple[str, int], dict[str, float]]
 
 
 def run_folder(
@@ -46,23 +45,34 @@ def work(settings: settings_lib.Settings) -> float:
   return settings.rounds * passes * examples * share
 
 
+def make_results(measured: Mapping[tuple[str, int], Any]) -> pd.DataFrame:
+  """Returns results.
+
+  Args:
+    measured: By row and seed, values of `measures.COLUMNS` by name.
+
+  Returns:
+    A line for each row and seed, which are the index, and the columns that any
+    of them has, float64; NaN where a run has it not.
+  """
+  index = pd.MultiIndex.from_tuples(measured, names=['row', 'seed'])
+  return pd.DataFrame(list(measured.values()), index=index)
+
+
 def choose_rows(
-    experiment: experiments.Experiment, results: Results
+    experiment: experiments.Experiment, results: pd.DataFrame
 ) -> dict[str, str]:
   """Returns, for what has several learning rates, the row of the best one.
 
   The first seed alone decides, as only the chosen row is trained with the
-  others.
+  others; of equal rows the first is chosen.
   """
-  first = experiment.seeds[0]
-  accuracies = {
-      name: results[name, first]['best_validation_top_1']
-      for name, row in experiment.rows.items()
-      if row.tuned is not None and (name, first) in results
-  }
-  return measures.choose_tuned(
-      accuracies, {name: row.tuned for name, row in experiment.rows.items()}
-  )
+  tuned = {name: row.tuned for name, row in experiment.rows.items()}
+  if not any(tuned.values()):
+    return {}
+  first = results.xs(experiment.seeds[0], level='seed')
+  accuracies = first['best_validation_top_1'].dropna()
+  return accuracies.groupby(tuned, sort=False).idxmax().to_dict()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,43 +167,43 @@ class Reproduction:
           rounds_per_checkpoint=settings.rounds_per_evaluation,
       )
 
-  def measure(self) -> Results:
-    """Measures all runs, which are finished.
-
-    Returns:
-      By row and seed, values of `measures.COLUMNS`.
-    """
-    results = {}
+  def measure(self) -> pd.DataFrame:
+    """Measures all runs, which are finished; see `make_results`."""
+    measured = {}
     for row, seed in self.runs():
-      values = self._measure_run(row, seed)
+      measured[row, seed] = self._measure_run(row, seed)
       if 'extra_storage' in self.experiment.columns:
-        values['extra_storage'] = measures.measure_storage(
+        measured[row, seed]['extra_storage'] = measures.measure_storage(
             self._population(row, seed)
         )
-      results[row, seed] = values
+    results = make_results(measured)
     measures.add_gains(results, self.experiment.baseline)
     return results
 
-  def measure_divergences(
-      self,
-  ) -> tuple[Results, dict[str, np.ndarray]]:
+  def measure_divergences(self) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """Measures the divergences of an experiment that trains nothing.
 
     Returns:
-      By row and seed, values of `measures.COLUMNS`; and by row, the divergences
-      of all seeds, float64 [any].
+      The results, see `make_results`; and by row, the divergences of all seeds,
+      float64 [any].
     """
-    results, divergences = {}, {}
-    for row, seed in self.runs():
-      values = measures.measure_divergences(
-          self.experiment.rows[row].settings,
-          self._population(row, seed).counts,
-          seed,
-      )
-      results[row, seed] = measures.summarize_divergences(values)
-      divergences.setdefault(row, []).append(values)
-    return results, {
-        row: np.concatenate(parts) for row, parts in divergences.items()
+    divergences = {
+        (row, seed): measures.measure_divergences(
+            self.experiment.rows[row].settings,
+            self._population(row, seed).counts,
+            seed,
+        )
+        for row, seed in self.runs()
+    }
+    summaries = {
+        key: measures.summarize_divergences(values)
+        for key, values in divergences.items()
+    }
+    return make_results(summaries), {
+        row: np.concatenate(
+            [values for (name, _), values in divergences.items() if name == row]
+        )
+        for row in self.experiment.rows
     }
 
   def curves(self) -> dict[str, list[tuple[list[int], list[float]]]]:
@@ -214,12 +224,14 @@ class Reproduction:
 
   def _chosen_rows(self) -> dict[str, str]:
     first = self.experiment.seeds[0]
-    results = {
+    measured = {
         (name, first): self._measure_run(name, first)
         for name, row in self.experiment.rows.items()
         if row.tuned is not None
     }
-    return choose_rows(self.experiment, results)
+    if not measured:
+      return {}
+    return choose_rows(self.experiment, make_results(measured))
 
   def _population(self, row: str, seed: int) -> population_lib.Population:
     return population_lib.make_population(

@@ -7,6 +7,7 @@ from experiment.paper import claims
 from experiment.paper import experiments
 from experiment.paper import paper_claims
 from experiment.paper import paper_experiments
+from experiment.paper import runner
 
 
 def judge(experiment, results, *parts):
@@ -32,13 +33,13 @@ def make(values, seeds=(0, 1, 2), tuned=None):
   experiment = experiments.Experiment(
       title='', claim='', rows=rows, columns=('best_top_1',), seeds=seeds
   )
-  results = {
+  results = runner.make_results({
       (name, seed): dict(
           best_top_1=value, last_top_1=value - 1, best_validation_top_1=value
       )
       for name, by_seed in values.items()
       for seed, value in zip(seeds, by_seed)
-  }
+  })
   return experiment, results
 
 
@@ -80,16 +81,15 @@ def test_pairs_of_rows_are_judged_together():
   )
   one_pair = claims.Together((('A', 'B'),), ('new', 'old'))
   assert not judge(experiment, results, one_pair).holds  # 1.0, standard error 0.58.
-  assert judge(experiment, {}, one_pair).holds is None
+  assert judge(experiment, results.iloc[:0], one_pair).holds is None
 
 
 def test_a_seed_without_a_value_does_not_count():
   experiment, results = make({'A': (50, np.nan), 'B': (49, 58)}, seeds=(0, 1))
-  for values in results.values():
-    values['megabytes_to_target'] = values['best_top_1']
+  results['megabytes_to_target'] = results['best_top_1']
   finding = judge(experiment, results, above('A', 'B', 'megabytes_to_target'))
   assert finding.measured == 'A - B: +1.0 MB (one seed)' and finding.holds
-  results['A', 0]['best_top_1'] = np.nan
+  results.loc[('A', 0), 'best_top_1'] = np.nan
   finding = judge(experiment, results, not_above('A', 'B'))
   assert finding == claims.Finding('no seed of both has a value', None)
 
@@ -131,7 +131,7 @@ def test_what_is_tuned_stands_for_its_best_rate():
 )
 def test_every_claim_is_about_rows_that_are_there(claim):
   experiment = paper_experiments.EXPERIMENTS[claim.experiment]('small')
-  results = {
+  results = runner.make_results({
       (name, seed): dict.fromkeys(
           (
               'best_top_1', 'last_top_1', 'chosen_top_1', 'mean_kl', 'sd_kl',
@@ -142,6 +142,6 @@ def test_every_claim_is_about_rows_that_are_there(claim):
       )
       for index, name in enumerate(experiment.rows)
       for seed in experiment.seeds
-  }
+  })
   finding = claims.judge(claim.parts, experiment, results)
   assert 'no seed' not in finding.measured and finding.holds is not None

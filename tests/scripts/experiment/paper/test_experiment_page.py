@@ -27,7 +27,7 @@ def make_experiment(**changes):
   return experiments.Experiment(**(arguments | changes))
 
 
-RESULTS = {
+RESULTS = runner.make_results({
     ('FedAvg', 0): dict(
         best_top_1=50.0, gain=0.0, megabytes_to_target=math.nan, seconds=30.0
     ),
@@ -40,7 +40,7 @@ RESULTS = {
     ('Astraea', 1): dict(
         best_top_1=56.0, gain=4.0, megabytes_to_target=math.nan, seconds=60.0
     ),
-}
+})
 
 
 def test_page_has_our_numbers_their_spread_and_the_papers():
@@ -72,7 +72,7 @@ def test_csv_has_a_line_for_each_row_and_seed(tmp_path):
   with (tmp_path / 'results.csv').open(newline='') as file:
     rows = list(csv.DictReader(file))
   assert [(row['row'], row['seed']) for row in rows] == [
-      (name, str(seed)) for name, seed in RESULTS
+      (name, str(seed)) for name, seed in RESULTS.index
   ]
   assert [row['best_top_1'] for row in rows] == ['50.0', '52.0', '60.0', '56.0']
   assert [row['megabytes_to_target'] for row in rows] == ['', '', '7.0', '']
@@ -94,13 +94,14 @@ def test_share_of_the_loss_that_is_retrieved_is_that_of_the_chosen_rows():
   # FedAvg's first rate, the others' second.
   validation = dict(zip(rows, (40, 30, 50, 60, 50, 60)))
   test = dict(zip(rows, (42, 70, 0, 62, 0, 52)))
-  results = {
+  results = runner.make_results({
       (name, 0): {
           'best_validation_top_1': float(validation[name]),
           'chosen_top_1': float(test[name]),
+          'seconds': 1.0,
       }
       for name in rows
-  }
+  })
   assert runner.choose_rows(experiment, results) == {
       'FedAvg': 'FedAvg, 0.1',
       'FedAvg, balanced classes': 'FedAvg, balanced classes, 0.2',

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import astraea_tff
+from experiment.paper import experiments
 from experiment.paper import measures
+from experiment.paper import runner
 from experiment.runs import settings as settings_lib
 
 
@@ -62,17 +64,32 @@ def test_a_run_without_validation_that_does_not_reach_the_target():
 
 def test_gains_are_over_the_baseline_of_the_same_seed():
   tops = {('a', 0): 50, ('a', 1): 60, ('b', 0): 58, ('b', 1): 57, ('b', 2): 9}
-  results = {key: {'best_top_1': top} for key, top in tops.items()}
-  measures.add_gains(results, 'a')
-  assert [v.get('gain') for v in results.values()] == [0, 0, 8, -3, None]
+  results = runner.make_results(
+      {key: {'best_top_1': top} for key, top in tops.items()}
+  )
   measures.add_gains(results, None)
-  assert [v.get('gain') for v in results.values()] == [0, 0, 8, -3, None]
+  assert list(results) == ['best_top_1']
+  measures.add_gains(results, 'a')
+  assert results['gain'].fillna('none').tolist() == [0, 0, 8, -3, 'none']
 
 
 def test_of_several_learning_rates_the_best_is_chosen():
   groups = {'x, 1': 'x', 'x, 2': 'x', 'y, 1': 'y', 'z': None, 'y, 2': 'y'}
-  means = {'x, 1': 0.5, 'x, 2': 0.6, 'y, 1': 0.4, 'z': 0.9, 'y, 2': 0.4}
-  assert measures.choose_tuned(means, groups) == {'x': 'x, 2', 'y': 'y, 1'}
+  top_1 = {'x, 1': 0.5, 'x, 2': 0.6, 'y, 1': 0.4, 'z': 0.9, 'y, 2': 0.4}
+  experiment = experiments.Experiment(
+      title='',
+      claim='',
+      rows={
+          name: experiments.make_row({}, tuned=group)
+          for name, group in groups.items()
+      },
+      columns=('best_top_1',),
+  )
+  results = runner.make_results(
+      {(name, 0): {'best_validation_top_1': top_1[name]} for name in groups}
+  )
+  chosen = runner.choose_rows(experiment, results)
+  assert chosen == {'x': 'x, 2', 'y': 'y, 1'}
 
 
 COUNTS = np.random.default_rng(0).multinomial(40, [0.4, 0.3, 0.2, 0.1], size=9)
