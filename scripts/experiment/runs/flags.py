@@ -114,11 +114,12 @@ def read_settings(
 
 
 def _define_flag(field: dataclasses.Field, annotation: Any) -> None:
-  help_text, choices = field.metadata['help'], field.metadata['choices']
+  about = settings_lib.ABOUT[field.name]
+  choices, help_text = about.choices, about.help
   # Optional[int] stands for int.
   kinds = [k for k in typing.get_args(annotation) if k is not type(None)]
   kind = kinds[0] if kinds else annotation
-  if choices is not None:
+  if choices:
     flags.DEFINE_enum(field.name, field.default, choices, help_text)
   elif kind is bool:
     flags.DEFINE_bool(field.name, field.default, help_text)

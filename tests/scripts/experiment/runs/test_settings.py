@@ -1,5 +1,7 @@
 """Settings: what they refuse, and the default that depends on another."""
 
+import dataclasses
+
 import pytest
 
 from experiment.runs import settings as settings_lib
@@ -101,3 +103,14 @@ def test_division_is_what_the_name_says_unless_the_user_says_otherwise():
   assert division['size_distribution'] == 'even'
   assert division['local_distribution'] == 'iid'
   assert division['global_distribution'] == 'zipf'
+
+
+def test_the_table_has_each_setting_with_its_help():
+  fields = dataclasses.fields(settings_lib.Settings)
+  assert list(settings_lib.ABOUT) == [field.name for field in fields]
+  for about in settings_lib.ABOUT.values():
+    assert about.help.endswith('.') and '{' not in about.help
+  astraea = settings_lib.Settings()
+  assert f'{astraea.augmentation_factor:g} for' in (
+      settings_lib.ABOUT['alpha'].help
+  )
