@@ -40,39 +40,22 @@ def train(
     *,
     data_dir: Optional[str] = None,
     cache_dir: Optional[str] = None,
-    rounds_per_checkpoint: int = 1,
-    metrics_managers: Sequence[tff.program.ReleaseManager] = (),
+    **options: Any,
 ) -> None:
-  """Trains, from the last checkpoint in `folder` if there is one.
-
-  Writes `metrics.csv` and TensorBoard events (`experiment.runs.metrics_log`),
-  the schedule, the final weights, and the pictures.
+  """Prepares the clients, and trains on them.
 
   Args:
     settings: The settings.
     seed: The seed of everything random in the run.
-    folder: Where the results go; made if it is not there.
+    folder: See `train_population`.
     data_dir: Where TensorFlow Datasets keeps its prepared data.
     cache_dir: Where the clients' examples are prepared.
-    rounds_per_checkpoint: How many rounds may be lost to a sudden end. One that
-      can still be noticed, such as Ctrl-C or an error, loses none.
-    metrics_managers: What else the metrics of every round are released to.
-
-  Raises:
-    ValueError: If the settings do not fit the data, the folder holds rounds on
-      other data, or the last checkpoint is damaged.
-    OSError: If a result cannot be written.
+    **options: See `train_population`, which raises the same errors.
   """
   population = population_lib.make_population(
       settings, seed, data_dir, cache_dir
   )
-  train_population(
-      settings,
-      population,
-      folder,
-      rounds_per_checkpoint=rounds_per_checkpoint,
-      metrics_managers=metrics_managers,
-  )
+  train_population(settings, population, folder, **options)
 
 
 def train_population(
@@ -84,15 +67,24 @@ def train_population(
     rounds_per_checkpoint: int = 1,
     metrics_managers: Sequence[tff.program.ReleaseManager] = (),
 ) -> None:
-  """Trains on clients that are there already; see `train`.
+  """Trains, from the last checkpoint in `folder` if there is one.
+
+  Writes `metrics.csv` and TensorBoard events (`experiment.runs.metrics_log`),
+  the schedule, the final weights, and the pictures.
 
   Args:
     settings: The settings.
     population: The clients.
-    folder: See `train`.
+    folder: Where the results go; made if it is not there.
     schedule: Astraea's static schedule, if it is made already.
-    rounds_per_checkpoint: See `train`.
-    metrics_managers: See `train`.
+    rounds_per_checkpoint: How many rounds may be lost to a sudden end. One that
+      can still be noticed, such as Ctrl-C or an error, loses none.
+    metrics_managers: What else the metrics of every round are released to.
+
+  Raises:
+    ValueError: If the settings do not fit the data, the folder holds rounds on
+      other data, or the last checkpoint is damaged.
+    OSError: If a result cannot be written.
   """
   data = population.data
   folder.mkdir(parents=True, exist_ok=True)
