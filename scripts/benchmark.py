@@ -17,15 +17,11 @@ Writes benchmark.json and benchmark.md. The short form has 20 clients of 460
 examples a round, the full one 50. Needs an idle machine to mean anything.
 """
 
-from collections.abc import Sequence
 import functools
 import json
 import os
 import pathlib
 import tempfile
-
-# TensorFlow reads it when it is imported, and would fill the terminal.
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 from absl import app
 from absl import flags
@@ -141,9 +137,7 @@ def _benchmark() -> None:
   print(text)
 
 
-def main(argv: Sequence[str]) -> None:
-  command.run(_benchmark, argv)
-
+main = functools.partial(command.run, _benchmark)
 
 if __name__ == '__main__':
   app.run(main)

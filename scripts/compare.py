@@ -9,13 +9,11 @@ from collections.abc import Sequence
 import os
 import pathlib
 
-# TensorFlow reads it when it is imported, and would fill the terminal.
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-
 from absl import app
 from absl import flags
 import numpy as np
 
+from experiment.paper import experiment_page
 from experiment.paper import measures
 from experiment.runs import command
 from experiment.runs import flags as flags_lib
@@ -65,22 +63,15 @@ def read_run(path: pathlib.Path) -> list[list[dict[str, float]]]:
   return runs
 
 
-def _cost_to_target(values: Sequence[float]) -> str:
-  """Mean cost over the seeds that reached the target, and how many did."""
-  costs = [value for value in values if not np.isnan(value)]
-  if not costs:
-    return 'not reached'
-  share = f' ({len(costs)}/{len(values)})'
-  reached = '' if len(costs) == len(values) else share
-  return tables.mean_and_spread(costs, 1) + reached
-
-
 def table_row(name: str, runs, target: float) -> list[str]:
   """Returns the table's row of one run."""
   measured = [measures.measure_run(rows, target) for rows in runs]
 
   def of_seeds(measure):
     return np.array([values[measure] for values in measured])
+
+  def cost_to_target(measure):
+    return experiment_page.format_cell(of_seeds(measure), 1) or 'not reached'
 
   rounds = [max(rows[-1]['round'], 1) for rows in runs]
   divergences = [
@@ -94,8 +85,8 @@ def table_row(name: str, runs, target: float) -> list[str]:
       str(len(runs)),
       tables.mean_and_spread(of_seeds('last_top_1'), 2),
       tables.mean_and_spread(of_seeds('best_top_1'), 2),
-      _cost_to_target(of_seeds('rounds_to_target')),
-      _cost_to_target(of_seeds('megabytes_to_target')),
+      cost_to_target('rounds_to_target'),
+      cost_to_target('megabytes_to_target'),
       f'{np.mean(of_seeds("megabytes") / rounds):.2f}',
       f'{np.mean(divergences):.3f}' if divergences else '',
       tables.mean_and_spread(of_seeds('seconds'), 1),

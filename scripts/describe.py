@@ -17,12 +17,9 @@ seed. A preset of train.py needs --undefok for the flags of training:
       --output_dir=runs/demo_data
 """
 
-from collections.abc import Mapping, Sequence
-import os
+from collections.abc import Mapping
+import functools
 import pathlib
-
-# TensorFlow reads it when it is imported, and would fill the terminal.
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 from absl import app
 from absl import flags
@@ -128,9 +125,7 @@ def _describe() -> None:
   draw(folder, population, divergences)
 
 
-def main(argv: Sequence[str]) -> None:
-  command.run(_describe, argv)
-
+main = functools.partial(command.run, _describe)
 
 if __name__ == '__main__':
   app.run(main)

@@ -13,17 +13,13 @@ results.md with the paper's numbers beside ours.
 settings. scripts/results.py makes one page of all.
 """
 
-from collections.abc import Sequence
-import os
+import functools
 import pathlib
-
-# TensorFlow reads it when it is imported, and would fill the terminal.
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 from absl import app
 from absl import flags
 
-from astraea_tff import runtime
+# Before TensorFlow, which it keeps from filling the terminal.
 from experiment.paper import experiment_page
 from experiment.paper import experiments
 from experiment.paper import paper_experiments
@@ -31,6 +27,7 @@ from experiment.paper import runner as reproduction_lib
 from experiment.runs import command
 from experiment.runs import flags as flags_lib
 from experiment.runs import folder as folder_lib
+from astraea_tff import runtime
 
 _EXPERIMENT = flags.DEFINE_enum(
     'experiment',
@@ -89,9 +86,7 @@ def _reproduce() -> None:
   print(folder / experiment_page.PAGE_FILE)
 
 
-def main(argv: Sequence[str]) -> None:
-  command.run(_reproduce, argv)
-
+main = functools.partial(command.run, _reproduce)
 
 if __name__ == '__main__':
   app.run(main)

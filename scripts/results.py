@@ -8,12 +8,8 @@ Every claim of the paper gets an answer from the CSV files in --results_dir;
 what has none there is said not to have been run. Nothing is trained.
 """
 
-from collections.abc import Sequence
-import os
+import functools
 import pathlib
-
-# TensorFlow reads it when it is imported, and would fill the terminal.
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 from absl import app
 from absl import flags
@@ -56,9 +52,7 @@ def _report() -> None:
   print(f'{len(all_results)} experiments: {page}')
 
 
-def main(argv: Sequence[str]) -> None:
-  command.run(_report, argv)
-
+main = functools.partial(command.run, _report)
 
 if __name__ == '__main__':
   app.run(main)

@@ -15,27 +15,26 @@ so that memory goes up and down by some percent. What is compared are therefore
 medians, of the twenty rounds up to the one and up to the other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+import functools
 import os
 import pathlib
 import statistics
 import tempfile
 from typing import Any
 
-# TensorFlow reads it when it is imported, and would fill the terminal.
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-
 from absl import app
 from absl import flags
 from matplotlib import figure
 import psutil
-import tensorflow_federated as tff
 
-from astraea_tff import runtime
+# Before TensorFlow, which it keeps from filling the terminal.
 from experiment.runs import command
 from experiment.runs import flags as flags_lib
 from experiment.runs import plots
 from experiment.runs import run as run_lib
+import tensorflow_federated as tff
+from astraea_tff import runtime
 
 _OUTPUT_DIR = flags_lib.define_path(
     'output_dir', None, 'Where table and picture go.', required=True
@@ -175,9 +174,7 @@ def _soak() -> None:
   compare(memory.megabytes, last)
 
 
-def main(argv: Sequence[str]) -> None:
-  command.run(_soak, argv)
-
+main = functools.partial(command.run, _soak)
 
 if __name__ == '__main__':
   app.run(main)

@@ -16,21 +16,16 @@ goes on where an earlier one stopped.
 """
 
 from collections.abc import Callable, Sequence
-import os
+import functools
 import pathlib
 from typing import Optional
-
-# TensorFlow reads it when it is imported, and would fill the terminal.
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 from absl import app
 from absl import flags
 from matplotlib import figure
 import numpy as np
 
-import astraea_tff
-from astraea_tff import arguments
-from astraea_tff.labels import privacy
+# Before TensorFlow, which it keeps from filling the terminal.
 from experiment.runs import command
 from experiment.runs import flags as flags_lib
 from experiment.runs import folder as folder_lib
@@ -38,6 +33,9 @@ from experiment.runs import plots
 from experiment.runs import tables
 from experiment.studies import table as study_table
 from experiment.studies import task as study_task
+import astraea_tff
+from astraea_tff import arguments
+from astraea_tff.labels import privacy
 
 _OUTPUT_DIR = flags_lib.define_path(
     'output_dir', None, 'Where table and picture go.', required=True
@@ -205,9 +203,7 @@ def _study() -> None:
   draw(folder / 'privacy.png', rows, list(reports))
 
 
-def main(argv: Sequence[str]) -> None:
-  command.run(_study, argv)
-
+main = functools.partial(command.run, _study)
 
 if __name__ == '__main__':
   app.run(main)

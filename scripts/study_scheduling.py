@@ -18,16 +18,14 @@ machine changes little; on an idle machine the clock shows the same. No image is
 read and nothing is trained.
 """
 
-from collections.abc import Sequence
 import concurrent.futures
+import functools
 import itertools
 import multiprocessing
 import os
 import pathlib
 from typing import Any
 
-# TensorFlow reads it when it is imported, and would fill the terminal.
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 # Read when NumPy and scikit-learn are imported.
 for _library in ('OPENBLAS', 'OMP'):
   os.environ.setdefault(f'{_library}_NUM_THREADS', '1')
@@ -217,9 +215,7 @@ def _study() -> None:
     _study_all(folder)
 
 
-def main(argv: Sequence[str]) -> None:
-  command.run(_study, argv)
-
+main = functools.partial(command.run, _study)
 
 if __name__ == '__main__':
   app.run(main)

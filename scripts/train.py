@@ -15,23 +15,20 @@ goes on where it stopped, also with more --rounds or another --seed; other flags
 on the same folder are refused.
 """
 
-from collections.abc import Sequence
 import dataclasses
-import os
-
-# TensorFlow reads it when it is imported, and would fill the terminal.
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+import functools
 
 from absl import app
 from absl import flags
 
-from astraea_tff import runtime
+# Before TensorFlow, which it keeps from filling the terminal.
 from experiment.runs import command
 from experiment.runs import flags as flags_lib
 from experiment.runs import folder as folder_lib
 from experiment.runs import machine
 from experiment.runs import run as run_lib
 from experiment.runs import settings as settings_lib
+from astraea_tff import runtime
 
 _OUTPUT_DIR = flags_lib.define_path(
     'output_dir',
@@ -118,9 +115,7 @@ def _train_all_seeds() -> None:
     )
 
 
-def main(argv: Sequence[str]) -> None:
-  command.run(_train_all_seeds, argv)
-
+main = functools.partial(command.run, _train_all_seeds)
 
 if __name__ == '__main__':
   app.run(main)

@@ -141,7 +141,8 @@ class TrainingLog(tff.program.ReleaseManager):
   """Releases a row a round to metrics.csv, TensorBoard and a progress bar.
 
   The columns are `round`; `top_1`, `loss` and the other measures of
-  `classification.Evaluation` on the test set, in the rounds that were evaluated; `validation_top_1`, if examples are held out; `train_loss`, the
+  `classification.Evaluation` on the test set, in the rounds that were
+  evaluated; `validation_top_1`, if examples are held out; `train_loss`, the
   clients' mean loss while they trained; `mean_kl_divergence`; `megabytes` and
   `megabytes_in_paper`, the traffic so far in 10^6 bytes (see `RoundCost`);
   `seconds`, the time spent on training so far; `partition`, how the hash of the
