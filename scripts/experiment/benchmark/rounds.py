@@ -46,9 +46,13 @@ class SubjectProcess:
 
   def close(self) -> None:
     """Ends the process and its workers, which would outlive it."""
-    process = psutil.Process(self.pid.result())
-    for each in [*process.children(recursive=True), process]:
-      each.kill()
+    family = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+      process = psutil.Process(self.pid.result())
+      family = [*process.children(recursive=True), process]
+    for each in family:
+      with contextlib.suppress(psutil.NoSuchProcess):
+        each.kill()
     self._pool.shutdown()
 
 
