@@ -25,7 +25,10 @@ def cache_folder(tmp_path_factory):
 @pytest.fixture(scope='session', autouse=False)
 def execution_context():
   from astraea_tff import runtime
+  import patience
 
-  worker = runtime.set_local_execution_context()
+  worker = runtime.set_local_execution_context(
+      startup_timeout=patience.SECONDS
+  )
   yield worker
   runtime.stop_worker()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 
+import patience
 import pytest
 
 _ROOT = pathlib.Path(__file__).parents[1]
@@ -15,8 +16,8 @@ _ROOT = pathlib.Path(__file__).parents[1]
 
 def _run(command, **kwargs):
   result = subprocess.run(
-      command, capture_output=True, text=True, timeout=300, check=False,
-      **kwargs,
+      command, capture_output=True, text=True, timeout=patience.SECONDS,
+      check=False, **kwargs,
   )
   assert not result.returncode, result.stdout + result.stderr
   return result.stdout
@@ -109,7 +110,8 @@ def test_the_wheel_brings_the_command_of_a_worker(elsewhere, installed):
   assert commands == ['astraea-worker']
   command = subprocess.run(
       [installed / 'bin' / 'astraea-worker', '--helpfull'],
-      capture_output=True, text=True, timeout=300, check=False, **elsewhere,
+      capture_output=True, text=True, timeout=patience.SECONDS,
+      check=False, **elsewhere,
   )
   assert '--bind_address' in command.stdout + command.stderr
   assert str(installed) in _run(

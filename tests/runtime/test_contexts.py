@@ -10,6 +10,7 @@ import threading
 import time
 
 import forked_program
+import patience
 import psutil
 import pytest
 
@@ -28,7 +29,7 @@ import numpy as np
 import tensorflow_federated as tff
 from astraea_tff import runtime
 
-worker = runtime.set_local_execution_context()
+worker = runtime.set_local_execution_context(startup_timeout=600.0)
 
 @tff.tensorflow.computation(np.int32)
 def add_two(x):
@@ -59,8 +60,12 @@ def run_program(ending):
   return program, int(program.stdout.readline())
 
 
-def wait_until_gone(pid, seconds=20):
-  deadline = time.monotonic() + seconds
+def build_worker(**kwargs):
+  return runtime.Worker(startup_timeout=patience.SECONDS, **kwargs)
+
+
+def wait_until_gone(pid):
+  deadline = time.monotonic() + patience.SECONDS
   while psutil.pid_exists(pid) and time.monotonic() < deadline:
     try:
       if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
@@ -81,7 +86,7 @@ def wait_until_gone(pid, seconds=20):
 )
 def test_worker_ends_with_the_program_and_the_pipe_closes(ending, exit_code):
   program, pid = run_program(ending)
-  _, errors = program.communicate(timeout=60)
+  _, errors = program.communicate(patience.SECONDS)
   assert program.returncode == exit_code
   assert wait_until_gone(pid)
   assert 'Exception ignored' not in errors
@@ -91,17 +96,15 @@ def test_worker_ends_with_the_program_and_the_pipe_closes(ending, exit_code):
     'signal_number', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
 )
 def test_worker_ends_when_the_program_is_signalled(signal_number):
-  program, pid = run_program('time.sleep(600)')
+  program, pid = run_program('time.sleep(10**6)')
   program.send_signal(signal_number)
-  program.communicate(timeout=60)
+  program.communicate(patience.SECONDS)
   assert wait_until_gone(pid)
 
 
 def test_worker_started_in_a_short_lived_thread_lives_on():
   """The death signal is bound to a thread; it must not be the caller's."""
-  worker = runtime.Worker(
-      num_threads=1, max_concurrent_calls=-1, startup_timeout=60.0
-  )
+  worker = build_worker(num_threads=1)
   thread = threading.Thread(target=worker.start)
   thread.start()
   thread.join()
@@ -113,9 +116,7 @@ def test_worker_started_in_a_short_lived_thread_lives_on():
 
 
 def test_threads_reach_the_worker():
-  worker = runtime.Worker(
-      num_threads=3, max_concurrent_calls=-1, startup_timeout=60.0
-  )
+  worker = build_worker(num_threads=3)
   worker.stub()
   environment = psutil.Process(worker.pid).environ()
   worker.stop()
@@ -128,7 +129,7 @@ def test_what_the_environment_says_comes_before_our_defaults(monkeypatch):
   monkeypatch.delenv('TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE', raising=False)
   monkeypatch.delenv('MALLOC_ARENA_MAX', raising=False)
   monkeypatch.setenv('TF_NUM_INTEROP_THREADS', '7')
-  worker = runtime.Worker(num_threads=2)
+  worker = build_worker(num_threads=2)
   worker.stub()
   environment = psutil.Process(worker.pid).environ()
   worker.stop()
@@ -152,9 +153,7 @@ def test_worker_that_cannot_start_is_an_error_with_its_output(
       tmp_path / 'worker_binary', 'import sys; sys.exit("no such library")'
   )
   monkeypatch.setattr(local_worker, '_WORKER_BINARY', binary)
-  worker = runtime.Worker(
-      num_threads=1, max_concurrent_calls=-1, startup_timeout=60.0
-  )
+  worker = build_worker(num_threads=1)
   with pytest.raises(RuntimeError, match='exit code 1.*\n*no such library'):
     worker.stub()
 
@@ -163,7 +162,7 @@ def test_worker_that_does_not_answer_is_an_error_within_the_timeout(
     monkeypatch, tmp_path
 ):
   binary = fake_binary(
-      tmp_path / 'worker_binary', 'import time; time.sleep(600)'
+      tmp_path / 'worker_binary', 'import time; time.sleep(10**6)'
   )
   monkeypatch.setattr(local_worker, '_WORKER_BINARY', binary)
   worker = runtime.Worker(
@@ -179,9 +178,7 @@ def test_worker_that_keeps_dying_is_started_a_few_times_only(
 ):
   binary = fake_binary(tmp_path / 'worker_binary', 'pass')
   monkeypatch.setattr(local_worker, '_WORKER_BINARY', binary)
-  worker = runtime.Worker(
-      num_threads=1, max_concurrent_calls=-1, startup_timeout=60.0
-  )
+  worker = build_worker(num_threads=1)
   with pytest.raises(RuntimeError, match='ended unexpectedly'):
     for _ in range(10):
       worker.start()
@@ -223,7 +220,9 @@ print(*(child.pid for child in children), flush=True)
 """
 
 
-@pytest.mark.parametrize('ending', ['', 'raise KeyError()', 'time.sleep(600)'])
+@pytest.mark.parametrize(
+    'ending', ['', 'raise KeyError()', 'time.sleep(10**6)']
+)
 @pytest.mark.parametrize('context', sorted(_ASYNCHRONOUS_PROGRAMS))
 def test_workers_of_asynchronous_contexts_end_too(context, ending):
   program, first = run_program(
@@ -236,7 +235,7 @@ def test_workers_of_asynchronous_contexts_end_too(context, ending):
   assert len(pids) == (1 if context == 'federated' else 3)
   if 'sleep' in ending:
     program.kill()
-  _, errors = program.communicate(timeout=60)
+  _, errors = program.communicate(patience.SECONDS)
   assert all(wait_until_gone(pid) for pid in pids)
   assert 'Exception ignored' not in errors
 
@@ -266,7 +265,7 @@ def test_interrupted_round_ends_the_program_and_the_worker():
   while busy.cpu_times().user < before + 0.3:
     time.sleep(0.05)
   program.send_signal(signal.SIGINT)
-  _, errors = program.communicate(timeout=60)
+  _, errors = program.communicate(patience.SECONDS)
   assert 'KeyboardInterrupt' in errors
   assert 'Exception ignored' not in errors
   assert wait_until_gone(pid)
@@ -279,7 +278,7 @@ def test_federated_context_needs_a_worker(monkeypatch):
 
 
 def test_stopped_worker_is_not_started_again():
-  worker = runtime.Worker(num_threads=1)
+  worker = build_worker(num_threads=1)
   worker.start()
   pid = worker.pid
   worker.stop()
@@ -289,7 +288,7 @@ def test_stopped_worker_is_not_started_again():
 
 
 def test_threads_are_the_usable_cores_by_default():
-  worker = runtime.Worker()
+  worker = build_worker()
   worker.stub()
   environment = psutil.Process(worker.pid).environ()
   worker.stop()
@@ -303,7 +302,7 @@ def test_exit_without_a_computation_is_silent():
       env={**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '3'},
       capture_output=True,
       text=True,
-      timeout=60,
+      timeout=patience.SECONDS,
       check=True,
   )
   assert 'Exception ignored' not in program.stderr

@@ -1,7 +1,7 @@
 """Calls after an interrupted one, in forked processes and in other threads."""
 
-import subprocess
-import sys
+import forked_program
+import patience
 
 _PREAMBLE = """
 import os, signal, sys, threading, time
@@ -12,7 +12,8 @@ import tensorflow as tf
 import tensorflow_federated as tff
 from astraea_tff import runtime
 
-worker = runtime.set_local_execution_context(num_threads=1)
+worker = runtime.set_local_execution_context(
+    num_threads=1, startup_timeout=600.0)
 
 @tff.tensorflow.computation(np.int32)
 def add_two(x):
@@ -32,10 +33,9 @@ first = worker.pid
 
 
 def _run(program):
-  return subprocess.run(
-      [sys.executable, '-c', _PREAMBLE + program],
-      capture_output=True, text=True, timeout=100, check=True,
-  ).stdout.splitlines()
+  completed = forked_program.run(patience.SECONDS, code=_PREAMBLE + program)
+  assert completed.returncode == 0, completed.stderr
+  return completed.stdout.splitlines()
 
 
 def test_the_call_after_ctrl_c_is_answered_by_a_new_worker():
@@ -99,7 +99,8 @@ def test_a_threads_context_leaves_another_threads_worker():
 import psutil
 
 def compute():
-  second = runtime.set_local_execution_context(num_threads=1)
+  second = runtime.set_local_execution_context(
+      num_threads=1, startup_timeout=600.0)
   print(add_two(40), second.pid != first)
 
 for _ in range(2):

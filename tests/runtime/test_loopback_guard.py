@@ -7,6 +7,7 @@ import socket
 import subprocess
 
 import grpc
+import patience
 import psutil
 import pytest
 
@@ -101,7 +102,9 @@ def test_where_it_cannot_be_closed_a_line_says_so(monkeypatch, caplog):
     raise OSError(errno.ENOPROTOOPT, 'Protocol not available')
 
   monkeypatch.setattr(loopback_guard.Guard, '_attach', fail)
-  worker = runtime.Worker(num_threads=1)
+  worker = runtime.Worker(
+      num_threads=1, startup_timeout=patience.SECONDS
+  )
   with caplog.at_level(logging.WARNING):
     assert worker.stub().is_ready
   worker.stop()
@@ -129,12 +132,12 @@ def test_a_proxy_in_the_environment_is_not_asked(monkeypatch, name):
     monkeypatch.delenv(variable, raising=False)
   with socket.create_server(('127.0.0.1', 0)) as proxy, _listen(0) as server:
     proxy.setblocking(False)
-    server.settimeout(20)
+    server.settimeout(patience.SECONDS)
     monkeypatch.setenv(name, f'http://127.0.0.1:{proxy.getsockname()[1]}')
-    channel = grpc.insecure_channel(
+    with grpc.insecure_channel(
         f'127.0.0.1:{server.getsockname()[1]}', local_worker.CHANNEL_OPTIONS
-    )
-    channel.subscribe(lambda state: None, try_to_connect=True)
-    server.accept()[0].close()
+    ) as channel:
+      channel.subscribe(lambda state: None, try_to_connect=True)
+      server.accept()[0].close()
     with pytest.raises(BlockingIOError):
       proxy.accept()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import patience
 import pytest
 import script_runner
 
@@ -295,7 +296,7 @@ def test_piped_command_ends_and_prints_nothing_else(
       stdout=subprocess.PIPE,
       stderr=subprocess.PIPE,
       text=True,
-      timeout=120,
+      timeout=patience.SECONDS,
   )
   assert done.returncode == 0, done.stderr
   assert done.stdout == text

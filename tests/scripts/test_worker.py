@@ -6,6 +6,7 @@ import signal
 import socket
 
 import forked_program
+import patience
 import psutil
 import pytest
 
@@ -21,8 +22,8 @@ def free_port():
     return listener.getsockname()[1]
 
 
-def wait_until_gone(processes, seconds=30):
-  _, alive = psutil.wait_procs(processes, timeout=seconds)
+def wait_until_gone(processes):
+  _, alive = psutil.wait_procs(processes, timeout=patience.SECONDS)
   return not alive
 
 
@@ -40,7 +41,7 @@ def test_serves_until_it_is_ended_and_leaves_nothing(signal_number, exit_code):
   assert any(child.name() == 'worker_binary' for child in children)
   socket.create_connection(('127.0.0.1', port)).close()
   script.send_signal(signal_number)
-  script.communicate(timeout=60)
+  script.communicate(patience.SECONDS)
   assert script.returncode == exit_code
   assert wait_until_gone(children)
 
@@ -51,7 +52,7 @@ def test_ends_with_one_line_when_tffs_worker_is_killed():
   children = psutil.Process(script.pid).children(recursive=True)
   (binary,) = (c for c in children if c.name() == 'worker_binary')
   binary.kill()
-  _, errors = script.communicate(timeout=60)
+  _, errors = script.communicate(patience.SECONDS)
   assert script.returncode == 1
   assert 'worker.py: the TFF worker ended' in errors
   assert 'Traceback' not in errors
@@ -69,7 +70,7 @@ def test_refuses_where_it_cannot_listen(arguments, match):
   with socket.create_server(('127.0.0.1', 0)) as listener:
     taken = listener.getsockname()[1]
     script = start(*(text.format(taken=taken) for text in arguments))
-    _, errors = script.communicate(timeout=60)
+    _, errors = script.communicate(patience.SECONDS)
   assert script.returncode == 1
   assert len(errors.strip().splitlines()) == 1
   assert re.search(match, errors)

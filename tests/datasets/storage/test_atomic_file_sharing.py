@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+import patience
 import pytest
 
 from astraea_tff.datasets.storage import atomic_file
@@ -196,7 +197,8 @@ print('whole')
     pass
   path.rmdir()
   assert _names(tmp_path) == [unfinished.name]
-  assert writer.communicate('go on\n', timeout=60)[0] == 'whole\n'
+  output, _ = writer.communicate('go on\n', timeout=patience.SECONDS)
+  assert output == 'whole\n'
   assert (path / 'file').read_text() == 'whole'
 
 
