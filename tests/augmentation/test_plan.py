@@ -109,6 +109,13 @@ def test_the_cap_holds_and_its_warning_names_the_class(caplog):
   assert 'class 4' not in message
 
 
+def test_a_class_that_wants_just_the_cap_is_not_held_back(caplog):
+  plan = augmentation_plan(support.COUNTS, 1, max_copies=7)
+  np.testing.assert_array_equal(plan.copies, [1, 1, 1, 7, 1.75])
+  assert plan.capped_classes == ()
+  assert not caplog.records
+
+
 def test_the_default_cap_is_100(caplog):
   plan = augmentation_plan([1, 10_000, 10_000], 2)
   np.testing.assert_array_equal(plan.copies, [100, 1, 1])

@@ -116,6 +116,13 @@ def test_calibration_error_is_that_of_the_bins_by_hand():
   )
 
 
+def test_the_last_bin_has_confidence_one():
+  # A wrong answer with confidence 1 and a right one with 0.95 share a bin.
+  logits = np.array([[1000.0, 0.0], [np.log(0.95), np.log(0.05)]])
+  result = classification.evaluate(_identity, logits, np.array([1, 0]), 2)
+  assert result.calibration_error == pytest.approx((1 - 0.05) / 2)
+
+
 def test_calibration_error_of_probabilities_that_are_right_is_small():
   rng = np.random.default_rng(0)
   logits = rng.normal(size=(20_000, 3)) * 2
@@ -150,6 +157,8 @@ def test_a_class_never_predicted_and_a_class_without_examples():
   np.testing.assert_allclose(result.precision, [1 / 2, 0, 1, 0])
   np.testing.assert_allclose(result.recall, [1, 0, 1 / 2, 0])
   assert result.macro_f1 == pytest.approx((2 / 3 + 0 + 2 / 3) / 3)
+  assert result.macro_precision == pytest.approx((1 / 2 + 0 + 1) / 3)
+  assert result.macro_recall == pytest.approx((1 + 0 + 1 / 2) / 3)
   assert result.worst_class_recall == 0
   present = classification.evaluate(
       _identity, _one_hot([0, 2], 4), np.array([0, 2]), 4)
