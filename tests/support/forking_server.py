@@ -24,6 +24,19 @@ for _module in (
   importlib.import_module(_module)
 
 
+def reopen(name, number):
+  """Opens a standard stream again, on what its file number now stands for.
+
+  The one there was takes a pipe for what it was opened on, which had positions.
+  """
+  old = getattr(sys, name)
+  new = open(
+      number, 'w', encoding=old.encoding, errors=old.errors, closefd=False
+  )
+  setattr(sys, name, new)
+  setattr(sys, f'__{name}__', new)
+
+
 def serve():
   """Returns a program's description in each process forked for one."""
   requests = socket.socket(fileno=0)
@@ -40,9 +53,10 @@ def serve():
         os.close(report)
         requests.close()
         os.open(os.devnull, os.O_RDONLY)
-        for number, file in enumerate(files, 1):
-          os.dup2(file, number)
-          os.close(file)
+        for number, name in enumerate(('stdout', 'stderr'), 1):
+          os.dup2(files[number - 1], number)
+          os.close(files[number - 1])
+          reopen(name, number)
         return json.loads(message)
       for file in files:
         os.close(file)
