@@ -6,7 +6,9 @@ import signal
 import textwrap
 
 import forked_program
+import patience
 import pytest
+import quick_runs
 import script_runner
 
 from experiment.runs import metrics_log
@@ -112,17 +114,18 @@ def _run_and_end(folder, moment, signal_number):
       moment=textwrap.indent(textwrap.dedent(_MOMENTS[moment]), '  '),
       arguments=[*_ARGUMENTS, f'--output_dir={folder}'],
   )
-  return forked_program.run(300, code=program, merge_errors=True)
+  return forked_program.run(patience.SECONDS, code=program, merge_errors=True)
 
 
 @pytest.fixture(name='run_train', scope='module')
 def fixture_run_train():
-  with script_runner.loaded('train') as train:
+  with script_runner.loaded('train') as train, quick_runs.shared_processes():
 
     def run(folder, *arguments):
-      script_runner.run(
-          train, [*_ARGUMENTS, *arguments, f'--output_dir={folder}']
-      )
+      with quick_runs.without_pictures():
+        script_runner.run(
+            train, [*_ARGUMENTS, *arguments, f'--output_dir={folder}']
+        )
 
     yield run
 

@@ -11,8 +11,10 @@ import sys
 import time
 
 import numpy as np
+import patience
 import psutil
 import pytest
+import quick_runs
 import script_runner
 
 from astraea_tff.runtime import contexts
@@ -46,7 +48,7 @@ REPORTED = (
 
 @pytest.fixture(scope='module')
 def train():
-  with script_runner.loaded('train') as script:
+  with script_runner.loaded('train') as script, quick_runs.shared_processes():
     yield script
 
 
@@ -54,6 +56,15 @@ def train():
 def run_train(train):
   def run(folder, *arguments):
     script_runner.run(train, [*arguments, f'--output_dir={folder}'])
+
+  return run
+
+
+@pytest.fixture(scope='module')
+def run_undrawn(run_train):
+  def run(folder, *arguments):
+    with quick_runs.without_pictures():
+      run_train(folder, *arguments)
 
   return run
 
@@ -142,7 +153,7 @@ def test_other_flags_on_the_folder_are_refused(refuse_train, astraea_run):
 
 
 def test_damaged_checkpoint_is_one_line_that_says_what_to_do(
-    run_train, refuse_train, astraea_run, tmp_path
+    run_undrawn, refuse_train, astraea_run, tmp_path
 ):
   folder = tmp_path / 'run'
   shutil.copytree(astraea_run, folder)
@@ -152,14 +163,14 @@ def test_damaged_checkpoint_is_one_line_that_says_what_to_do(
   message = refuse_train(folder, *ASTRAEA, '--mediator_epochs=2')
   assert 'program_state_4 is damaged' in message and 'Remove it' in message
   shutil.rmtree(checkpoint)
-  run_train(folder, *ASTRAEA, '--mediator_epochs=2')
+  run_undrawn(folder, *ASTRAEA, '--mediator_epochs=2')
   assert read_reported(folder)[-1]['top_1'] == pytest.approx(
       read_reported(astraea_run)[-1]['top_1']
   )
 
 
-def test_fed_avg_run_counts_its_traffic_and_clients(run_train, tmp_path):
-  run_train(tmp_path, *FED_AVG, '--seed=3')
+def test_fed_avg_run_counts_its_traffic_and_clients(run_undrawn, tmp_path):
+  run_undrawn(tmp_path, *FED_AVG, '--seed=3')
   rows = read_reported(tmp_path, seed=3)
   num_parameters = 68_873 - 37 * 151
   assert rows[-1]['megabytes'] == pytest.approx(
@@ -190,12 +201,12 @@ def test_per_round_schedules_hold_the_sampled_clients(run_train, tmp_path):
 
 @pytest.mark.parametrize('schedule', ['static', 'per_round'])
 def test_random_grouping_has_the_same_clients_in_other_groups(
-    run_train, tmp_path, schedule
+    run_undrawn, tmp_path, schedule
 ):
   mediators = {}
   for grouping in ('greedy', 'random'):
     folder = tmp_path / grouping
-    run_train(
+    run_undrawn(
         folder,
         *ASTRAEA,
         '--rounds=1',
@@ -252,17 +263,17 @@ BASELINE = (*SMALL, '--client_optimizer=sgd', '--client_learning_rate=0.05')
 
 
 @pytest.fixture(scope='module')
-def fed_avg_rows(run_train, tmp_path_factory):
+def fed_avg_rows(run_undrawn, tmp_path_factory):
   folder = tmp_path_factory.mktemp('runs') / 'fedavg'
-  run_train(folder, *BASELINE, '--algorithm=fedavg')
+  run_undrawn(folder, *BASELINE, '--algorithm=fedavg')
   return read_reported(folder)
 
 
 @pytest.mark.parametrize('algorithm', ['fedprox', 'mime_lite'])
 def test_other_baselines_are_tffs_own_on_the_same_clients(
-    run_train, fed_avg_rows, tmp_path, algorithm
+    run_undrawn, fed_avg_rows, tmp_path, algorithm
 ):
-  run_train(
+  run_undrawn(
       tmp_path,
       *BASELINE,
       f'--algorithm={algorithm}',
@@ -296,7 +307,7 @@ def test_rounds_that_everybody_drops_out_of_change_nothing(
 
 
 def test_options_of_the_chain_and_the_server_reach_the_process(
-    run_train, tmp_path
+    run_undrawn, tmp_path
 ):
   arguments = (*ASTRAEA, '--rounds=2', '--mediator_epochs=2')
   options = {
@@ -308,7 +319,7 @@ def test_options_of_the_chain_and_the_server_reach_the_process(
   }
   losses, megabytes = {}, {}
   for name, option in options.items():
-    run_train(tmp_path / name, *arguments, *option)
+    run_undrawn(tmp_path / name, *arguments, *option)
     rows = read_reported(tmp_path / name)
     losses[name] = rows[0]['loss'], rows[2]['loss']
     megabytes[name] = rows[2]['megabytes']
@@ -321,8 +332,8 @@ def test_options_of_the_chain_and_the_server_reach_the_process(
   assert megabytes['dropping'] < megabytes['plain'] == megabytes['reshuffled']
 
 
-def test_validation_examples_are_not_tested(run_train, tmp_path):
-  run_train(tmp_path, *FED_AVG, '--rounds=2', '--validation_fraction=0.5')
+def test_validation_examples_are_not_tested(run_undrawn, tmp_path):
+  run_undrawn(tmp_path, *FED_AVG, '--rounds=2', '--validation_fraction=0.5')
   row = metrics_log.read_rows(tmp_path / 'seed_0' / metrics_log.METRICS_FILE)[-1]
   # Of 150 examples each.
   for name in ('top_1', 'validation_top_1'):
@@ -350,15 +361,15 @@ def test_threads_are_no_more_than_the_mediators(
   assert [settings.max_clients for settings in trained] == [4, 2, 2]
 
 
-def test_another_worker_trains_the_same(run_train, refuse_train, tmp_path):
+def test_another_worker_trains_the_same(run_undrawn, refuse_train, tmp_path):
   arguments = (*ASTRAEA, '--mediator_epochs=2', '--carry_optimizer_state')
-  run_train(tmp_path / 'local', *arguments, '--max_concurrent_calls=1')
+  run_undrawn(tmp_path / 'local', *arguments, '--max_concurrent_calls=1')
   with socket.create_server(('127.0.0.1', 0)) as listener:
     worker = local_worker.Worker(num_threads=1, listener=listener)
     workers = f'--workers=127.0.0.1:{listener.getsockname()[1]}'
     try:
       worker.stub()
-      run_train(tmp_path / 'remote', *arguments, workers)
+      run_undrawn(tmp_path / 'remote', *arguments, workers)
       message = refuse_train(
           tmp_path / 'both', *arguments, workers, '--num_threads=1'
       )
@@ -392,12 +403,12 @@ def test_piped_command_ends_and_leaves_no_process(train, tmp_path):
       stdout=subprocess.PIPE,
       stderr=subprocess.STDOUT,
       text=True,
-      timeout=300,
+      timeout=patience.SECONDS,
   )
   assert done.returncode == 0, done.stdout
   assert 'top_1=' in done.stdout and '1/1' in done.stdout
   # A test beside this one may have killed a parent, whose worker ends at once.
-  deadline = time.monotonic() + 10
+  deadline = time.monotonic() + patience.SECONDS
   while not find_orphans() <= orphans_before and time.monotonic() < deadline:
     time.sleep(0.1)
   assert find_orphans() <= orphans_before
