@@ -11,15 +11,16 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.10 python3,$(shell \
 VENV := .venv
 READY := $(VENV)/ready
 DEMO := runs/demo
+TRAIN := $(VENV)/bin/python scripts/train.py --flagfile=scripts/flags/demo.flags
 
 .PHONY: demo test benchmark clean
 
 demo: $(READY)
-	for method in fedavg paper recommended; do \
-		$(VENV)/bin/python scripts/train.py --flagfile=scripts/flags/demo.flags \
-			--flagfile=scripts/flags/$$method.flags \
-			--output_dir=$(DEMO)/$$method || exit 1; \
-	done
+	$(TRAIN) --flagfile=scripts/flags/fedavg.flags --output_dir=$(DEMO)/fedavg
+	$(TRAIN) --flagfile=scripts/flags/paper.flags --client_learning_rate=3e-3 \
+		--output_dir=$(DEMO)/paper
+	$(TRAIN) --flagfile=scripts/flags/recommended.flags \
+		--output_dir=$(DEMO)/recommended
 	$(VENV)/bin/python scripts/compare.py --output_dir=$(DEMO) --target_accuracy=0.8 \
 		$(DEMO)/fedavg $(DEMO)/paper $(DEMO)/recommended
 
