@@ -93,7 +93,7 @@ def test_a_worker_reads_clients_by_id():
           np.float32(0), lambda total, batch: total + tf.reduce_sum(batch[0])
       ),
       tff.types.to_type(collections.OrderedDict(
-          client_id=np.str_, shuffle_seed=np.int64,
+          client_id=np.str_, is_present=np.bool_, shuffle_seed=np.int64,
           preprocess_seed=tff.TensorType(np.int64, [2]),
       )),
   )
