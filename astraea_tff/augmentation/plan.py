@@ -13,6 +13,7 @@ augmented and how often. Our readings of the paper (Duan et al. 2019):
 What the clients do with the plan is in `astraea_tff.augmentation.one_client`.
 """
 
+from collections.abc import Mapping
 import dataclasses
 import json
 from typing import Any
@@ -84,6 +85,45 @@ class AugmentationPlan:
     additional storage space"); 0 without examples.
     """
     return self.expected_extra_examples / max(int(self.counts.sum()), 1)
+
+  def with_minimum(
+      self, copies_by_class: Mapping[int, float]
+  ) -> 'AugmentationPlan':
+    """Returns the plan with floors from those who know the classes.
+
+    Args:
+      copies_by_class: For some classes the least number of copies of a sample,
+        itself included; finite, at least 1. The cap of the plan does not hold
+        for them.
+
+    Returns:
+      A plan of which such a class has that many copies, or more where this plan
+      has. A class that has examples and now more than one copy is among its
+      `augmented_classes`.
+
+    Raises:
+      TypeError: A class is no int, or a number of copies no number.
+      ValueError: A class is not the plan's, or a number is out of its range.
+    """
+    if not isinstance(copies_by_class, Mapping):
+      raise TypeError(
+          '`copies_by_class` must map classes to copies, such as {3: 2.0}, got'
+          f' {arguments.shorten(repr(copies_by_class))}.'
+      )
+    copies, augmented = self.copies.copy(), set(self.augmented_classes)
+    for label, least in copies_by_class.items():
+      label = arguments.check_integer(
+          label, 'a class of `copies_by_class`', 0, len(copies) - 1
+      )
+      least = arguments.check_number(
+          least, f'`copies_by_class`[{label}]', 1, ends='[)'
+      )
+      copies[label] = max(copies[label], least)
+      if self.counts[label] and copies[label] > 1:
+        augmented.add(label)
+    return dataclasses.replace(
+        self, copies=copies, augmented_classes=tuple(sorted(augmented))
+    )
 
   def extra_bytes(self, bytes_per_example: float) -> float:
     """The expected bytes that storing the added examples takes.
