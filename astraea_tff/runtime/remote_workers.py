@@ -4,10 +4,12 @@ TFF's mergeable execution context splits a round's mediators among workers,
 lets each train and sum its share, and merges the sums. On its own it fails, or
 waits without end, when a worker goes. Here a share whose worker is lost is
 trained again on one of the others; the shares that are finished stay as they
-are. A worker that answers again is used again from the next call on.
+are. A share that every worker was lost with is given up. A worker that answers
+again is used again from the next call on.
 """
 
 from collections.abc import Sequence
+import contextvars
 import os
 import threading
 from typing import Any, Optional
@@ -28,6 +30,11 @@ _CHANNEL_OPTIONS = local_worker.CHANNEL_OPTIONS + (
     ('grpc.http2.max_pings_without_data', 0),
     ('grpc.max_reconnect_backoff_ms', 5_000),
 )
+# How often a share may connect to one worker. A worker that something starts
+# again whenever it ends would otherwise get what ends it for ever.
+_MAX_CONNECTIONS = 3
+# How often the call under way has connected: a list of one number.
+_num_connections = contextvars.ContextVar('num_connections', default=None)
 
 
 class WorkerLostError(RuntimeError):
@@ -57,8 +64,17 @@ class RemoteWorker:
     a connection, which ends TFF's otherwise endless retries.
 
     Raises:
-      WorkerLostError: If it does not answer within the connection timeout.
+      WorkerLostError: If it does not answer within the connection timeout, or
+        was lost too often in one call.
     """
+    count = _num_connections.get()
+    if count is not None:
+      count[0] += 1
+      if count[0] > _MAX_CONNECTIONS:
+        raise WorkerLostError(
+            f'The TFF worker {self.address} was lost {_MAX_CONNECTIONS} times'
+            ' with one share of a round.'
+        )
     ready = grpc.channel_ready_future(self._channel)
     try:
       ready.result(timeout=self._connection_timeout)
@@ -85,9 +101,12 @@ class RemoteWorker:
   async def invoke(self, comp: Any, arg: Any) -> Any:
     """Computes `comp(arg)` on this worker."""
     self.num_calls += 1
+    # What TFF does for this call runs in a copy of this call's context.
+    token = _num_connections.set([0])
     try:
       return await self._context.invoke(comp, arg)
     finally:
+      _num_connections.reset(token)
       self.num_calls -= 1
 
   def give_up(self) -> None:
@@ -110,13 +129,15 @@ class _AnyWorkerContext(tff.framework.AsyncContext):
     self._workers = workers
 
   async def invoke(self, comp: Any, arg: Any) -> Any:
+    untried = list(self._workers)
     while True:
-      alive = [worker for worker in self._workers if worker.is_alive]
+      alive = [worker for worker in untried if worker.is_alive]
       if not alive:
         raise RuntimeError(
             'No TFF worker is left of'
-            f' {", ".join(worker.address for worker in self._workers)}. If they'
-            ' ended for want of memory, give a worker fewer mediators at once'
+            f' {", ".join(worker.address for worker in self._workers)} that has'
+            ' not been lost with this share of the round. If they ended for'
+            ' want of memory, give a worker fewer mediators at once'
             ' (--max_concurrent_calls).'
         )
       worker = min(alive, key=lambda worker: worker.num_calls)
@@ -124,6 +145,7 @@ class _AnyWorkerContext(tff.framework.AsyncContext):
         return await worker.invoke(comp, arg)
       except WorkerLostError as error:
         worker.mark_lost()
+        untried.remove(worker)
         if len(alive) > 1:
           logging.warning(
               '%s Its share is computed again elsewhere; workers left: %d.',

@@ -11,6 +11,7 @@ import chain_oracle
 import numpy as np
 import psutil
 import pytest
+import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import runtime
@@ -35,6 +36,7 @@ class ServedWorker:
     self.address = f'127.0.0.1:{self.port}'
     self.worker = local_worker.Worker(num_threads=1, listener=self.listener)
     self.worker.stub()
+    self.cpu_seconds_at_start = self.cpu_seconds()
     if core is not None:
       for process in self.processes():
         process.cpu_affinity([core])
@@ -45,6 +47,11 @@ class ServedWorker:
 
   def cpu_seconds(self):
     return sum(process.cpu_times().user for process in self.processes())
+
+  def start_again(self):
+    self.worker.restart_later()
+    self.worker.stub()
+    self.cpu_seconds_at_start = self.cpu_seconds()
 
   def kill(self):
     self.worker.stop()
@@ -228,6 +235,42 @@ def test_error_when_no_worker_is_left(execution_context):
     only.kill()
     with pytest.raises(RuntimeError, match=f'No TFF worker .*{only.address}'):
       process.next(state, MEDIATORS)
+
+
+def test_share_that_ends_every_worker_is_given_up(execution_context):
+  @tff.tensorflow.computation(np.int32)
+  def endless(x):
+    return tf.while_loop(
+        lambda i: i >= 0, lambda i: tf.math.floormod(i + 1, 1000), [x]
+    )[0]
+
+  num_ends = [0, 0]
+  is_over = threading.Event()
+
+  def end_and_start_again(number, served):
+    # As a service manager does with a worker that the share ends.
+    while not is_over.wait(0.05):
+      if served.cpu_seconds() > 0.5 + served.cpu_seconds_at_start:
+        num_ends[number] += 1
+        served.start_again()
+
+  with served_workers(2) as workers, remote_context(
+      workers, connection_timeout=30.0
+  ):
+    threads = [
+        threading.Thread(target=end_and_start_again, args=item, daemon=True)
+        for item in enumerate(workers)
+    ]
+    for thread in threads:
+      thread.start()
+    try:
+      with pytest.raises(RuntimeError, match='No TFF worker .* this share'):
+        endless(1)
+    finally:
+      is_over.set()
+      for thread in threads:
+        thread.join()
+  assert all(1 <= number <= 4 for number in num_ends)
 
 
 def test_error_of_the_computation_is_not_taken_for_a_lost_worker():
