@@ -5,6 +5,14 @@ of the package does not. Scripts import it before TensorFlow.
 """
 
 import os
+import tempfile
 
 # TensorFlow reads it when it is imported, and would fill the terminal.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+if os.path.expanduser('~') == '~':
+  # A user without a home, as in a container: matplotlib ends with an error
+  # without this, and Keras makes a folder called ~.
+  _no_home = tempfile.TemporaryDirectory(prefix='astraea_tff-')
+  os.environ.setdefault('MPLCONFIGDIR', _no_home.name)
+  os.environ.setdefault('KERAS_HOME', _no_home.name)
