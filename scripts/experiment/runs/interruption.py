@@ -41,12 +41,15 @@ def _take(signal_number, frame) -> None:
 @contextlib.contextmanager
 def handled_signals() -> Iterator[None]:
   """Takes the signals in this block; must be entered in the main thread."""
+  global _waiting_signal
   before = {number: signal.signal(number, _take) for number in _SIGNALS}
   try:
     yield
   finally:
     for number, handler in before.items():
       signal.signal(number, handler)
+    # One that still waits, behind an error, is none of a later run's.
+    _waiting_signal = None
 
 
 @contextlib.contextmanager

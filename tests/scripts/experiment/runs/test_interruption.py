@@ -42,6 +42,17 @@ def test_an_error_in_an_uninterrupted_block_comes_first():
       pass
 
 
+def test_a_signal_before_an_error_does_not_reach_a_later_run():
+  with pytest.raises(OSError, match='disk full'):
+    with interruption.handled_signals():
+      with interruption.uninterrupted():
+        _send(signal.SIGTERM)
+        raise OSError('disk full')
+  with interruption.handled_signals():
+    with interruption.uninterrupted():
+      pass
+
+
 def test_handlers_are_put_back():
   before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
   with interruption.handled_signals():
