@@ -150,6 +150,12 @@ def batch_client(
 
 
 def _check_examples(prefix, images, labels, num_classes) -> None:
+  for name, value in (('images', images), ('labels', labels)):
+    if not isinstance(value, np.ndarray):
+      raise TypeError(
+          f'{prefix}{name} must be a NumPy array, got a'
+          f' {type(value).__name__}; np.asarray(value, dtype) makes one.'
+      )
   if images.dtype != np.uint8 or images.ndim != 4:
     raise ValueError(
         f'{prefix}images must be uint8 [n, H, W, C], got {images.dtype} '

@@ -38,6 +38,15 @@ def test_label_counts_are_those_of_the_clients():
       counts_lib.label_counts(data.client_datasets(), 3))
 
 
+@pytest.mark.parametrize(
+    'name', ['images', 'labels', 'test_images', 'test_labels']
+)
+def test_lists_are_refused_by_name(name):
+  value = getattr(_dataset(), name).tolist()
+  with pytest.raises(TypeError, match=f'{name} must be a NumPy array, got a l'):
+    _dataset(**{name: value})
+
+
 @pytest.mark.parametrize('changes, message', [
     (dict(class_names=('a',)), 'at least 2 classes'),
     (dict(class_names=('a', 'b')), r'labels must lie in \[0, 2\), got 2'),
