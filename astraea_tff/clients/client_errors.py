@@ -17,11 +17,23 @@ MOST_EXAMPLES_OF_UNKNOWN_NUMBER = 100_000
 _PYTHON_OPERATIONS = frozenset({'PyFunc', 'PyFuncStateless', 'EagerPyFunc'})
 # As long as they live, so that a client's functions are searched once.
 _GRAPHS_THAT_CALL_PYTHON = weakref.WeakKeyDictionary()
+# What the owners of datasets are called, as long as the datasets live.
+_NAMES = weakref.WeakKeyDictionary()
 
 # Parts of TensorFlow's messages.
 _PREAMBLE = ('Graph execution error', 'Detected at', 'Node:', '<stack traces')
 _TAG = re.compile(r'\{\{[^}]*\}\}')
 _NODE = re.compile(r'\{\{node ([^}]*)\}\}')
+
+
+def remember_name(client: str, dataset: tf.data.Dataset) -> None:
+  """Notes whose a dataset is, for errors that a worker meets in it."""
+  _NAMES[dataset] = client
+
+
+def name_of(dataset: tf.data.Dataset) -> str:
+  """Returns what a dataset's owner is called; '' if that is not known."""
+  return _NAMES.get(dataset, '')
 
 
 def check_ends(client: str, dataset: tf.data.Dataset) -> None:
@@ -236,4 +248,5 @@ def _damaged_file(dataset: tf.data.Dataset) -> str:
       tf.io.decode_image(tf.io.read_file(path), expand_animations=False)
     except tf.errors.OpError:
       return path
-  return ''
+  # Those that map or batch it do not know its files. Not public in tf.data.
+  return next(filter(None, map(_damaged_file, dataset._inputs())), '')

@@ -85,6 +85,7 @@ def _check_datasets(
       if isinstance(dataset, tf.data.Dataset)
   ]
   for name, dataset in datasets:
+    client_errors.remember_name(name, dataset)
     client_errors.check_ends(name, dataset)
     client_errors.check_runs_in_a_worker(name, dataset)
   client_errors.check_alike(

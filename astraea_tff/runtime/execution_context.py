@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow_federated as tff
 
 from astraea_tff.runtime import local_worker
+from astraea_tff.runtime import worker_errors
 
 # Returns a connection to a worker that answers, or raises.
 StubFn = Callable[[], tff.framework.RemoteExecutorGrpcStub]
@@ -207,7 +208,8 @@ class _WaitingContext(tff.framework.SyncContext):
     """See `tff.framework.SyncContext`."""
     call = self._calls.submit(comp, arg)
     try:
-      return call.result()
+      with worker_errors.named_errors(arg):
+        return call.result()
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
       self._calls.give_up()
       raise
@@ -231,7 +233,8 @@ class ThreadContext(tff.framework.AsyncContext):
       arg = await arg
     call = self._calls.submit(comp, arg)
     try:
-      return await asyncio.wrap_future(call)
+      with worker_errors.named_errors(arg):
+        return await asyncio.wrap_future(call)
     except asyncio.CancelledError:
       self._calls.give_up()
       raise

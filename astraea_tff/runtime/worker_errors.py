@@ -1,0 +1,102 @@
+"""Errors of a computation in a worker: one line that names the client.
+
+TFF's worker says what went wrong in several lines, and not with whose data.
+"""
+
+from collections.abc import Iterator, Mapping
+import contextlib
+import re
+from typing import Any, Optional
+
+import grpc
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from astraea_tff.clients import client_errors
+
+_WRONG_LABEL = re.compile(r'label value of -?\d+ .*range of \[0, (\d+)\)')
+# Before what is wrong, in the worker's words.
+_PREAMBLE = 'Failed to run computation: '
+
+
+@contextlib.contextmanager
+def named_errors(arg: Any) -> Iterator[None]:
+  """Makes of a worker's error one line, with the client if it is a client's.
+
+  Args:
+    arg: What the worker computes with. If that fails, its datasets are read
+      here to find the one that is damaged or has a label out of range.
+
+  Yields:
+    None, for the time of the call.
+
+  Raises:
+    RuntimeError: The worker said that the computation failed.
+  """
+  try:
+    yield
+  except grpc.RpcError as error:
+    if error.code() != grpc.StatusCode.INTERNAL:
+      raise
+    reason = client_errors.first_reason(
+        error.details().removeprefix(_PREAMBLE)
+    )
+    match = _WRONG_LABEL.search(error.details())
+    found = _find_fault(arg, int(match[1]) if match else None)
+    raise RuntimeError(
+        found or f'The computation failed in the TFF worker: {reason}'
+    ) from error
+
+
+def _find_fault(arg: Any, num_classes: Optional[int]) -> str:
+  """Returns what is wrong with the first client's data that are, or ''."""
+  for place, dataset in _datasets(arg, ''):
+    client = client_errors.name_of(dataset) or f'The dataset at {place}'
+    try:
+      with client_errors.named_errors(client, dataset, 'read'):
+        # Of one that does not end, as much as is read of any.
+        most = client_errors.MOST_EXAMPLES_OF_UNKNOWN_NUMBER
+        for element in dataset.take(most):
+          wrong = _wrong_label(element, num_classes)
+          if wrong is not None:
+            return (
+                f'{client} has label {wrong}, but the model has classes in [0,'
+                f' {num_classes}).'
+            )
+    except tf.errors.OpError as error:
+      return error.message
+  return ''
+
+
+def _datasets(
+    value: Any, place: str
+) -> Iterator[tuple[str, tf.data.Dataset]]:
+  """Yields the datasets in an argument, and where each is."""
+  if isinstance(value, tf.data.Dataset):
+    yield place or 'the top', value
+    return
+  if isinstance(value, tff.structure.Struct):
+    parts = tff.structure.to_elements(value)
+  elif isinstance(value, Mapping):
+    parts = value.items()
+  elif isinstance(value, (list, tuple)):
+    parts = ((None, part) for part in value)
+  else:
+    return
+  for number, (name, part) in enumerate(parts):
+    yield from _datasets(part, f'{place}[{number if name is None else name}]')
+
+
+def _wrong_label(element: Any, num_classes: Optional[int]) -> Optional[int]:
+  """Returns a label of a batch that is out of range, or None."""
+  if num_classes is None:
+    return None
+  if isinstance(element, Mapping):
+    labels = element.get('y')
+  else:
+    labels = element[1] if isinstance(element, tuple) else None
+  if labels is None or not labels.dtype.is_integer:
+    return None
+  labels = tf.reshape(labels, [-1])
+  outside = tf.boolean_mask(labels, (labels < 0) | (labels >= num_classes))
+  return int(outside[0]) if len(outside) else None
