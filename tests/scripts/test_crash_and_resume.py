@@ -59,8 +59,8 @@ _MOMENTS = {
       from matplotlib import figure
       savefig = figure.Figure.savefig
       def write_half_and_end(self, file, **options):
-        if 'confusion_matrix' in str(getattr(file, 'name', file)):
-          getattr(file, 'buffer', file).write(b'half')
+        if 'confusion_matrix' in os.readlink(f'/proc/self/fd/{file.fileno()}'):
+          file.write(b'half')
           file.flush()
           end()
         savefig(self, file, **options)

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -351,7 +352,8 @@ def test_threads_are_no_more_than_the_mediators(
 
   def threads(folder, *arguments):
     run_train(tmp_path / folder, *arguments, '--rounds=1')
-    environment = psutil.Process(contexts._current.pid).environ()
+    worker = contexts._current[threading.current_thread()]
+    environment = psutil.Process(worker.pid).environ()
     return int(environment['TF_NUM_INTEROP_THREADS'])
 
   cores = len(os.sched_getaffinity(0))

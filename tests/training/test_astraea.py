@@ -43,6 +43,7 @@ def test_takes_fed_avg_arguments_by_their_names_and_order(kind):
       'mediator_optimizer_fn',
       'keep_mediator_state',
       'visit_step_power',
+      'report_mediators',
   ]
   for our, their in zip(our_parameters, fed_avg_parameters):
     assert our.kind == their.kind, our.name
@@ -226,7 +227,9 @@ def test_client_learning_rate_can_be_set_through_hparams():
 def test_counts_below_one_and_other_types_are_refused(name):
   with pytest.raises(ValueError, match=f'`{name}` must be at least 1, got 0'):
     build(**{name: 0})
-  for value in (1.5, True, '3', None):
+  # Without a number of passes, they come with the data.
+  no_number = () if name == 'mediator_epochs' else (None,)
+  for value in (1.5, True, '3', *no_number):
     with pytest.raises(TypeError, match=f'`{name}` must be an int'):
       build(**{name: value})
 
