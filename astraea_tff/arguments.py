@@ -1,5 +1,6 @@
 """Checks of arguments: each names the argument, what it got and what would do."""
 
+from collections.abc import Sequence
 import math
 import numbers
 from typing import Any, Optional
@@ -35,6 +36,26 @@ def check_integer(
   if maximum is not None and value > maximum:
     raise ValueError(f'{name} must be at most {maximum}, got {value}.')
   return int(value)
+
+
+def check_integers(values: Any, name: str, minimum: int) -> tuple[int, ...]:
+  """Checks that an argument is a sequence of integers.
+
+  Args:
+    values: The argument; it may be empty.
+    name: What messages call it, and each of its integers.
+    minimum: The smallest integer it may hold.
+
+  Returns:
+    The integers.
+
+  Raises:
+    TypeError: `values` is no sequence, or holds something else than integers.
+    ValueError: An integer is below `minimum`.
+  """
+  if not isinstance(values, Sequence):
+    raise TypeError(f'{name} must be a sequence of ints, got {values!r}.')
+  return tuple(check_integer(value, name, minimum) for value in values)
 
 
 def check_number(

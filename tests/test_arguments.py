@@ -96,3 +96,14 @@ def test_long_values_are_cut_in_messages():
     with pytest.raises(TypeError, match='n must be') as raised:
       check(list(range(10_000)))
     assert len(str(raised.value)) < 450 and '\n' not in str(raised.value)
+
+
+def test_a_sequence_of_integers_comes_back_as_a_tuple():
+  assert arguments.check_integers([3, np.int64(0)], 'them', 0) == (3, 0)
+  assert arguments.check_integers((), 'them', 0) == ()
+  with pytest.raises(TypeError, match='them must be a sequence of ints, got 3'):
+    arguments.check_integers(3, 'them', 0)
+  with pytest.raises(TypeError, match='them must be an int, got 1.5'):
+    arguments.check_integers([1.5], 'them', 0)
+  with pytest.raises(ValueError, match='them must be at least 0, got -1'):
+    arguments.check_integers([2, -1], 'them', 0)

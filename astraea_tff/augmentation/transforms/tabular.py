@@ -7,7 +7,6 @@ its column's standard deviation. Both stay within what a client knows: nothing
 of another client is needed.
 """
 
-from collections.abc import Sequence
 import dataclasses
 from typing import Any, Optional
 
@@ -68,14 +67,8 @@ class TabularTransform:
         advice='it is in standard deviations, and 0 turns it off',
     )
     arguments.check_integer(self.neighbors, '`neighbors`', 0)
-    if not isinstance(self.categorical_columns, Sequence):
-      raise TypeError(
-          '`categorical_columns` must be a sequence of ints, got '
-          f'{self.categorical_columns!r}.'
-      )
-    columns = tuple(
-        arguments.check_integer(column, '`categorical_columns`', 0)
-        for column in self.categorical_columns
+    columns = arguments.check_integers(
+        self.categorical_columns, '`categorical_columns`', 0
     )
     object.__setattr__(self, 'categorical_columns', columns)
 

@@ -5,7 +5,6 @@ augmentation" (Wei and Zou 2019, EMNLP-IJCNLP) that need no dictionary, and
 masking in place of its synonyms.
 """
 
-from collections.abc import Sequence
 import dataclasses
 from typing import Optional
 
@@ -67,15 +66,7 @@ class TextTransform:
     arguments.check_integer(self.pad_token, '`pad_token`', 0)
     if self.mask_token is not None:
       arguments.check_integer(self.mask_token, '`mask_token`', 0)
-    if not isinstance(self.fixed_tokens, Sequence):
-      raise TypeError(
-          '`fixed_tokens` must be a sequence of ints, got '
-          f'{self.fixed_tokens!r}.'
-      )
-    tokens = tuple(
-        arguments.check_integer(token, '`fixed_tokens`', 0)
-        for token in self.fixed_tokens
-    )
+    tokens = arguments.check_integers(self.fixed_tokens, '`fixed_tokens`', 0)
     object.__setattr__(self, 'fixed_tokens', tokens)
 
   def __call__(self, tokens: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
