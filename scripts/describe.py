@@ -53,6 +53,8 @@ _SETTINGS = (
     'dataset',
     'num_clients',
     *settings_lib.PARTITION_SETTINGS,
+    'fraction',
+    'test_per_class',
     'alpha',
     'target',
 )

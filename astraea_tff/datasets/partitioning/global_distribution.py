@@ -45,6 +45,19 @@ _SPLIT_CAPITAL_CLASSES = np.array(
 _SPLIT_SMALL_CLASSES = 36 + np.arange(len(_SPLIT_LETTERS))
 
 
+class PoolTooSmallError(ValueError):
+  """A pool has too few examples of a class.
+
+  Attributes:
+    largest: The most examples of all classes together that the pool has in the
+      distribution asked for; None where counts were asked for.
+  """
+
+  def __init__(self, message: str, largest: Optional[int]):
+    super().__init__(message)
+    self.largest = largest
+
+
 def class_shares(
     name: str,
     num_classes: int,
@@ -132,9 +145,9 @@ def class_counts(
 
   Raises:
     TypeError: An argument has a wrong type.
-    ValueError: Unknown name, wrong number of counts, a negative count, or the
-      pool has too few of a class; the message says of which, and how many are
-      missing.
+    ValueError: Unknown name, wrong number of counts, or a negative count.
+    PoolTooSmallError: The pool has too few of a class; the message says of
+      which, and how many are missing.
   """
   if num_examples is not None:
     num_examples = arguments.check_integer(
@@ -149,7 +162,7 @@ def class_counts(
           f'num_examples is {num_examples}, but the counts of '
           f'global_distribution make {counts.sum()}; the two must agree.'
       )
-    return _check_available(counts, available, 'Lower these counts.')
+    return _check_available(counts, available, None)
   if distribution == 'natural':
     shares = available / available.sum()
   else:
@@ -168,9 +181,7 @@ def class_counts(
   counts = distributions.largest_remainder(
       shares, largest if num_examples is None else num_examples
   )
-  return _check_available(
-      counts, available, f'The largest num_examples that fits is {largest}.'
-  )
+  return _check_available(counts, available, largest)
 
 
 def _largest_total(shares: np.ndarray, available: np.ndarray) -> int:
@@ -180,15 +191,19 @@ def _largest_total(shares: np.ndarray, available: np.ndarray) -> int:
   return int(exact * (1 + 1e-12))
 
 
-def _check_available(counts, available, remedy: str) -> np.ndarray:
+def _check_available(counts, available, largest: Optional[int]) -> np.ndarray:
   lacking = np.flatnonzero(counts > available)
   if lacking.size:
     lacks = distributions.join_some([
         f'class {label} needs {counts[label]} and has {available[label]} '
         f'({counts[label] - available[label]} missing)' for label in lacking
     ])
-    raise ValueError(
-        f'The pool is too small for global_distribution: {lacks}. {remedy}'
+    remedy = 'Lower these counts.'
+    if largest is not None:
+      remedy = f'The largest num_examples that fits is {largest}.'
+    raise PoolTooSmallError(
+        f'The pool is too small for global_distribution: {lacks}. {remedy}',
+        largest,
     )
   if not counts.any():
     raise ValueError('global_distribution must be positive for some class.')

@@ -5,6 +5,9 @@ letters of 28x28 pixels. Duan et al. (2019) resample 47 classes of it to 117,500
 or 230,752 training examples on 500 clients, and 18,800 balanced ones for
 testing. We take TFDS's `emnist/bymerge`, because `emnist/balanced` has 2,400
 training examples of a class and BAL1 alone needs 2,500.
+
+A smaller pool gives the same sets at a fraction: as many times fewer examples
+on as many times fewer clients, who keep their sizes and their mixes.
 """
 
 from collections.abc import Mapping
@@ -15,6 +18,7 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
+from astraea_tff import arguments
 from astraea_tff.datasets import federated_dataset
 from astraea_tff.datasets.partitioning import distributions
 from astraea_tff.datasets.sources import tfds_images
@@ -58,7 +62,7 @@ TABLE_I: Mapping[str, Mapping[str, Any]] = types.MappingProxyType({
     ),
 })
 
-_TEST_EXAMPLES_PER_CLASS = 400
+TEST_EXAMPLES_PER_CLASS = 400
 # Which images are for testing is a property of the data set and not of a run.
 _TEST_SEED = 20190901
 
@@ -93,24 +97,45 @@ def load_emnist(
   )
 
 
+def scale(number: int, fraction: float) -> int:
+  """Returns a fraction of a number of Table I, rounded, at least 1.
+
+  Args:
+    number: At least 1.
+    fraction: In (0, 1].
+
+  Raises:
+    TypeError: The fraction is no number.
+    ValueError: The fraction is out of range.
+  """
+  fraction = arguments.check_number(fraction, 'fraction', 0, 1, ends='(]')
+  return max(1, round(number * fraction))
+
+
 def load_table_i(
     data_dir: Optional[Union[str, os.PathLike]] = None,
+    *,
+    test_per_class: int = TEST_EXAMPLES_PER_CLASS,
 ) -> federated_dataset.ImageData:
   """Loads the pool and the test set of Table I: `emnist/bymerge`.
 
   Args:
     data_dir: See `load_tfds_images`.
+    test_per_class: Test images of each class, at least 1.
 
   Returns:
-    The pool is the whole split 'train', 697,932 images; the test set has 400
-    images of each class, 18,800 that are the same every time.
+    The pool is the whole split 'train', 697,932 images of the official files;
+    the test set has `test_per_class` images of each class, which are the same
+    every time.
 
   Raises:
-    ValueError: The test split has fewer than 400 of a class.
+    TypeError: `test_per_class` is no whole number.
+    ValueError: The test split has fewer of a class.
     RuntimeError: The data are not there and cannot be had, or are damaged.
   """
+  test_per_class = arguments.check_integer(test_per_class, 'test_per_class', 1)
   data = load_emnist('emnist/bymerge', data_dir)
-  chosen = balanced_test_indices(data.test_labels)
+  chosen = balanced_test_indices(data.test_labels, test_per_class)
   return dataclasses.replace(
       data,
       test_images=data.test_images[chosen],
@@ -119,7 +144,7 @@ def load_table_i(
 
 
 def balanced_test_indices(
-    labels: np.ndarray, per_class: int = _TEST_EXAMPLES_PER_CLASS
+    labels: np.ndarray, per_class: int = TEST_EXAMPLES_PER_CLASS
 ) -> np.ndarray:
   """Draws the examples of Table I's test set, by a seed of its own.
 
@@ -143,8 +168,10 @@ def balanced_test_indices(
     ])
     raise ValueError(
         f'The test set of Table I takes {per_class} images of each class from '
-        f"EMNIST's test split, but {lacks}. Delete the folder emnist/bymerge of "
-        "TFDS's data to have it prepared again from the official files."
+        f"EMNIST's test split, but {lacks}. Give a test_per_class of at most "
+        f'{counts.min()}, or a smaller fraction; or delete the folder '
+        "emnist/bymerge of TFDS's data to have it prepared again from the "
+        'official files.'
     )
   order = np.random.default_rng(_TEST_SEED).permutation(len(labels))
   return np.sort(np.concatenate([

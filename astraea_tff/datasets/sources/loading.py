@@ -5,6 +5,7 @@ import os
 from typing import Any, Optional, Union
 
 from astraea_tff.datasets import federated_dataset
+from astraea_tff.datasets.partitioning import global_distribution
 from astraea_tff.datasets.partitioning import partition as partition_lib
 from astraea_tff.datasets.sources import presets
 
@@ -15,6 +16,8 @@ def load(
     num_clients: Optional[int] = None,
     seed: int,
     data_dir: Optional[Union[str, os.PathLike]] = None,
+    fraction: Optional[float] = None,
+    test_per_class: Optional[int] = None,
     **partition_arguments: Any,
 ) -> federated_dataset.FederatedDataset:
   """Loads a data set and divides its training images among clients.
@@ -33,6 +36,10 @@ def load(
     seed: Of the division; at least 0. The test set does not depend on it.
     data_dir: Where TensorFlow Datasets keeps its data; by default TFDS's own
       choice. 'digits' needs none.
+    fraction: How much of a set of Table I, in (0, 1]: 0.12 has 14,100 of
+      117,500 examples, 60 of 500 clients and 48 of 400 test images a class.
+    test_per_class: Test images of each class of a set of Table I, at least 1,
+      where the fraction's are not wanted.
     **partition_arguments: Keyword arguments of `partition`: the three
       distributions, their parameters and `num_examples`. They come before what
       the name says; None leaves an argument to the name, and to the default of
@@ -43,11 +50,12 @@ def load(
 
   Raises:
     TypeError: An argument has a wrong type, or is unknown.
-    ValueError: The name is unknown, an argument is out of range, or the images
-      do not suffice for the distributions; the message says what would do.
+    ValueError: The name is unknown, an argument is out of range or does not
+      go with the name, or the images do not suffice for the distributions; the
+      message says what would do.
     RuntimeError: The data are neither there nor can be downloaded.
   """
-  preset = presets.find_preset(name)
+  preset = presets.find_preset(name, fraction, test_per_class)
   if num_clients is None:
     num_clients = preset.num_clients
   if num_clients is None:
@@ -55,13 +63,18 @@ def load(
         f'num_clients must be given: the data set {name!r} does not say how '
         'many clients it is divided among.'
     )
-  arguments = presets.partition_arguments(name, partition_arguments)
+  arguments = presets.partition_arguments(name, partition_arguments, fraction)
   data = preset.load_images(data_dir)
+  try:
+    partition = partition_lib.partition(
+        data.labels, num_clients, data.num_classes, seed=seed, **arguments
+    )
+  except global_distribution.PoolTooSmallError as error:
+    advice = presets.advise_fraction(name, error.largest)
+    raise ValueError(f'{error}{advice}') from error
   return federated_dataset.FederatedDataset(
       **{field.name: getattr(data, field.name)
          for field in dataclasses.fields(data)},
       name=name,
-      partition=partition_lib.partition(
-          data.labels, num_clients, data.num_classes, seed=seed, **arguments
-      ),
+      partition=partition,
   )

@@ -68,6 +68,27 @@ def _with_cinic10(function: Callable[..., Any], data_dir: _Folder) -> Any:
   return function('cinic10', data_dir)
 
 
+def _of_table_i(
+    name: str,
+    fraction: Optional[float] = None,
+    test_per_class: Optional[int] = None,
+) -> Preset:
+  if fraction is None:
+    fraction = 1.0
+  if test_per_class is None:
+    test_per_class = emnist.scale(emnist.TEST_EXAMPLES_PER_CLASS, fraction)
+  division = emnist.TABLE_I[name]
+  return Preset(
+      functools.partial(emnist.load_table_i, test_per_class=test_per_class),
+      functools.partial(tfds_images.source_state, 'emnist/bymerge'),
+      emnist.scale(emnist.NUM_CLIENTS, fraction),
+      types.MappingProxyType({
+          **division,
+          'num_examples': emnist.scale(division['num_examples'], fraction),
+      }),
+  )
+
+
 _IMBALANCED = types.MappingProxyType(dict(
     size_distribution='even',
     global_distribution='standard_normal',
@@ -85,34 +106,43 @@ PRESETS: Mapping[str, Preset] = types.MappingProxyType({
     'cifar10_imbalanced': _of_tfds('cifar10', 100, _IMBALANCED),
     'cinic10': _of_cinic10(),
     'cinic10_imbalanced': _of_cinic10(100, _IMBALANCED),
-    **{
-        name: Preset(
-            emnist.load_table_i,
-            functools.partial(tfds_images.source_state, 'emnist/bymerge'),
-            emnist.NUM_CLIENTS,
-            arguments,
-        )
-        for name, arguments in emnist.TABLE_I.items()
-    },
+    **{name: _of_table_i(name) for name in emnist.TABLE_I},
 })
 
 
-def find_preset(name: str) -> Preset:
+def find_preset(
+    name: str,
+    fraction: Optional[float] = None,
+    test_per_class: Optional[int] = None,
+) -> Preset:
   """What a name stands for; any name that is not built in is TFDS's.
 
   Args:
     name: A key of `PRESETS`, or the name of an image-classification set of TFDS
       with splits 'train' and 'test', such as 'fashion_mnist', 'cifar100',
       'svhn_cropped' or 'emnist/balanced'.
+    fraction: How much of a set of Table I, in (0, 1]: as many times fewer
+      clients, training and test examples. None is all of it.
+    test_per_class: Test examples of each class of a set of Table I, at least 1;
+      None takes the fraction's.
 
   Returns:
     The preset. Whether TFDS has the data set shows when its images are loaded.
 
   Raises:
-    TypeError: The name is no string.
+    TypeError: The name is no string, or the fraction no number.
+    ValueError: The fraction is out of range, or the name no set of Table I.
   """
   if not isinstance(name, str):
     raise TypeError(f'The name of a data set must be a string, got {name!r}.')
+  if fraction is not None or test_per_class is not None:
+    if name not in emnist.TABLE_I:
+      raise ValueError(
+          'fraction and test_per_class are for the sets of Table I '
+          f'({", ".join(emnist.TABLE_I)}), got the data set {name!r}; '
+          'num_examples and num_clients are for all.'
+      )
+    return _of_table_i(name, fraction, test_per_class)
   if name in PRESETS:
     return PRESETS[name]
   # EMNIST's images lie on their side in all its configurations.
@@ -136,7 +166,27 @@ def find_preset(name: str) -> Preset:
   return Preset(explained(load), explained(tfds_images.source_state))
 
 
-def partition_arguments(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def advise_fraction(name: str, largest: Optional[int]) -> str:
+  """Says which fraction of a set of Table I a pool suffices for.
+
+  Args:
+    name: See `find_preset`.
+    largest: The most examples that the pool has in the set's proportions; None
+      if that is not known.
+
+  Returns:
+    A sentence after a space; nothing for another set.
+  """
+  if largest is None or name not in emnist.TABLE_I:
+    return ''
+  # Rounded down, to what fits still.
+  thousandths = largest * 1000 // emnist.TABLE_I[name]['num_examples']
+  return f' A fraction of {thousandths / 1000:g} of {name} fits.'
+
+
+def partition_arguments(
+    name: str, given: Mapping[str, Any], fraction: Optional[float] = None
+) -> dict[str, Any]:
   """Arguments of `partition`: the caller's, and the name's for the rest.
 
   Args:
@@ -144,12 +194,13 @@ def partition_arguments(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     given: What the caller says; None leaves it to the name. Sizes or class
       counts themselves, in place of a distribution's name, say the number of
       examples too, and the name's does not count then.
+    fraction: See `find_preset`.
 
   Returns:
     The arguments, none of them None.
   """
   given = {key: value for key, value in given.items() if value is not None}
-  arguments = dict(find_preset(name).partition_arguments)
+  arguments = dict(find_preset(name, fraction).partition_arguments)
   if any(
       not isinstance(given.get(axis, ''), str)
       for axis in ('size_distribution', 'global_distribution')

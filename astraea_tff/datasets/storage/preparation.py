@@ -84,6 +84,8 @@ def prepare(
     seed: int,
     data_dir: _Folder = None,
     cache_dir: _Folder = None,
+    fraction: Optional[float] = None,
+    test_per_class: Optional[int] = None,
     **partition_arguments: Any,
 ) -> PreparedDataset:
   """Divides a data set among clients on disk, or opens it if that is done.
@@ -102,6 +104,8 @@ def prepare(
     cache_dir: Where prepared data sets are; by default `astraea_tff` in the
       user's folder for caches, XDG_CACHE_HOME. What is in it can be deleted at
       any time.
+    fraction: As for `load`.
+    test_per_class: As for `load`.
     **partition_arguments: As for `load`.
 
   Returns:
@@ -113,10 +117,12 @@ def prepare(
     RuntimeError: As for `load`.
     OSError: The cache cannot be written to, for want of space for example.
   """
-  source = presets.find_preset(name).source_state(data_dir)
+  preset = presets.find_preset(name, fraction, test_per_class)
+  source = preset.source_state(data_dir)
   folder = cache_folders.dataset_folder(name, cache_dir)
   request = requests.digest_request(
-      _FORMAT, name, num_clients, seed, data_dir, partition_arguments
+      _FORMAT, name, num_clients, seed, data_dir, partition_arguments,
+      fraction, test_per_class,
   )
   prepared = None
   if source is not None:
@@ -126,6 +132,7 @@ def prepare(
   try:
     data = loading.load(
         name, num_clients=num_clients, seed=seed, data_dir=data_dir,
+        fraction=fraction, test_per_class=test_per_class,
         **partition_arguments,
     )
   except RuntimeError:
@@ -135,7 +142,7 @@ def prepare(
     return prepared
   prepared = store(data, cache_dir)
   # Data that were just downloaded had no state before.
-  source = source or presets.find_preset(name).source_state(data_dir)
+  source = source or preset.source_state(data_dir)
   with cache_folders.explained_errors(folder):
     path = folder / requests.request_file(request, source)
     with atomic_file.replace_atomically(path) as file:

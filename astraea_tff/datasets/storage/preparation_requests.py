@@ -26,6 +26,8 @@ def digest_request(
     seed: int,
     data_dir: Optional[Union[str, os.PathLike]],
     partition_arguments: Mapping[str, Any],
+    fraction: Optional[float] = None,
+    test_per_class: Optional[int] = None,
 ) -> str:
   """Returns 16 hexadecimal digits for a request of `preparation.prepare`.
 
@@ -36,17 +38,22 @@ def digest_request(
     seed: See `prepare`.
     data_dir: See `prepare`.
     partition_arguments: See `prepare`.
+    fraction: See `prepare`.
+    test_per_class: See `prepare`.
   """
-  preset = presets.find_preset(name)
+  preset = presets.find_preset(name, fraction, test_per_class)
   if num_clients is None:
     num_clients = preset.num_clients
   # With what the name says, which need not stay for ever.
-  arguments = presets.partition_arguments(name, partition_arguments)
+  arguments = presets.partition_arguments(name, partition_arguments, fraction)
   if data_dir is None:
     data_dir = os.environ.get('TFDS_DATA_DIR')
   if data_dir is not None:
     data_dir = str(pathlib.Path(data_dir).expanduser().resolve())
   request = [file_format, name, num_clients, seed, data_dir, arguments]
+  portion = (fraction, test_per_class)
+  if portion != (None, None):
+    request.append(portion)
   # Sizes and counts may be given as arrays; their values are what counts.
   text = json.dumps(
       request, sort_keys=True, default=lambda value: np.asarray(value).tolist()

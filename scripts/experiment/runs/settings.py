@@ -100,6 +100,8 @@ class Settings:
   beta: float = 0.5
   classes_per_client: int = 2
   size_distribution: Optional[str] = None
+  fraction: Optional[float] = None
+  test_per_class: Optional[int] = None
 
   # Federated training.
   model: Optional[str] = None
@@ -160,13 +162,19 @@ class Settings:
     """
     given = {name: getattr(self, name) for name in PARTITION_SETTINGS}
     division = _DEFAULT_DIVISION | presets.partition_arguments(
-        self.dataset, given
+        self.dataset, given, self.fraction
+    )
+    preset = presets.find_preset(
+        self.dataset, self.fraction, self.test_per_class
     )
     num_clients = self.num_clients
     if num_clients is None:
-      num_clients = presets.find_preset(self.dataset).num_clients
+      num_clients = preset.num_clients
     if num_clients is not None:
       division['num_clients'] = num_clients
+    for name in ('fraction', 'test_per_class'):
+      if getattr(self, name) is not None:
+        division[name] = getattr(self, name)
     return division
 
   @property

@@ -203,12 +203,10 @@ def prepared(tmp_path, monkeypatch):
   return tmp_path / 'data'
 
 
-def test_images_come_upright_through_tfds(prepared, monkeypatch):
-  monkeypatch.setattr(
-      emnist, 'balanced_test_indices',
-      functools.partial(emnist.balanced_test_indices, per_class=2))
+def test_images_come_upright_through_tfds(prepared):
   data = datasets.load(
-      'emnist_bal2', num_clients=3, seed=0, num_examples=94, data_dir=prepared)
+      'emnist_bal2', num_clients=3, seed=0, num_examples=94, test_per_class=2,
+      data_dir=prepared)
   assert data.class_names[9:12] == ('9', 'A', 'B')
   assert data.class_names[35:38] == ('Z', 'a', 'b')
   assert data.images.shape == (141, 28, 28, 1)
