@@ -37,7 +37,9 @@ Once for a run:
     (`labels.client_reports`) the stateless seed `(seed, client)`;
 *   a model's layers: `layer_seeds(seed)`, of the children of
     `SeedSequence(seed)`;
-*   a partition: `partition_generators(seed)`, of its three first children.
+*   a partition: `partition_generators(seed)`, of its three first children;
+*   how fast the clients' devices are: `round_generator(seed, 0, SPEED_STREAM)`,
+    of `spawn_key=(0, 4)`.
 
 An augmented dataset splits its pair further: `augmentation.one_client` makes of
 it and of a batch's number one seed for the numbers of copies and another for
@@ -64,6 +66,8 @@ from astraea_tff import arguments
 AVAILABILITY_STREAM = 1
 ORDER_STREAM = 2
 POLICY_STREAM = 3
+# Of round 0, once for a run.
+SPEED_STREAM = 4
 
 
 def round_generator(
@@ -74,8 +78,8 @@ def round_generator(
   Args:
     seed: At least 0. Of the whole run.
     round_num: At least 0.
-    stream: `AVAILABILITY_STREAM`, `ORDER_STREAM` or `POLICY_STREAM`; None for
-      the draw of the round's mediators.
+    stream: `AVAILABILITY_STREAM`, `ORDER_STREAM`, `POLICY_STREAM` or
+      `SPEED_STREAM`; None for the draw of the round's mediators.
     *parts: Which part of the stream, where it has any.
 
   Returns:

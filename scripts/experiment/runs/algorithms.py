@@ -16,6 +16,7 @@ from astraea_tff.scheduling import sampling
 from astraea_tff.scheduling import schedule as schedule_lib
 from astraea_tff.training import astraea
 from experiment.runs import baselines
+from experiment.runs import deployment
 from experiment.runs import grouping
 from experiment.runs import metrics_log
 from experiment.runs import optimizers
@@ -89,6 +90,9 @@ def _build_astraea(settings, population, folder, schedule) -> Algorithm:
   kept_bytes = 0
   if mediator_optimizer is not None and settings.keep_mediator_state:
     kept_bytes = optimizers.state_bytes(mediator_optimizer, weights.trainable)
+  deployed = deployment.DeploymentOfRun(
+      settings, population.counts, population.seed
+  )
 
   def round_bytes(num_clients: list[int], mediator_epochs: int) -> int:
     if not any(num_clients):
@@ -112,10 +116,18 @@ def _build_astraea(settings, population, folder, schedule) -> Algorithm:
         settings.max_clients,
         round_num=round_num,
     )
+    work = deployed.chains(
+        of_round.mediators,
+        [settings.mediator_epochs] * len(num_clients),
+        model_bytes,
+        carry_optimizer_state_bytes=carried_bytes,
+        mediator_state_bytes=kept_bytes,
+    )
     return data, metrics_log.RoundCost(
         round_bytes(num_clients, settings.mediator_epochs),
         round_bytes(num_clients, 1),
         metrics_log.mean_or_none(of_round.kl_divergence),
+        *work,
     )
 
   divergences = {
@@ -133,8 +145,11 @@ def _build_side_by_side(settings, population) -> Algorithm:
       ),
       population.clients,
   )
-  round_bytes = baselines.round_bytes_fn(
-      settings, optimizers.initial_weights(process)
+  weights = optimizers.initial_weights(process)
+  round_bytes = baselines.round_bytes_fn(settings, weights)
+  bytes_each_way = baselines.bytes_each_way(settings, weights)
+  deployed = deployment.DeploymentOfRun(
+      settings, population.counts, population.seed
   )
   divergences = divergence.kl_divergence(population.counts)
 
@@ -155,6 +170,7 @@ def _build_side_by_side(settings, population) -> Algorithm:
         num_bytes,
         num_bytes,
         metrics_log.mean_or_none(divergences[available]),
+        *deployed.side_by_side(available, *bytes_each_way),
     )
 
   return Algorithm(process, {'clients': divergences}, select)

@@ -58,13 +58,34 @@ def round_bytes_fn(
     return lambda num_clients: traffic.fed_avg_round_bytes(
         model_bytes, num_clients
     )
-  gradient_bytes = traffic.model_bytes(weights.trainable)
-  state_bytes = optimizers.state_bytes(
-      optimizers.build_client_optimizer(settings), weights.trainable
-  )
   return lambda num_clients: traffic.mime_lite_round_bytes(
-      model_bytes,
-      num_clients,
-      gradient_bytes=gradient_bytes,
-      optimizer_state_bytes=state_bytes,
+      model_bytes, num_clients, **_mime_lite_bytes(settings, weights)
   )
+
+
+def bytes_each_way(
+    settings: settings_lib.Settings,
+    weights: tff.learning.models.ModelWeights,
+) -> tuple[int, int]:
+  """Returns the bytes that a client gets in a round, and those it returns.
+
+  Args:
+    settings: See `round_bytes_fn`.
+    weights: See `round_bytes_fn`.
+  """
+  down = up = traffic.model_bytes(tf.nest.flatten(weights))
+  if settings.algorithm == 'mime_lite':
+    extra = _mime_lite_bytes(settings, weights)
+    down += extra['optimizer_state_bytes']
+    up += extra['gradient_bytes']
+  return down, up
+
+
+def _mime_lite_bytes(settings, weights) -> dict[str, int]:
+  """Returns what Mime Lite sends beside the model, as `traffic` names it."""
+  return {
+      'gradient_bytes': traffic.model_bytes(weights.trainable),
+      'optimizer_state_bytes': optimizers.state_bytes(
+          optimizers.build_client_optimizer(settings), weights.trainable
+      ),
+  }

@@ -41,6 +41,8 @@ _COLUMNS = (
     'megabytes',
     'megabytes_in_paper',
     'seconds',
+    'local_steps',
+    'simulated_seconds',
 )
 _PARTITION_COLUMN = 'partition'
 # As long as git's: enough to tell partitions apart.
@@ -58,11 +60,16 @@ class RoundCost:
     mean_kl_divergence: The mean over the round's mediators (with FedAvg: over
       its clients) of the divergence of their pooled labels from the target, in
       nats; None if no client took part.
+    num_steps: The optimizer steps of all clients together.
+    simulated_seconds: How long the round would take in the deployment of the
+      settings (`experiment.runs.deployment`).
   """
 
   num_bytes: int
   num_bytes_in_paper: int
   mean_kl_divergence: Optional[float]
+  num_steps: int
+  simulated_seconds: float
 
 
 def mean_or_none(values: np.ndarray) -> Optional[float]:
@@ -145,9 +152,10 @@ class TrainingLog(tff.program.ReleaseManager):
   evaluated; `validation_top_1`, if examples are held out; `train_loss`, the
   clients' mean loss while they trained; `mean_kl_divergence`; `megabytes` and
   `megabytes_in_paper`, the traffic so far in 10^6 bytes (see `RoundCost`);
-  `seconds`, the time spent on training so far; `partition`, how the hash of the
-  partition begins. What each class gets is in per_class.csv
-  (`experiment.runs.per_class`).
+  `seconds`, the time spent on training so far; `local_steps`, the clients'
+  optimizer steps so far; `simulated_seconds`, what the rounds so far would take
+  in the deployment of the settings; `partition`, how the hash of the partition
+  begins. What each class gets is in per_class.csv (`experiment.runs.per_class`).
 
   Attributes:
     last_round: The round that was released last; None before the first.
@@ -238,9 +246,13 @@ class TrainingLog(tff.program.ReleaseManager):
             cost.num_bytes_in_paper / _BYTES_PER_MEGABYTE if cost else 0.0
         ),
         'seconds': float(value.get(tff.simulation.TRAINING_TIME_KEY, 0.0)),
+        'local_steps': float(cost.num_steps if cost else 0),
+        'simulated_seconds': cost.simulated_seconds if cost else 0.0,
     }
     for name, increment in increments.items():
-      row[name] = (before.get(name) or 0.0) + increment
+      # A run that began without the column has no total to go on with.
+      if not before or before.get(name) is not None:
+        row[name] = before.get(name, 0.0) + increment
     return row
 
   def _named(self, by_class: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Optional
 
 from astraea_tff import datasets
 from astraea_tff.datasets.sources import presets
+from astraea_tff.metrics import deployment_time
 from experiment.runs import tables
 
 _DEFAULT_ASTRAEA_ALPHA = 0.67
@@ -65,6 +66,7 @@ def _read_abouts() -> dict[str, About]:
       'global_distribution': datasets.GLOBAL_DISTRIBUTIONS,
       'local_distribution': datasets.LOCAL_DISTRIBUTIONS,
       'size_distribution': datasets.SIZE_DISTRIBUTIONS,
+      'mediator_place': deployment_time.MEDIATOR_PLACES,
   }
   abouts = {}
   for line in table.itertuples(index=False):
@@ -136,6 +138,14 @@ class Settings:
   client_clipping_norm: Optional[float] = None
   grouping: str = 'greedy'
   target: str = 'uniform'
+
+  # The deployment whose time is simulated.
+  seconds_per_step: float = 0.1
+  straggler_spread: float = 0.5
+  download_megabits_per_second: float = 50.0
+  upload_megabits_per_second: float = 10.0
+  mediator_place: str = 'server'
+  edge_megabits_per_second: float = 100.0
 
   # Reporting.
   validation_fraction: float = 0.0

@@ -6,7 +6,7 @@ import pytest
 
 from experiment.runs import metrics_log
 
-COST = metrics_log.RoundCost(2_000_000, 1_000_000, 0.25)
+COST = metrics_log.RoundCost(2_000_000, 1_000_000, 0.25, 40, 12.5)
 
 
 def release(folder, rounds, partition='a' * 64):

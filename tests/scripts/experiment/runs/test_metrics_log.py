@@ -12,7 +12,7 @@ from astraea_tff.metrics import classification
 from experiment.runs import metrics_log
 
 PARTITION = '0123456789ab'
-COST = metrics_log.RoundCost(2_000_000, 1_000_000, 0.25)
+COST = metrics_log.RoundCost(2_000_000, 1_000_000, 0.25, 40, 12.5)
 
 
 def training_metrics(loss, seconds):
@@ -65,15 +65,17 @@ def test_rows_hold_losses_accuracies_and_costs_so_far(tmp_path):
   assert header == (
       'round,top_1,loss,macro_precision,macro_recall,macro_f1,'
       'worst_class_recall,calibration_error,validation_top_1,train_loss,'
-      'mean_kl_divergence,megabytes,megabytes_in_paper,seconds,partition'
+      'mean_kl_divergence,megabytes,megabytes_in_paper,seconds,'
+      'local_steps,simulated_seconds,partition'
   )
   # One of two cats is taken for a dog.
   sure = np.e / (np.e + 1)
   evaluated = [0.75, first.loss, 5 / 6, 0.75, (2 / 3 + 0.8) / 2, 0.5]
   expected = [
-      [*evaluated, 0.75 - sure, None, None, None, 0.0, 0.0, 0.0, PARTITION],
-      [*[None] * 8, 2.0, 0.25, 2.0, 1.0, 1.5, PARTITION],
-      [1, second.loss, 1, 1, 1, 1, 1 - sure, 0.75, 1, 0.25, 4, 2, 2, PARTITION],
+      [*evaluated, 0.75 - sure, *[None] * 3, *[0.0] * 5, PARTITION],
+      [*[None] * 8, 2.0, 0.25, 2.0, 1.0, 1.5, 40, 12.5, PARTITION],
+      [1, second.loss, 1, 1, 1, 1, 1 - sure, 0.75]
+      + [1, 0.25, 4, 2, 2, 80, 25, PARTITION],
   ]
   rows = metrics_log.read_rows(tmp_path / 'metrics.csv')
   for round_num, row in enumerate(expected):
@@ -103,7 +105,7 @@ def test_classes_are_in_a_table_and_in_tensorboard(tmp_path):
 
 def test_a_round_without_clients_has_no_divergence(tmp_path):
   training_log = open_log(tmp_path)
-  cost = metrics_log.RoundCost(0, 0, None)
+  cost = metrics_log.RoundCost(0, 0, None, 0, 0.0)
   release(training_log, 1, training_metrics(0.0, 1.0), cost)
   training_log.close()
   (row,) = metrics_log.read_rows(tmp_path / 'metrics.csv')
@@ -123,7 +125,22 @@ def test_resumed_log_goes_on_with_the_sums_and_replaces_later_rows(tmp_path):
   assert [row['round'] for row in rows] == [1, 2]
   assert rows[1]['megabytes'] == pytest.approx(4.0)
   assert rows[1]['seconds'] == pytest.approx(5.0)
+  assert rows[1]['local_steps'] == 80
+  assert rows[1]['simulated_seconds'] == pytest.approx(25)
   assert rows[1]['train_loss'] == 0.5
+
+
+def test_a_run_that_began_without_a_total_does_not_make_one_up(tmp_path):
+  (tmp_path / 'metrics.csv').write_text('round,megabytes,seconds\n1,2.0,3.0\n')
+  resumed = open_log(tmp_path)
+  for round_num in (2, 3):
+    release(resumed, round_num, training_metrics(0.5, 4.0), COST)
+  resumed.close()
+  rows = metrics_log.read_rows(tmp_path / 'metrics.csv')
+  assert [row['megabytes'] for row in rows] == [2, 4, 6]
+  assert [row['seconds'] for row in rows] == [3, 7, 11]
+  assert [row['local_steps'] for row in rows] == [None] * 3
+  assert [row['simulated_seconds'] for row in rows] == [None] * 3
 
 
 @pytest.mark.parametrize('text', ['round,top_1\n1,ab', 'round,top_1\n,0.5'])
