@@ -1,8 +1,13 @@
-"""Compares finished runs of train.py: prints a table and draws the curves.
+"""Compares finished runs of train.py: prints tables and draws the curves.
 
   python scripts/compare.py --output_dir=runs runs/fedavg runs/astraea
 
-Writes comparison.md and accuracy.png to --output_dir.
+Writes to --output_dir:
+  comparison.md  the tables that it prints
+  accuracy.png   accuracy against rounds, megabytes, local steps, simulated time
+  classes.png    the recall of each class
+  report.html    a page that needs nothing but itself: these, the flags, and
+                 each run's own pictures. Of one run alone it makes one too.
 """
 
 from collections.abc import Sequence
@@ -16,10 +21,10 @@ import numpy as np
 from experiment.paper import experiment_page
 from experiment.paper import measures
 from experiment.runs import command
+from experiment.runs import costs
 from experiment.runs import flags as flags_lib
 from experiment.runs import folder as folder_lib
-from experiment.runs import metrics_log
-from experiment.runs import plots
+from experiment.runs import report
 from experiment.runs import tables
 
 _OUTPUT_DIR = flags_lib.define_path(
@@ -43,29 +48,15 @@ _HEADER = (
     'MB a round',
     'mean KL',
     'training (s)',
+    'local steps to {target}',
+    'simulated s to {target}',
 )
 
 
-def read_run(path: pathlib.Path) -> list[list[dict[str, float]]]:
-  """Returns the rows of each seed of the run in `path`.
-
-  Raises:
-    ValueError: If `path` holds no run, or one without an evaluated round.
-  """
-  if folder_lib.read_flags(path) is None:
-    raise ValueError(f'{path} is not the folder of a run of train.py.')
-  runs = [
-      metrics_log.read_rows(file)
-      for file in sorted(path.glob(f'seed_*/{metrics_log.METRICS_FILE}'))
-  ]
-  if not runs or not all(metrics_log.evaluated_rows(rows) for rows in runs):
-    raise ValueError(f'{path} holds no evaluated round yet; train it first.')
-  return runs
-
-
-def table_row(name: str, runs, target: float) -> list[str]:
+def table_row(name: str, run: report.Run, target: float) -> list[str]:
   """Returns the table's row of one run."""
-  measured = [measures.measure_run(rows, target) for rows in runs]
+  seeds = list(run.seeds.values())
+  measured = [measures.measure_run(rows, target) for rows in seeds]
 
   def of_seeds(measure):
     return np.array([values[measure] for values in measured])
@@ -73,16 +64,23 @@ def table_row(name: str, runs, target: float) -> list[str]:
   def cost_to_target(measure):
     return experiment_page.format_cell(of_seeds(measure), 1) or 'not reached'
 
-  rounds = [max(rows[-1]['round'], 1) for rows in runs]
+  def noted_cost_to_target(column):
+    curves = costs.curves_of_seeds(seeds, column)
+    if curves is None:
+      return 'not noted'
+    reached = [costs.cost_to_accuracy(curve, target) for curve in curves]
+    return experiment_page.format_cell(np.array(reached), 0) or 'not reached'
+
+  rounds = [max(rows[-1]['round'], 1) for rows in seeds]
   divergences = [
       row['mean_kl_divergence']
-      for rows in runs
+      for rows in seeds
       for row in rows
       if row['mean_kl_divergence'] is not None
   ]
   return [
       name,
-      str(len(runs)),
+      str(len(seeds)),
       tables.mean_and_spread(of_seeds('last_top_1'), 2),
       tables.mean_and_spread(of_seeds('best_top_1'), 2),
       cost_to_target('rounds_to_target'),
@@ -90,6 +88,8 @@ def table_row(name: str, runs, target: float) -> list[str]:
       f'{np.mean(of_seeds("megabytes") / rounds):.2f}',
       f'{np.mean(divergences):.3f}' if divergences else '',
       tables.mean_and_spread(of_seeds('seconds'), 1),
+      noted_cost_to_target('local_steps'),
+      noted_cost_to_target('simulated_seconds'),
   ]
 
 
@@ -98,19 +98,19 @@ def _compare(paths: Sequence[pathlib.Path]) -> None:
   names = [path.resolve().name for path in paths]
   if len(set(names)) < len(names):
     names = [str(path) for path in paths]
-  runs = {name: read_run(path) for name, path in zip(names, paths)}
+  runs = {name: report.read_run(path) for name, path in zip(names, paths)}
   header = [cell.format(target=f'{100 * target:g} %') for cell in _HEADER]
   rows = [table_row(name, run, target) for name, run in runs.items()]
-  table = tables.markdown(header, rows, align=True)
-  print(table)
+  curves = report.curves_of(runs)
+  budgets = report.compare_at_budgets(curves)
+  text = tables.markdown(header, rows, align=True)
+  if budgets.lines:
+    text += '\n\n' + tables.markdown(budgets.heads, budgets.lines, align=True)
+  print(text)
   output = pathlib.Path(_OUTPUT_DIR.value)
   output.mkdir(parents=True, exist_ok=True)
-  folder_lib.write_atomically(output / 'comparison.md', table + '\n')
-  curves = {
-      name: [metrics_log.accuracy_curve(rows) for rows in run]
-      for name, run in runs.items()
-  }
-  plots.plot_accuracy(output / 'accuracy.png', curves)
+  folder_lib.write_atomically(output / 'comparison.md', text + '\n')
+  report.write(output, runs, header, rows, curves, budgets)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """compare.py: the table's figures from runs written by hand."""
 
+import base64
 import json
 
 import pytest
@@ -60,11 +61,18 @@ def test_table_holds_means_spreads_and_costs_to_the_target(
       '5.00',
       '0.500',
       '4.0 ± 1.4',
+      'not noted',
+      'not noted',
   ]
   assert cells(printed, 'two')[4:7] == ['not reached', 'not reached', '2.00']
   assert 'rounds to 75 %' in printed
   assert (output / 'comparison.md').read_text() == printed
   assert (output / 'accuracy.png').stat().st_size > 1000
+  # By the fewest rounds and megabytes: 2 and 8; `one` is between its rounds.
+  (rounds,) = [l for l in printed.splitlines() if l.startswith('| 2 rounds ')]
+  assert '| 75.00 ± 7.07 | 15.00 |' in rounds
+  (sent,) = [l for l in printed.splitlines() if l.startswith('| 8 MB ')]
+  assert '| 72.00 ± 8.49 | 20.00 |' in sent
 
 
 def test_a_target_that_some_seeds_reach_says_how_many(
@@ -77,6 +85,53 @@ def test_a_target_that_some_seeds_reach_says_how_many(
   )
   script_runner.run(compare, [f'--output_dir={tmp_path}', str(run)])
   assert cells(capsys.readouterr().out, 'one')[4] == '1.0 (1/2)'
+
+
+def test_steps_and_simulated_time_to_the_target(compare, tmp_path, capsys):
+  run = write_run(tmp_path / 'one', [(0, 0.1, '', 0, 0), (1, 0.9, 0.4, 1, 3)])
+  path = run / 'seed_0' / 'metrics.csv'
+  header, first, second = path.read_text().splitlines()
+  path.write_text(
+      f'{header},local_steps,simulated_seconds\n{first},0,0\n{second},40,12.6\n'
+  )
+  script_runner.run(compare, [f'--output_dir={tmp_path}', str(run)])
+  assert cells(capsys.readouterr().out, 'one')[-2:] == ['40', '13']
+
+
+def test_the_page_has_pictures_tables_and_flags_of_every_run(
+    compare, tmp_path, capsys
+):
+  rows = [(0, 0.1, '', 0, 0), (1, 0.8, 0.4, 10, 3)]
+  one = write_run(tmp_path / 'one <b>', rows, rows)
+  two = write_run(tmp_path / 'two', *[rows] * 11)
+  classes = ['<i>', *map(str, range(46))]
+  for folder, recall in ((one, 0.25), (two, 0.75)):
+    lines = [f'{r},{c},0,{r * recall},0' for r in (0, 1) for c in classes]
+    for seed_folder in folder.glob('seed_*'):
+      (seed_folder / 'per_class.csv').write_text(
+          '\n'.join(['round,class,precision,recall,f1', *lines, ''])
+      )
+      (seed_folder / 'confusion_matrix.png').write_bytes(b'png')
+  output = tmp_path / 'comparison'
+  script_runner.run(compare, [f'--output_dir={output}', str(one), str(two)])
+  capsys.readouterr()
+  text = (output / 'report.html').read_text()
+  assert 'one &lt;b&gt;' in text and '<b>' not in text
+  for picture in ('accuracy.png', 'classes.png'):
+    data = base64.b64encode((output / picture).read_bytes()).decode()
+    assert f'base64,{data}"' in text
+  # The class's recall, the flag in which the runs differ, a seed's pictures.
+  assert (
+      '<th scope="row">&lt;i&gt;</th><td>25.0 ± 0.0</td><td>75.0 ± 0.0</td>'
+  ) in text
+  assert '<th scope="row">seed</th><td>[0, 1]</td><td>[0, 1, 2, 3' in text
+  assert text.count(base64.b64encode(b'png').decode()) == 2
+  # Of one run alone each seed's, in the order of their numbers.
+  script_runner.run(compare, [f'--output_dir={output}', str(two)])
+  text = (output / 'report.html').read_text()
+  assert text.count(base64.b64encode(b'png').decode()) == 11
+  assert text.index('>seed 2<') < text.index('>seed 10<')
+  assert '<title>two</title>' in text
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 import pathlib
+from typing import Optional
 
 import numpy as np
 import pandas as pd
@@ -65,3 +66,27 @@ class PerClassTable:
     )
     tables.write_csv(self._path, pd.concat(rounds.values()))
     self._rounds = rounds
+
+
+def read_last(
+    path: pathlib.Path,
+) -> Optional[tuple[tuple[str, ...], np.ndarray]]:
+  """Reads what the last evaluated round gave each class.
+
+  Args:
+    path: The CSV file.
+
+  Returns:
+    The N names, and their recalls, float64 [N]; None if there is no such file,
+    or no round in it.
+
+  Raises:
+    ValueError: The file is damaged.
+  """
+  if not path.exists():
+    return None
+  table = tables.read_csv(path, _MEND, text=['class'], integers=['round'])
+  if table.empty:
+    return None
+  last = table[table['round'] == table['round'].max()]
+  return tuple(last['class']), last['recall'].to_numpy(float)

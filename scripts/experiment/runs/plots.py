@@ -18,6 +18,8 @@ import numpy as np
 from astraea_tff.datasets.storage import atomic_file
 
 _DOTS_PER_INCH = 120
+# In characters.
+_LONGEST_CLASS_NAME = 24
 # Matplotlib's own has no letters of East Asia, for example.
 _FONTS = ['DejaVu Sans'] + sorted({
     font.name
@@ -41,9 +43,25 @@ def save(drawn: figure.Figure, path: pathlib.Path) -> None:
     drawn.savefig(file, format='png', dpi=_DOTS_PER_INCH)
 
 
-def _plain(name: Any) -> str:
-  """Returns a name as Matplotlib draws it, which takes $ for mathematics."""
-  return str(name).replace('$', r'\$')
+def plain(name: Any, longest: Optional[int] = None) -> str:
+  """Returns a name as Matplotlib draws it, which takes $ for mathematics.
+
+  Args:
+    name: The name.
+    longest: The characters that there is room for; the middle of a longer name
+      is left out, as names often differ at their end.
+  """
+  text = ' '.join(str(name).splitlines())
+  if longest is not None and len(text) > longest:
+    head = (longest - 1) // 2
+    text = f'{text[:head]}…{text[len(text) - (longest - 1 - head):]}'
+  return text.replace('$', r'\$')
+
+
+def legend_name(name: Any, longest: Optional[int] = None) -> str:
+  """Returns a name for a legend, which leaves out what begins with _."""
+  text = plain(name, longest)
+  return f' {text}' if text.startswith('_') else text
 
 
 def plot_accuracy(
@@ -67,9 +85,9 @@ def plot_accuracy(
         np.mean([dict(zip(r, a))[round_num] for r, a in curves])
         for round_num in shared
     ]
-    # A legend leaves out what begins with an underscore.
-    label = f' {name}' if name.startswith('_') else name
-    axes.plot(shared, means, color=color, linewidth=2, label=_plain(label))
+    axes.plot(
+        shared, means, color=color, linewidth=2, label=legend_name(name)
+    )
   axes.set_xlabel('synchronization round')
   axes.set_ylabel('top-1 accuracy on the test set')
   axes.grid(alpha=0.3)
@@ -89,7 +107,7 @@ def plot_kl_divergence(
   drawn, axes = _new_axes(width=max(6.4, 1.1 * len(groups)))
   axes.boxplot(
       list(groups.values()),
-      labels=[*map(_plain, groups)],
+      labels=[*map(plain, groups)],
       showmeans=True,
       whis=(0, 100),
   )
@@ -115,7 +133,7 @@ def plot_bars(
     if there.size:
       axes.barh(place, there.mean(), color='C0', alpha=0.5)
       axes.plot(there, np.full(there.size, place), 'k.', markersize=4)
-  axes.set_yticks(range(len(values)), [*map(_plain, values)])
+  axes.set_yticks(range(len(values)), [*map(plain, values)])
   axes.invert_yaxis()
   axes.set_xlabel(label)
   axes.grid(axis='x', alpha=0.3)
@@ -142,7 +160,7 @@ def plot_trade_off(
         x[name].mean(), y[name].mean(), yerr=y[name].std(), fmt='o', color='C0'
     )
     axes.annotate(
-        _plain(name),
+        plain(name),
         (x[name].mean(), y[name].mean()),
         xytext=(4, 4),
         textcoords='offset points',
@@ -172,7 +190,10 @@ def plot_label_histogram(
   for index, (name, counts) in enumerate(histograms.items()):
     offset = (index - (len(histograms) - 1) / 2) * bar_width
     axes.bar(np.arange(num_classes) + offset, counts, bar_width, label=name)
-  names = [_plain(name) for name in class_names or range(num_classes)]
+  names = [
+      plain(name, _LONGEST_CLASS_NAME)
+      for name in class_names or range(num_classes)
+  ]
   axes.set_xticks(range(num_classes), names)
   # Side by side there is room for some 70 characters.
   is_crowded = num_classes > 12 or max(map(len, names)) * num_classes > 70
@@ -230,7 +251,7 @@ def plot_contact_sheet(
   row_height = height / num_rows
   axes.set_yticks(
       (np.arange(num_rows) + 0.5) * row_height - 0.5,
-      [*map(_plain, class_names)],
+      [*map(plain, class_names)],
   )
   axes.set_xticks([0.25 * width, 0.75 * width], titles)
   axes.xaxis.tick_top()
@@ -258,7 +279,10 @@ def plot_confusion_matrix(
   drawn, axes = _new_axes(width=size + 1, height=size)
   image = axes.imshow(shares, vmin=0, vmax=1, cmap='Blues')
   drawn.colorbar(image, label='share of the true class')
-  names = [_plain(name) for name in class_names or range(num_classes)]
+  names = [
+      plain(name, _LONGEST_CLASS_NAME)
+      for name in class_names or range(num_classes)
+  ]
   axes.set_xticks(range(num_classes), names, rotation=90)
   axes.set_yticks(range(num_classes), names)
   axes.set_xlabel('predicted')

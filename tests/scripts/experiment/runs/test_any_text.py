@@ -52,7 +52,7 @@ def test_pictures_are_drawn_with_every_name(tmp_path):
   )
   for path in tmp_path.iterdir():
     assert path.read_bytes().startswith(b'\x89PNG')
-  assert plots._plain('$5') == r'\$5'
+  assert plots.plain('$5') == r'\$5'
 
 
 def test_a_picture_is_whole_or_as_it_was(tmp_path, monkeypatch):
