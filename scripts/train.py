@@ -15,7 +15,6 @@ goes on where it stopped, also with more --rounds or another --seed; other flags
 on the same folder are refused.
 """
 
-import dataclasses
 import functools
 
 from absl import app
@@ -96,7 +95,7 @@ def _train_all_seeds() -> None:
     raise ValueError(f'--seed must be given different values, got {seeds}.')
   folder = folder_lib.open_run_folder(
       _OUTPUT_DIR.value,
-      dataclasses.asdict(settings) | {'seed': seeds},
+      settings_lib.to_record(settings) | {'seed': seeds},
       growing=('rounds', 'seed'),
   )
   _set_execution_context(settings)

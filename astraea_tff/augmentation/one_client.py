@@ -7,12 +7,13 @@ the same for the same seed. Copies come out near their originals, so shuffle
 after augmenting (line 13); `astraea_tff.BatchedClients` does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Optional, Union
 
 import numpy as np
 import tensorflow as tf
 
+from astraea_tff.augmentation import by_class
 from astraea_tff.augmentation import copying
 from astraea_tff.augmentation import elements
 from astraea_tff.augmentation import plan as plan_lib
@@ -46,6 +47,9 @@ def augment(
   What is drawn is keyed by a sample's position in `dataset`, which should
   therefore have an order that stays: shuffle afterwards.
 
+  Where the plan keeps less than all samples of a class (`kept`), each of them is
+  kept with that probability, drawn in the same way.
+
   Args:
     dataset: Single examples, not batches: `(features, label)`, or a mapping
       with the keys 'x' and 'y', or 'image' and 'label'. Features are a tensor
@@ -57,10 +61,11 @@ def augment(
     transform: Takes features `[B, ...]` and a stateless seed `int64 [2]`, and
       returns as many of the same dtypes and sizes, each with its own draws. One
       with a method `copy_rows` is asked for the copies that way, as a
-      `TabularTransform`, which needs the classes and the other examples too.
-      None chooses by the features: an `AffineTransform` for images `[H, W, C]`,
-      uint8 or float; a `TabularTransform` for vectors and numbers some of which
-      are floats. Other features, such as token ids, need one that is given.
+      `TabularTransform`, which needs the classes and the other examples too. A
+      mapping `{label: transform}` has one for some classes; the others get that
+      of None. None chooses by the features: an `AffineTransform` for images
+      `[H, W, C]`, uint8 or float; a `TabularTransform` for vectors and numbers
+      some of which are floats. Other features, such as token ids, need one that is given.
     fresh_every_epoch: False: every reading gives the same examples, in this
       process and in others. (A worker built with other processor instructions
       may round a rare pixel the other way.) True: every reading, and every
@@ -113,14 +118,17 @@ def augment_dataset_fn(
     label_fn: As for `augment`.
 
   Returns:
-    A `tf.function` of a dataset and the seed of its draws, int64 `[2]`. The
-    datasets of all clients in all rounds share its one trace: a trace for each
-    takes longer than to augment it, and TensorFlow never frees it.
+    A `tf.function` of a dataset, the seed of its draws, int64 `[2]`, and, if
+    others than the plan's are wanted, copies float32 `[N]`, which are data: they
+    may change without a new trace. Below 1 they are the probability with which
+    a sample is kept. The datasets of all clients in all rounds share its one
+    trace: a trace for each takes longer than to augment it, and TensorFlow never
+    frees it.
   """
   augment_batch = augment_batch_fn(plan, transform)
 
   @tf.function(autograph=False)
-  def augment_dataset(dataset, pair):
+  def augment_dataset(dataset, pair, copies=None):
     structure = dataset.element_spec
     if fresh_every_epoch:
       # Within this function's graph only, so that the keys do not depend on
@@ -133,9 +141,8 @@ def augment_dataset_fn(
     draw = seed_draw(pair)
 
     def augment_element(key, batch):
-      augmented = augment_batch(
-          draw, key, *([batch] if label_fn is None else batch)
-      )
+      parts = [batch, None] if label_fn is None else batch
+      augmented = augment_batch(draw, key, *parts, copies)
       return tf.data.Dataset.from_tensor_slices(
           tf.nest.pack_sequence_as(structure, augmented)
       )
@@ -179,17 +186,18 @@ def augment_batch_fn(
   Returns:
     A function of a dataset's `seed_draw` int64 `[]`, the batch's key int64
     `[]`, a batch of elements and, if these are not its labels, their classes
-    `[B]`. It returns the parts of the batch, as `tf.nest.flatten` orders them,
-    each followed by those of the copies.
+    `[B]`, and of copies, if they are not the plan's. It returns the parts of the
+    batch, as `tf.nest.flatten` orders them, each followed by those of the
+    copies.
 
   Raises:
     TypeError: `plan` is no plan, or `transform` is not callable.
   """
   _check_arguments(plan, transform)
-  given = None if transform is None else copying.copy_rows_fn(transform)
+  copy_rows_of = _copy_rows_of_fn(transform)
   draw_rows = _draw_rows_fn(plan)
 
-  def augment_batch(draw, key, batch, classes=None):
+  def augment_batch(draw, key, batch, classes=None, copies=None):
     features, label = elements.features_and_label(batch)
     classes = label if classes is None else classes
     # One constant for all operations: every one in a pipeline costs time at
@@ -198,49 +206,80 @@ def augment_batch_fn(
     draw_seed, transform_seed = tf.unstack(
         tf.random.split(tf.stack([draw, key]))
     )
-    rows = draw_rows(classes, draw_seed, rows_axis)
-    copy_rows = given or copying.copy_rows_fn(
-        elements.default_transform(copying.one_of(features))
-    )
-    copies = copying.check_copies(
-        copy_rows(features, classes, rows, transform_seed, rows_axis), features
+    rows, kept_rows = draw_rows(classes, draw_seed, rows_axis, copies)
+    copied = copying.check_copies(
+        copy_rows_of(features)(
+            features, classes, rows, transform_seed, rows_axis
+        ),
+        features,
     )
     labels = tf.nest.flatten(label)
-    copies += [tf.gather(part, rows, axis=rows_axis) for part in labels]
+    copied += [tf.gather(part, rows, axis=rows_axis) for part in labels]
+    parts = [*tf.nest.flatten(features), *labels]
+    if kept_rows is not None:
+      parts = [tf.gather(part, kept_rows, axis=rows_axis) for part in parts]
     return [
-        tf.concat([part, copied], axis=rows_axis)
-        for part, copied in zip([*tf.nest.flatten(features), *labels], copies)
+        tf.concat([part, more], axis=rows_axis)
+        for part, more in zip(parts, copied)
     ]
 
   return augment_batch
 
 
-def _draw_rows_fn(plan: plan_lib.AugmentationPlan) -> Callable[..., tf.Tensor]:
+def _copy_rows_of_fn(transform: Any) -> Callable[[Any], Callable[..., Any]]:
+  """Returns what gives, for a batch's features, what copies its rows."""
+  default = lambda features: elements.default_transform(
+      copying.one_of(features)
+  )
+  if transform is None:
+    return lambda features: copying.copy_rows_fn(default(features))
+  if isinstance(transform, Mapping):
+    copy_rows = by_class.copy_rows_fn(transform, default)
+  else:
+    copy_rows = copying.copy_rows_fn(transform)
+  return lambda features: copy_rows
+
+
+def _draw_rows_fn(plan: plan_lib.AugmentationPlan) -> Callable[..., Any]:
   """Returns a function that draws which rows of a batch are copied.
 
-  It takes labels int `[B]`, a seed int64 `[2]` and the axis 0, and returns row
-  numbers int64 `[n]`: each as often as the row has copies besides itself.
+  It takes labels int `[B]`, a seed int64 `[2]`, the axis 0 and copies `[N]`, or
+  None for the plan's. It returns row numbers int64 `[n]`, each as often as the
+  row has copies besides itself, and those of the rows that are kept, or None
+  where all are.
   """
-  further_copies = plan.copies[:, np.newaxis] - 1
+  further_of_plan = plan.copies[:, np.newaxis] - 1
+  kept_of_plan = plan.kept if (plan.kept < 1).any() else None
   # Of a row that is to have k + p further copies, 0 <= p < 1, less a draw from
   # [0, 1): k of these are below it, and one more with probability p.
-  nth_copies = np.arange(np.ceil(further_copies.max()))
+  nth_of_plan = np.arange(np.ceil(further_of_plan.max()))
 
-  def draw_rows(labels, seed, rows_axis):
+  def draw_rows(labels, seed, rows_axis, copies):
     if labels.dtype not in (tf.int32, tf.int64):
       labels = tf.cast(labels, tf.int64)
+    further, nth, kept = further_of_plan, nth_of_plan, kept_of_plan
+    if copies is not None:
+      copies = tf.cast(copies, tf.float64)
+      further = tf.maximum(copies, 1)[:, tf.newaxis] - 1
+      nth = tf.range(tf.math.ceil(tf.reduce_max(further)))
+      kept = tf.minimum(copies, 1)
     # On a CPU this checks the labels too, and the operation's name tells it in
     # the message. An assertion would be an operation with state, and a dataset
     # with one is not sent without complaint.
     wanted = tf.gather(
-        further_copies,
+        further,
         labels,
         axis=rows_axis,
         name='labels_must_be_classes_of_the_plan',
     )
     draws = randomness.uniform(tf.shape(wanted), seed, wanted.dtype)
-    rows, _ = tf.unstack(tf.where(nth_copies < wanted - draws), axis=1)
-    return rows
+    rows, _ = tf.unstack(tf.where(nth < wanted - draws), axis=1)
+    if kept is None:
+      return rows, None
+    share = tf.gather(kept, labels, axis=rows_axis)
+    keep_seed = tf.random.experimental.stateless_fold_in(seed, 1)
+    keeps = randomness.uniform(tf.shape(share), keep_seed, share.dtype)
+    return rows, tf.where(keeps < share)[:, 0]
 
   return draw_rows
 
@@ -251,7 +290,9 @@ def _check_arguments(plan: Any, transform: Any) -> None:
         '`plan` must be an AugmentationPlan, as `augmentation_plan` returns, '
         f'got {type(plan).__name__}.'
     )
-  if transform is not None and not callable(transform):
+  if isinstance(transform, Mapping):
+    by_class.check_transforms(transform, len(plan.copies))
+  elif transform is not None and not callable(transform):
     raise TypeError(
         '`transform` must be a function of features and a seed, got '
         f'{transform!r}.'

@@ -7,6 +7,8 @@ augmented and how often. Our readings of the paper (Duan et al. 2019):
   of copies of a sample, itself included: alpha = 0 then costs no storage, as in
   section IV-C, and alpha = 1 lifts a class to the mean. `rule='extra'` is the
   literal reading, that many on top of the sample.
+* `rule='z_score'` is that of the journal's version (TPDS 32(1), 2021), as far as
+  it is known to us second-hand; it thins out the largest classes too.
 * The number of copies is capped: the paper's alpha = 2 "fails the training due
   to timeout".
 
@@ -16,13 +18,16 @@ What the clients do with the plan is in `astraea_tff.augmentation.one_client`.
 from collections.abc import Mapping
 import dataclasses
 import json
-from typing import Any
+from typing import Any, Optional
 
 from absl import logging
 import numpy as np
 
 from astraea_tff import arguments
 from astraea_tff.labels import counts as counts_lib
+
+
+RULES = ('total', 'extra', 'z_score')
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,11 +42,13 @@ class AugmentationPlan:
       but fewer than the mean.
     capped_classes: Those of them that would have had more copies but for the
       cap.
+    kept: float64 `[N]`, read-only; the probability with which a sample is kept,
+      in (0, 1]; None, the default, for 1. Below 1 the class has one copy.
 
   Raises:
     TypeError: `counts` does not hold integers.
-    ValueError: `counts` is not `[N]`, or `copies` is not a finite number of at
-      least 1 for each class.
+    ValueError: `counts` is not `[N]`, `copies` is not a finite number of at
+      least 1 for each class, or `kept` not a share that goes with it.
   """
 
   alpha: float
@@ -49,6 +56,7 @@ class AugmentationPlan:
   counts: np.ndarray
   augmented_classes: tuple[int, ...]
   capped_classes: tuple[int, ...]
+  kept: Optional[np.ndarray] = None
 
   def __post_init__(self):
     counts = counts_lib.check_counts([self.counts])[0]
@@ -61,21 +69,39 @@ class AugmentationPlan:
           f'{len(counts)} classes of `counts`, got '
           f'{arguments.shorten(repr(self.copies))}.'
       )
-    for name, array in (('counts', counts), ('copies', copies)):
+    kept = np.ones_like(copies)
+    if self.kept is not None:
+      kept = np.array(self.kept, np.float64)
+    if kept.shape != counts.shape or not (
+        ((0 < kept) & (kept <= 1)).all() and (copies[kept < 1] == 1).all()
+    ):
+      raise ValueError(
+          '`kept` must be a share in (0, 1] for each class, and 1 for those of'
+          f' more than one copy, got {arguments.shorten(repr(self.kept))}.'
+      )
+    for name, array in (('counts', counts), ('copies', copies), ('kept', kept)):
       array.setflags(write=False)
       object.__setattr__(self, name, array)
     for name in ('augmented_classes', 'capped_classes'):
       object.__setattr__(self, name, tuple(getattr(self, name)))
 
   @property
+  def multiples(self) -> np.ndarray:
+    """float64 `[N]`: how many examples are expected in a sample's place."""
+    return self.copies * self.kept
+
+  @property
   def expected_counts(self) -> np.ndarray:
     """float64 `[N]`: the expected examples of each class after augmentation."""
-    return self.counts * self.copies
+    return self.counts * self.multiples
 
   @property
   def expected_extra_examples(self) -> float:
-    """The expected number of examples that augmentation adds."""
-    return float((self.counts * (self.copies - 1)).sum())
+    """The expected number of examples that augmentation adds, less the dropped.
+
+    Below 0 where more are dropped than added.
+    """
+    return float((self.counts * (self.multiples - 1)).sum())
 
   @property
   def storage_overhead(self) -> float:
@@ -98,8 +124,8 @@ class AugmentationPlan:
 
     Returns:
       A plan of which such a class has that many copies, or more where this plan
-      has. A class that has examples and now more than one copy is among its
-      `augmented_classes`.
+      has, and keeps all its samples. A class that has examples and now more
+      than one copy is among its `augmented_classes`.
 
     Raises:
       TypeError: A class is no int, or a number of copies no number.
@@ -111,6 +137,7 @@ class AugmentationPlan:
           f' {arguments.shorten(repr(copies_by_class))}.'
       )
     copies, augmented = self.copies.copy(), set(self.augmented_classes)
+    kept = self.kept.copy()
     for label, least in copies_by_class.items():
       label = arguments.check_integer(
           label, 'a class of `copies_by_class`', 0, len(copies) - 1
@@ -118,11 +145,14 @@ class AugmentationPlan:
       least = arguments.check_number(
           least, f'`copies_by_class`[{label}]', 1, ends='[)'
       )
-      copies[label] = max(copies[label], least)
+      copies[label], kept[label] = max(copies[label], least), 1.0
       if self.counts[label] and copies[label] > 1:
         augmented.add(label)
     return dataclasses.replace(
-        self, copies=copies, augmented_classes=tuple(sorted(augmented))
+        self,
+        copies=copies,
+        kept=kept,
+        augmented_classes=tuple(sorted(augmented)),
     )
 
   def extra_bytes(self, bytes_per_example: float) -> float:
@@ -145,6 +175,9 @@ class AugmentationPlan:
     """Returns the plan as JSON, from which `from_json` makes an equal one."""
     fields = dataclasses.asdict(self)
     fields.update(copies=self.copies.tolist(), counts=self.counts.tolist())
+    kept = fields.pop('kept')
+    if (kept < 1).any():
+      fields['kept'] = kept.tolist()
     return json.dumps(fields)
 
   @classmethod
@@ -170,7 +203,12 @@ class AugmentationPlan:
 
 
 def augmentation_plan(
-    counts: Any, alpha: float, *, rule: str = 'total', max_copies: float = 100.0
+    counts: Any,
+    alpha: float,
+    *,
+    rule: str = 'total',
+    max_copies: float = 100.0,
+    threshold: float = 3.0,
 ) -> AugmentationPlan:
   """Makes the server's plan: Algorithm 2, lines 2 to 5, and its copy numbers.
 
@@ -178,39 +216,53 @@ def augmentation_plan(
   over the N classes, absent ones included, a class with `0 < C_y < C_bar` gets
   `(C_bar / C_y) ** alpha` copies of each sample, others keep theirs.
 
+  Under 'z_score', the rule of the journal's version, there is no alpha. With s
+  the standard deviation of the `C_y`, `z = (C_y - C_bar) / s` and the threshold
+  T, a class with `z < -1/T` gets `(C_bar - s sqrt(-z/T)) / C_y` copies, and one
+  with `z > T` keeps a sample with the probability `(C_bar + s sqrt(z T)) / C_y`.
+  No z of N classes is above `(N - 1) / sqrt(N)`: 2.8 of ten.
+
   Args:
     counts: Integers `[N]`, examples of each class over all clients, or `[K, N]`
       of each client, which are added up.
     alpha: The augmentation factor, in [0, 2]. 0 adds nothing (under 'total'); 1
       brings every augmented class to the mean; above 1 they overshoot it, which
-      the paper advises against and which is warned of.
+      the paper advises against and which is warned of. Not used by 'z_score'.
     rule: Whether the number of copies is the 'total', the sample included, or
-      counts only the 'extra' ones on top of it, for the same classes.
+      counts only the 'extra' ones on top of it, for the same classes; or
+      'z_score'.
     max_copies: The largest total number of copies, at least 1; `math.inf` for
       no cap. A warning names the classes it holds back.
+    threshold: T of 'z_score', at least 1.
 
   Returns:
     The plan.
 
   Raises:
-    TypeError: `counts` does not hold integers, or `alpha` or `max_copies` is
-      not a number.
+    TypeError: `counts` does not hold integers, or a number is none.
     ValueError: `counts` has a wrong shape or a negative entry, or `alpha`,
-      `rule` or `max_copies` is not as above.
+      `rule`, `max_copies` or `threshold` is not as above.
   """
   counts = _check_global_counts(counts)
   alpha = arguments.check_number(alpha, '`alpha`', 0, 2)
   max_copies = arguments.check_number(max_copies, '`max_copies`', 1)
-  if rule not in ('total', 'extra'):
-    raise ValueError(f"`rule` must be 'total' or 'extra', got {rule!r}.")
-  mean = counts.mean()
-  augmented = (counts > 0) & (counts < mean)
-  wanted = np.ones(len(counts))
-  wanted[augmented] = (mean / counts[augmented]) ** alpha
-  if rule == 'extra':
-    wanted[augmented] += 1
+  threshold = arguments.check_number(threshold, '`threshold`', 1, ends='[)')
+  if rule not in RULES:
+    raise ValueError(
+        f"`rule` must be 'total', 'extra' or 'z_score', got {rule!r}."
+    )
+  kept = np.ones(len(counts))
+  if rule == 'z_score':
+    wanted, kept = _z_score_rule(counts, threshold)
+    augmented = wanted > 1
+  else:
+    augmented = (counts > 0) & (counts < counts.mean())
+    wanted = np.ones(len(counts))
+    wanted[augmented] = (counts.mean() / counts[augmented]) ** alpha
+    if rule == 'extra':
+      wanted[augmented] += 1
   capped = wanted > max_copies
-  if alpha > 1:
+  if alpha > 1 and rule != 'z_score':
     logging.warning(
         'alpha = %g is above 1: minority classes overshoot the mean, a new '
         'imbalance. The paper recommends 0 to 1.',
@@ -222,10 +274,10 @@ def augmentation_plan(
         for label in np.flatnonzero(capped)
     )
     logging.warning(
-        'max_copies = %g limits the copies of a sample of %s at alpha = %g.',
+        'max_copies = %g limits the copies of a sample of %s at %s.',
         max_copies,
         classes,
-        alpha,
+        f'T = {threshold:g}' if rule == 'z_score' else f'alpha = {alpha:g}',
     )
   return AugmentationPlan(
       alpha=alpha,
@@ -233,7 +285,28 @@ def augmentation_plan(
       counts=counts,
       augmented_classes=tuple(np.flatnonzero(augmented).tolist()),
       capped_classes=tuple(np.flatnonzero(capped).tolist()),
+      kept=kept,
   )
+
+
+def _z_score_rule(
+    counts: np.ndarray, threshold: float
+) -> tuple[np.ndarray, np.ndarray]:
+  """Returns copies and shares that are kept, float64 [N], by 'z_score'."""
+  mean, deviation = counts.mean(), counts.std()
+  copies, kept = np.ones(len(counts)), np.ones(len(counts))
+  if deviation == 0:
+    return copies, kept
+  z = (counts - mean) / deviation
+  few = (counts > 0) & (z < -1 / threshold)
+  many = z > threshold
+  copies[few] = (
+      mean - deviation * np.sqrt(-z[few] / threshold)
+  ) / counts[few]
+  kept[many] = (
+      mean + deviation * np.sqrt(z[many] * threshold)
+  ) / counts[many]
+  return copies, kept
 
 
 def _check_global_counts(counts: Any) -> np.ndarray:

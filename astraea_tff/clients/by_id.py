@@ -21,7 +21,8 @@ from astraea_tff import randomness
 
 # A client in a round: its id in UTF-8 (of a `str`, TFF takes ASCII only);
 # whether it takes part or only fills a mediator's empty place; the seed of the
-# order of its examples, and that of what `preprocess` draws.
+# order of its examples, and that of what `preprocess` draws; and, if the clients
+# have any, the copies of the round, float32 [N].
 ClientInRound = collections.OrderedDict
 _CLIENT_TYPE = tff.types.to_type(
     collections.OrderedDict(
@@ -31,8 +32,8 @@ _CLIENT_TYPE = tff.types.to_type(
         preprocess_seed=tff.TensorType(np.int64, [2]),
     )
 )
-# Takes a client's examples and a seed int64 [2].
-Preprocess = Callable[[tf.data.Dataset, tf.Tensor], tf.data.Dataset]
+# Takes a client's examples and a seed int64 [2]; and copies, if there are any.
+Preprocess = Callable[..., tf.data.Dataset]
 
 
 class ClientsById:
@@ -53,6 +54,7 @@ class ClientsById:
       shuffle_buffer: int = 10_000,
       local_epochs: int = 1,
       preprocess: Optional[Preprocess] = None,
+      copies: Optional[Callable[[int], np.ndarray]] = None,
   ):
     """Initializes the clients.
 
@@ -68,11 +70,18 @@ class ClientsById:
       preprocess: Applied to a client's examples before they are shuffled, such
         as what `augmentation.augment_dataset_fn` returns; its seed is new in
         every round.
+      copies: Returns, for a round's number, the copies of a sample of each
+        class, numbers [N] above 0, for augmentation that changes with the
+        round. They go to the clients as data, and from there to `preprocess` as
+        its third argument; so nothing is traced anew.
 
     Raises:
       TypeError: `client_data` is no `ClientData`, or a number no int.
-      ValueError: A number is below 1, or `seed` below 0.
+      ValueError: A number is below 1, or `seed` below 0; or there are `copies`
+        without a `preprocess`.
     """
+    if copies is not None and preprocess is None:
+      raise ValueError('`copies` need a `preprocess` that makes them.')
     if not isinstance(client_data, tff.simulation.datasets.ClientData):
       raise TypeError(
           '`client_data` must be a tff.simulation.datasets.ClientData, got'
@@ -87,6 +96,20 @@ class ClientsById:
     self._shuffle_buffer = check_integer(shuffle_buffer, '`shuffle_buffer`', 1)
     self._local_epochs = check_integer(local_epochs, '`local_epochs`', 1)
     self._preprocess = preprocess
+    self._copies = copies
+
+  @property
+  def client_type(self) -> tff.Type:
+    """What a `ClientInRound` is."""
+    if self._copies is None:
+      return _CLIENT_TYPE
+    num_classes = len(self._copies(0))
+    return tff.types.to_type(
+        collections.OrderedDict(
+            tff.structure.iter_elements(_CLIENT_TYPE),
+            copies=tff.TensorType(np.float32, [num_classes]),
+        )
+    )
 
   def __len__(self) -> int:
     return len(self._client_ids)
@@ -98,14 +121,18 @@ class ClientsById:
 
   def for_round(self, round_num: int) -> Sequence[ClientInRound]:
     """Returns the clients as round `round_num` takes them, by client index."""
-    return _RoundOfIds(self._client_ids, self._seed, round_num)
+    copies = None
+    if self._copies is not None:
+      copies = np.asarray(self._copies(round_num), np.float32)
+    return _RoundOfIds(self._client_ids, self._seed, round_num, copies)
 
   def read(self, client: ClientInRound) -> tf.data.Dataset:
     """Returns a client's batches; runs in the worker's graph.
 
     Args:
       client: Tensors, `client_id` string [], `is_present` bool [],
-        `shuffle_seed` int64 [] and `preprocess_seed` int64 [2]. A client that
+        `shuffle_seed` int64 [], `preprocess_seed` int64 [2], and `copies`
+        float32 [N] if there are any. A client that
         is not present has no examples, whatever its id.
     """
     return batches.batch_examples(
@@ -130,17 +157,21 @@ class ClientsById:
     all_or_none = tf.where(client['is_present'], -1, 0)
     dataset = dataset.take(tf.cast(all_or_none, tf.int64))
     if preprocessed and self._preprocess is not None:
-      dataset = self._preprocess(dataset, client['preprocess_seed'])
+      drawn_by = [client['preprocess_seed']]
+      if self._copies is not None:
+        drawn_by.append(client['copies'])
+      dataset = self._preprocess(dataset, *drawn_by)
     return dataset
 
 
 class _RoundOfIds(batches.ClientsOfRound):
   """The clients of `ClientsById` in one round, made on demand."""
 
-  def __init__(self, client_ids, seed, round_num):
+  def __init__(self, client_ids, seed, round_num, copies):
     self._client_ids = client_ids
     self._seed = seed
     self._round_num = round_num
+    self._further = {} if copies is None else {'copies': copies}
 
   @property
   def nobody(self) -> ClientInRound:
@@ -150,6 +181,7 @@ class _RoundOfIds(batches.ClientsOfRound):
         is_present=False,
         shuffle_seed=0,
         preprocess_seed=np.zeros(2, np.int64),
+        **self._further,
     )
 
   def __len__(self) -> int:
@@ -168,6 +200,7 @@ class _RoundOfIds(batches.ClientsOfRound):
         preprocess_seed=randomness.seed_pair(
             (self._seed, index, self._round_num)
         ),
+        **self._further,
     )
 
 
@@ -188,13 +221,14 @@ def read_by_id(
   Returns:
     The same process but for the second argument of `next`: where it had a
     dataset it has `<client_id=str,is_present=bool,shuffle_seed=int64,
-    preprocess_seed=int64[2]>`.
+    preprocess_seed=int64[2]>`, and `copies=float32[N]` where clients have any.
 
   Raises:
     TypeError: The clients' batches are not what the process takes.
   """
   state_type, data_type = process.next.type_signature.parameter
-  read_client = tff.tensorflow.computation(clients.read, _CLIENT_TYPE)
+  by_id_type = clients.client_type
+  read_client = tff.tensorflow.computation(clients.read, by_id_type)
   batches_type = read_client.type_signature.result
 
   def client_type(dataset_type):
@@ -203,7 +237,7 @@ def read_by_id(
           '`clients` must make the batches that `process` trains on,'
           f' {dataset_type}, got {batches_type}.'
       )
-    return _CLIENT_TYPE
+    return by_id_type
 
   @tff.tensorflow.computation(
       tff.types.to_type(_map_clients(_unpack(data_type.member), client_type))

@@ -102,6 +102,11 @@ class _ClientsByIdWithPrior:
   def __len__(self) -> int:
     return len(self._clients)
 
+  @property
+  def client_type(self) -> tff.Type:
+    """See `ClientsById.client_type`."""
+    return self._clients.client_type
+
   def for_round(self, round_num: int) -> Sequence[by_id.ClientInRound]:
     """Returns the clients as round `round_num` takes them."""
     return self._clients.for_round(round_num)
@@ -111,7 +116,10 @@ class _ClientsByIdWithPrior:
     counted = self._clients.read_examples(
         client, preprocessed=not self._counts_unaugmented
     )
-    return self._prior.add(self._clients.read(client), counted)
+    # Those of the round are in the place of those given.
+    return self._prior.add(
+        self._clients.read(client), counted, client.get('copies')
+    )
 
 
 class _RoundsWithPrior:

@@ -138,7 +138,7 @@ class ClassFeedback:
       )
     smallest = arguments.check_number(smallest, 'smallest', 0, ends='()')
     largest = arguments.check_number(largest, 'largest', smallest, ends='[)')
-    return np.clip(plan.copies * self.weights, smallest, largest)
+    return np.clip(plan.multiples * self.weights, smallest, largest)
 
   def sample(
       self,

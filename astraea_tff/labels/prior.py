@@ -58,7 +58,10 @@ class LabelPrior:
     self._copies = _check_copies(copies, len(counts))
 
   def add(
-      self, dataset: tf.data.Dataset, counted: tf.data.Dataset
+      self,
+      dataset: tf.data.Dataset,
+      counted: tf.data.Dataset,
+      copies: Optional[tf.Tensor] = None,
   ) -> tf.data.Dataset:
     """Returns the dataset with the prior; counts as soon as it is called.
 
@@ -66,6 +69,8 @@ class LabelPrior:
       dataset: Elements `(x, y)` or mappings of 'x' and 'y', batches or not.
       counted: The client's examples, in such elements, of which the labels are
         counted. Labels below 0, which a loss may ignore, do not count.
+      copies: Those of a sample of each class, [N], in the place of those of
+        the prior; None for the prior's.
     """
     _check_elements(dataset.element_spec)
     _check_elements(counted.element_spec)
@@ -73,7 +78,7 @@ class LabelPrior:
         tf.zeros([self._num_classes], tf.int64),
         lambda counts, element: counts + self._count(element),
     )
-    return self._add_to_elements(dataset, self._log_prior(counts))
+    return self._add_to_elements(dataset, self._log_prior(counts, copies))
 
   def add_when_read(
       self, dataset: tf.data.Dataset, counted: tf.data.Dataset
@@ -102,10 +107,14 @@ class LabelPrior:
         tf.ones_like(labels), labels, self._num_classes
     )
 
-  def _log_prior(self, counts: tf.Tensor) -> tf.Tensor:
+  def _log_prior(
+      self, counts: tf.Tensor, copies: Optional[tf.Tensor] = None
+  ) -> tf.Tensor:
     """Returns the prior of a client with these counts, float32 [N]."""
     counts = tf.cast(counts, tf.float64)
-    if self._copies is not None:
+    if copies is not None:
+      counts *= tf.cast(copies, tf.float64)
+    elif self._copies is not None:
       counts *= self._copies
     # A client without examples has no batches either.
     shares = tf.math.divide_no_nan(counts, tf.reduce_sum(counts))

@@ -45,7 +45,8 @@ def prepare_augmented(
       f'{_FORMAT} {data.content_hash} {seed} '
       f'{transform_key.describe_transform(transform)}'.encode()
   )
-  digest.update(np.ascontiguousarray(plan.copies))
+  # In which a class that is thinned out has less than 1.
+  digest.update(np.ascontiguousarray(plan.multiples))
   original = data.clients.folder
   folder = original.with_name(
       f'{original.name}-augmented-{digest.hexdigest()[:16]}'

@@ -17,14 +17,17 @@ def describe_transform(transform: one_client.Transform) -> str:
 
   Args:
     transform: A dataclass instance, of plain values, arrays, and other such
-      instances. Its class counts by its name and by the instructions of its
+      instances; or a mapping of classes to such. Its class counts by its name and by the instructions of its
       methods, with the functions and values of the module that they use.
 
   Raises:
     TypeError: It is something else, such as a function, of which nothing says
       whether it is the same as in another program.
   """
-  if not dataclasses.is_dataclass(transform) or isinstance(transform, type):
+  is_instance = dataclasses.is_dataclass(transform) and not isinstance(
+      transform, type
+  )
+  if not is_instance and not isinstance(transform, Mapping):
     raise TypeError(
         '`transform` must be an instance of a dataclass to be kept on disk,'
         ' since a run that comes later must know it again, got'

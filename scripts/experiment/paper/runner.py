@@ -28,7 +28,7 @@ def run_folder(
     root: pathlib.Path, settings: settings_lib.Settings, seed: int
 ) -> pathlib.Path:
   """Returns the folder of a run, which depends on the arguments alone."""
-  text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
+  text = json.dumps(settings_lib.to_record(settings), sort_keys=True)
   digest = hashlib.sha256(text.encode()).hexdigest()[:12]
   name = f'{settings.dataset.replace("/", "_")}-{settings.algorithm}-{digest}'
   return root / name / f'seed_{seed}'

@@ -1,6 +1,6 @@
 """What a run trains: a learning process, and the data and cost of a round."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import pathlib
 from typing import Any, NamedTuple, Optional
 
@@ -9,12 +9,14 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff.clients import by_id as clients_by_id
+from astraea_tff.control import mediator_control
 from astraea_tff.labels import divergence
 from astraea_tff.metrics import traffic
 from astraea_tff.scheduling import rounds as rounds_lib
 from astraea_tff.scheduling import sampling
 from astraea_tff.scheduling import schedule as schedule_lib
 from astraea_tff.training import astraea
+from experiment.runs import adaptive
 from experiment.runs import baselines
 from experiment.runs import deployment
 from experiment.runs import grouping
@@ -33,11 +35,13 @@ class Algorithm(NamedTuple):
       single clients, and of the mediators if there are any (of the first
       round's, if each round has its own).
     select: Returns the data of a round, from its number, and what it costs.
+    control: What decides the rounds anew while it trains; None if nothing does.
   """
 
   process: tff.learning.templates.LearningProcess
   divergences: dict[str, np.ndarray]
   select: Callable[[int], tuple[list[Any], metrics_log.RoundCost]]
+  control: Optional[mediator_control.MediatorControl] = None
 
 
 def build(
@@ -71,7 +75,11 @@ def _build_astraea(settings, population, folder, schedule) -> Algorithm:
           optimizer,
           optimizers.build_server_optimizer(settings),
           max_clients=settings.max_clients,
-          mediator_epochs=settings.mediator_epochs,
+          mediator_epochs=(
+              settings.mediator_epochs
+              if settings.mediator_policy == 'fixed'
+              else None
+          ),
           local_epochs=settings.local_epochs,
           carry_optimizer_state=settings.carry_optimizer_state,
           client_order=settings.client_order,
@@ -79,53 +87,78 @@ def _build_astraea(settings, population, folder, schedule) -> Algorithm:
           mediator_optimizer_fn=mediator_optimizer,
           keep_mediator_state=settings.keep_mediator_state,
           visit_step_power=settings.visit_step_power,
+          report_mediators=adaptive.reports_mediators(settings),
       ),
       population.clients,
   )
   weights = optimizers.initial_weights(process)
   model_bytes = traffic.model_bytes(tf.nest.flatten(weights))
-  carried_bytes = 0
+  state_bytes = dict(carry_optimizer_state_bytes=0, mediator_state_bytes=0)
   if settings.carry_optimizer_state:
-    carried_bytes = optimizers.state_bytes(optimizer, weights.trainable)
-  kept_bytes = 0
+    state_bytes['carry_optimizer_state_bytes'] = optimizers.state_bytes(
+        optimizer, weights.trainable
+    )
   if mediator_optimizer is not None and settings.keep_mediator_state:
-    kept_bytes = optimizers.state_bytes(mediator_optimizer, weights.trainable)
+    state_bytes['mediator_state_bytes'] = optimizers.state_bytes(
+        mediator_optimizer, weights.trainable
+    )
   deployed = deployment.DeploymentOfRun(
       settings, population.counts, population.seed
   )
 
-  def round_bytes(num_clients: list[int], mediator_epochs: int) -> int:
+  def round_bytes(num_clients: list[int], passes: Sequence[int]) -> int:
     if not any(num_clients):
       return 0
     return traffic.astraea_round_bytes(
         model_bytes,
         sum(num_clients),
         settings.max_clients,
-        mediator_epochs,
-        carry_optimizer_state_bytes=carried_bytes,
-        mediator_state_bytes=kept_bytes,
-        num_mediators=np.count_nonzero(num_clients),
+        passes,
+        clients_per_mediator=num_clients,
+        **state_bytes,
     )
 
+  def cost(clients: Sequence[int], passes: int) -> float:
+    if settings.policy_objective == 'traffic':
+      return round_bytes([len(clients)], [passes])
+    return deployed.chains(
+        [clients], [passes], model_bytes, **state_bytes
+    ).seconds
+
+  control = adaptive.build_control(
+      settings,
+      population.data.label_counts,
+      mediators.static_schedule,
+      seed=population.seed,
+      feedback=population.feedback,
+      policy=adaptive.build_policy(
+          settings, mediators.static_schedule, population.seed
+      ),
+      cost=cost,
+  )
+
   def select(round_num: int):
-    of_round = mediators.of_round(round_num)
+    of_round = mediators.of_round(round_num, control)
     num_clients = [len(mediator) for mediator in of_round.mediators]
     data = rounds_lib.data_of_round(
         of_round.visits,
         population.clients,
         settings.max_clients,
         round_num=round_num,
+        numbers=(
+            of_round.numbers if adaptive.reports_mediators(settings) else None
+        ),
     )
     work = deployed.chains(
         of_round.mediators,
-        [settings.mediator_epochs] * len(num_clients),
+        of_round.passes,
         model_bytes,
-        carry_optimizer_state_bytes=carried_bytes,
-        mediator_state_bytes=kept_bytes,
+        **state_bytes,
     )
+    num_bytes = round_bytes(num_clients, of_round.passes)
     return data, metrics_log.RoundCost(
-        round_bytes(num_clients, settings.mediator_epochs),
-        round_bytes(num_clients, 1),
+        num_bytes + adaptive.copies_bytes(population, sum(num_clients)),
+        round_bytes(num_clients, [1] * len(num_clients)),
         metrics_log.mean_or_none(of_round.kl_divergence),
         *work,
     )
@@ -134,7 +167,7 @@ def _build_astraea(settings, population, folder, schedule) -> Algorithm:
       'clients': divergence.kl_divergence(population.counts),
       'mediators': mediators.kl_divergence,
   }
-  return Algorithm(process, divergences, select)
+  return Algorithm(process, divergences, select, control)
 
 
 def _build_side_by_side(settings, population) -> Algorithm:
@@ -152,11 +185,21 @@ def _build_side_by_side(settings, population) -> Algorithm:
       settings, population.counts, population.seed
   )
   divergences = divergence.kl_divergence(population.counts)
+  control = adaptive.build_control(
+      settings,
+      population.data.label_counts,
+      None,
+      seed=population.seed,
+      feedback=population.feedback,
+  )
 
   def select(round_num: int):
     draw = dict(seed=population.seed, round_num=round_num)
     sampled = sampling.sample_clients(
-        len(population.counts), settings.clients_per_round, **draw
+        len(population.counts),
+        settings.clients_per_round,
+        **draw,
+        weights=None if control is None else control.weights(round_num),
     )
     available = list(
         sampling.available_clients(sampled, settings.drop_probability, **draw)
@@ -167,10 +210,10 @@ def _build_side_by_side(settings, population) -> Algorithm:
     data += [clients.nobody] * (len(sampled) - len(available))
     num_bytes = round_bytes(len(available)) if available else 0
     return data, metrics_log.RoundCost(
-        num_bytes,
+        num_bytes + adaptive.copies_bytes(population, len(available)),
         num_bytes,
         metrics_log.mean_or_none(divergences[available]),
         *deployed.side_by_side(available, *bytes_each_way),
     )
 
-  return Algorithm(process, {'clients': divergences}, select)
+  return Algorithm(process, {'clients': divergences}, select, control)

@@ -1,10 +1,11 @@
 """A run's checkpoints: TFF's, written whole, and on the way out."""
 
 import asyncio
+from collections.abc import Callable
 import errno
 import pathlib
 import shutil
-from typing import Any
+from typing import Any, Optional
 
 import tensorflow_federated as tff
 
@@ -16,7 +17,18 @@ _FOLDER = 'checkpoints'
 class Checkpoints(tff.program.FileProgramStateManager):
   """TFF's file manager, whose `save` no signal cuts short."""
 
-  def __init__(self, folder: pathlib.Path):
+  def __init__(
+      self,
+      folder: pathlib.Path,
+      restore: Optional[Callable[[Any], None]] = None,
+  ):
+    """Opens the checkpoints of a run.
+
+    Args:
+      folder: Of the run.
+      restore: What is told every state that is read, to go on from it.
+    """
+    self._restore = restore
     self._folder = folder / _FOLDER
     super().__init__(self._folder, keep_total=2, keep_first=False)
     for half_written in self._folder.glob('*_temp*'):
@@ -44,6 +56,13 @@ class Checkpoints(tff.program.FileProgramStateManager):
           f' damaged ({type(error).__name__}). Remove it, and the same command'
           ' goes on from the one before.'
       ) from error
+
+  async def load(self, version: int, structure: Any) -> Any:
+    """Returns the state after round `version`, like `structure`."""
+    state = await super().load(version, structure)
+    if self._restore is not None:
+      self._restore(state)
+    return state
 
   async def save(self, program_state: Any, version: int) -> None:
     """Saves the state after round `version`.

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
+from astraea_tff.control import mediator_control
 from astraea_tff.labels import divergence
 from astraea_tff import randomness
 from astraea_tff.scheduling import approximate
@@ -79,6 +80,7 @@ def schedule_of_round(
     counts: np.ndarray,
     seed: int,
     round_num: int,
+    weights: Any = None,
 ) -> schedule_lib.Schedule:
   """Groups the clients that are sampled for a round; all in round 0.
 
@@ -87,6 +89,7 @@ def schedule_of_round(
     counts: int64 [K, N]; the label counts of all clients.
     seed: Of the run.
     round_num: The number of the round.
+    weights: The clients' priorities in the draw, [K]; None for none.
 
   Returns:
     The schedule, which depends on the arguments alone.
@@ -94,7 +97,11 @@ def schedule_of_round(
   clients = None
   if round_num:
     clients = sampling.sample_clients(
-        len(counts), settings.clients_per_round, seed=seed, round_num=round_num
+        len(counts),
+        settings.clients_per_round,
+        seed=seed,
+        round_num=round_num,
+        weights=weights,
     )
   return group_clients(
       counts,
@@ -111,10 +118,15 @@ class Round(NamedTuple):
     visits: Which clients the mediators visit, and in which order.
     kl_divergence: float64 [any]; of those mediators that have clients, the
       divergence of their pooled labels from the target, in nats.
+    passes: How many passes each makes over its clients.
+    numbers: Which mediators of the schedule they are, where a control chose
+      them; None where they were drawn.
   """
 
   visits: rounds_lib.Visits
   kl_divergence: np.ndarray
+  passes: tuple[int, ...]
+  numbers: Optional[tuple[int, ...]] = None
 
   @property
   def mediators(self) -> list[tuple[int, ...]]:
@@ -160,20 +172,43 @@ class Mediators:
     )
 
   @property
+  def static_schedule(self) -> Optional[schedule_lib.Schedule]:
+    """The schedule for all rounds; None if each has its own."""
+    return self._static_schedule
+
+  @property
   def kl_divergence(self) -> np.ndarray:
     """float64 [M]; of all mediators, or of the first round's."""
     schedule = self._static_schedule or self._schedule_round(1)
     return schedule.kl_divergence
 
-  def of_round(self, round_num: int) -> Round:
-    """Returns the mediators that train in a round."""
+  def of_round(
+      self,
+      round_num: int,
+      control: Optional[mediator_control.MediatorControl] = None,
+  ) -> Round:
+    """Returns the mediators that train in a round.
+
+    Args:
+      round_num: The number of the round.
+      control: What weighs the draw, and chooses mediators and passes where the
+        settings have a policy; None for a uniform draw.
+    """
     settings = self._settings
+    weights = None if control is None else control.weights(round_num)
+    choice, passes = None, None
     if self._static_schedule is None:
-      schedule = self._schedule_round(round_num)
+      schedule = self._schedule_round(round_num, weights)
       scheduled = schedule.mediators
+    elif settings.mediator_policy == 'fixed':
+      schedule = self._static_schedule
+      scheduled = self._draw(round_num, weights)
     else:
       schedule = self._static_schedule
-      scheduled = self._draw(round_num)
+      choice = control.choose(round_num)
+      scheduled = [schedule.mediators[m] for m in choice.mediators]
+      passes = choice.passes
+    is_reshuffled = settings.client_order == 'reshuffled'
     visits = rounds_lib.visits_of_round(
         scheduled,
         settings.max_clients,
@@ -182,13 +217,22 @@ class Mediators:
         drop_probability=settings.drop_probability,
         reshuffled_epochs=(
             settings.mediator_epochs
-            if settings.client_order == 'reshuffled'
+            if is_reshuffled and choice is None
             else None
         ),
+        passes=passes,
+        reshuffled=is_reshuffled and choice is not None,
     )
-    return Round(visits, self._measure(schedule, visits.mediators))
+    if passes is None:
+      passes = [settings.mediator_epochs] * len(scheduled)
+    return Round(
+        visits,
+        self._measure(schedule, visits.mediators),
+        tuple(passes[place] for place in visits.places),
+        choice and choice.mediators,
+    )
 
-  def _draw(self, round_num: int) -> list[tuple[int, ...]]:
+  def _draw(self, round_num: int, weights: Any) -> list[tuple[int, ...]]:
     """Draws mediators of c clients together.
 
     Where they have more, the last one trains the first of its clients alone;
@@ -200,7 +244,10 @@ class Mediators:
       drawn = [
           schedule.mediators[mediator]
           for mediator in schedule.sample(
-              num_drawn, seed=self._seed, round_num=round_num
+              num_drawn,
+              seed=self._seed,
+              round_num=round_num,
+              weights=weights,
           )
       ]
       num_clients = sum(map(len, drawn))
@@ -224,10 +271,12 @@ class Mediators:
         np.stack(pooled), grouping.resolve_target(target, scheduled)
     )
 
-  def _schedule_round(self, round_num: int) -> schedule_lib.Schedule:
+  def _schedule_round(
+      self, round_num: int, weights: Any = None
+  ) -> schedule_lib.Schedule:
     """Returns the schedule of the clients sampled for a round; writes it."""
     schedule = schedule_of_round(
-        self._settings, self._counts, self._seed, round_num
+        self._settings, self._counts, self._seed, round_num, weights
     )
     path = self._folder / 'schedules' / f'round_{round_num:06d}.json'
     folder_lib.write_atomically(path, schedule.to_json())

@@ -16,6 +16,7 @@ import tensorflow_federated as tff
 import tqdm
 
 from astraea_tff.metrics import classification
+from experiment.runs import control_log
 from experiment.runs import folder as folder_lib
 from experiment.runs import interruption
 from experiment.runs import per_class
@@ -87,7 +88,7 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
       path,
       'Remove its last, broken lines, and the same command goes on from the'
       ' last checkpoint.',
-      text=[_PARTITION_COLUMN],
+      text=[_PARTITION_COLUMN, *control_log.TEXT_COLUMNS],
       integers=['round'],
   )
   return table.astype(object).where(table.notna(), None).to_dict('records')
@@ -169,16 +170,21 @@ class TrainingLog(tff.program.ReleaseManager):
       description: str,
       partition_hash: str,
       class_names: Sequence[str],
+      adapts: bool = False,
   ):
-    """Opens the log in `folder`, which may hold rows of an interrupted run."""
+    """Opens the log in `folder`, which may hold rows of an interrupted run.
+
+    With `adapts` it has the columns of `experiment.runs.control_log` too.
+    """
     self._class_names = class_names
+    self._columns = (*_COLUMNS, *(control_log.COLUMNS if adapts else ()))
     self._per_class = per_class.PerClassTable(
         folder / per_class.PER_CLASS_FILE, class_names
     )
     self.path = folder / METRICS_FILE
     if not self.path.exists():
       # TFF's manager keeps the columns it finds, and sorts those it adds.
-      header = ','.join(('round', *_COLUMNS, _PARTITION_COLUMN))
+      header = ','.join(('round', *self._columns, _PARTITION_COLUMN))
       folder_lib.write_atomically(self.path, header + '\n')
     _drop_half_written_line(self.path)
     self._csv = tff.program.CSVFileReleaseManager(
@@ -212,15 +218,23 @@ class TrainingLog(tff.program.ReleaseManager):
   async def release(self, value: Any, key: int) -> None:
     """Releases round `key`, as `tff.simulation.run_training_process` has it."""
     row = self._row(value, key)
+    lesson = value.get('control')
+    decided = {} if lesson is None else control_log.cells(lesson)
     # Every row has every column, so that the file is only ever appended to.
-    cells = collections.OrderedDict((c, row.get(c, '')) for c in _COLUMNS)
+    known = row | decided
+    cells = collections.OrderedDict(
+        (name, known.get(name, '')) for name in self._columns
+    )
     cells[_PARTITION_COLUMN] = self._partition
     with interruption.uninterrupted():
       await self._csv.release(cells, key)
       by_class = _evaluated(value, per_class.MEASURES)
       if by_class:
         self._per_class.write(key, by_class)
-      await self._tensorboard.release(row | self._named(by_class), key)
+      shown = row | self._named(by_class)
+      if lesson is not None:
+        shown |= control_log.scalars(lesson, self._class_names)
+      await self._tensorboard.release(shown, key)
       self._totals[key] = row
       self.last_round = key
     self._bar.update(key - self._bar.n)

@@ -11,10 +11,12 @@ import tensorflow_federated as tff
 
 from astraea_tff.augmentation import one_client
 from astraea_tff.augmentation import plan as plan_lib
+from astraea_tff.control import feedback as feedback_lib
 from astraea_tff.clients import by_id as clients_by_id
 from astraea_tff.clients import label_prior
 from astraea_tff import datasets
 from astraea_tff import models
+from experiment.runs import adaptive
 from experiment.runs import settings as settings_lib
 
 
@@ -33,6 +35,8 @@ class Population:
       every epoch, those that the plan makes a client expect.
     model: The network's name, 'emnist_cnn' or 'cifar10_cnn'.
     has_label_prior: Whether the loss is calibrated by a label prior.
+    feedback: The weights of the classes that the copies follow, or the draw of
+      a round; None without such.
   """
 
   seed: int
@@ -42,6 +46,7 @@ class Population:
   counts: np.ndarray
   model: str
   has_label_prior: bool = False
+  feedback: Optional[feedback_lib.ClassFeedback] = None
 
 
 def make_population(
@@ -78,15 +83,22 @@ def from_prepared(
 ) -> Population:
   """Augments clients on disk; see `make_population`."""
   plan = plan_lib.augmentation_plan(
-      data.label_counts, settings.augmentation_factor
+      data.label_counts,
+      settings.augmentation_factor,
+      rule=settings.plan_rule,
+      threshold=settings.plan_threshold,
   )
   store, counts, preprocess = data.clients, data.label_counts, None
-  if plan.alpha > 0 and settings.fresh_augmentation:
-    counts = np.rint(counts * plan.copies).astype(np.int64)
+  feedback = adaptive.build_feedback(settings, data.num_classes)
+  copies = None
+  if settings.class_feedback in ('copies', 'both'):
+    copies = lambda round_num: feedback.copies(plan)
+  if settings.fresh_augmentation and (settings.augments or copies):
+    counts = np.rint(counts * plan.multiples).astype(np.int64)
     preprocess = one_client.augment_dataset_fn(
         plan, one_client.DEFAULT_TRANSFORM, fresh_every_epoch=True
     )
-  elif plan.alpha > 0:
+  elif settings.augments:
     store = datasets.prepare_augmented(data, plan, seed=seed)
     counts = store.label_counts
   clients = clients_by_id.ClientsById(
@@ -98,6 +110,7 @@ def from_prepared(
           1 if settings.algorithm == 'astraea' else settings.local_epochs
       ),
       preprocess=preprocess,
+      copies=copies,
   )
   has_label_prior = settings.label_prior != 'none'
   if has_label_prior:
@@ -107,7 +120,7 @@ def from_prepared(
         prior_share=(
             settings.prior_share if settings.label_prior == 'mixed' else 0.0
         ),
-        copies=plan.copies if preprocess is not None else None,
+        copies=plan.multiples if preprocess is not None else None,
     )
   by_channels = 'emnist_cnn' if data.image_shape[-1] == 1 else 'cifar10_cnn'
   return Population(
@@ -118,6 +131,7 @@ def from_prepared(
       counts,
       settings.model or by_channels,
       has_label_prior,
+      feedback,
   )
 
 

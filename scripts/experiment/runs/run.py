@@ -7,12 +7,19 @@ import gc
 import pathlib
 from typing import Any, Optional
 
+import numpy as np
+import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff import datasets
+from astraea_tff.control import validation as validation_lib
 from astraea_tff.metrics import classification
 from astraea_tff.scheduling import schedule as schedule_lib
+from experiment.runs import adaptive
+from experiment.runs import adaptive_settings
 from experiment.runs import algorithms
 from experiment.runs import checkpoints as checkpoints_lib
+from experiment.runs import control_log
 from experiment.runs import interruption
 from experiment.runs import metrics_log
 from experiment.runs import plots
@@ -94,18 +101,23 @@ def train_population(
       description=f'{settings.algorithm} seed {population.seed}',
       partition_hash=data.partition_hash,
       class_names=data.class_names,
+      adapts=adaptive_settings.adapts(settings),
   )
   # It may be that of fewer rounds.
   (folder / _LAST_FILE).unlink(missing_ok=True)
   algorithm = algorithms.build(settings, population, folder, schedule)
-  checkpoints = checkpoints_lib.Checkpoints(folder)
-  checkpoints.check_last(algorithm.process)
   # After the process, which builds its models in graphs: Keras gives up models
   # made before.
   model = population_lib.build_keras_model(population)
   validation, test = population_lib.split_test(
       data.test_labels, settings.validation_fraction
   )
+  process, restore = algorithm.process, None
+  if algorithm.control is not None:
+    process = _adaptive_process(algorithm, data, model, validation)
+    restore = process.restore
+  checkpoints = checkpoints_lib.Checkpoints(folder, restore)
+  checkpoints.check_last(process)
   # The states of the last two rounds. Of the last one there may be no row yet.
   states: dict[int, Any] = {}
 
@@ -135,7 +147,7 @@ def train_population(
   try:
     with _training_loop():
       state = tff.simulation.run_training_process(
-          algorithm.process,
+          process,
           select,
           settings.rounds,
           evaluation_fn=see_state,
@@ -152,6 +164,26 @@ def train_population(
   state.global_model_weights.assign_weights_to(model)
   model.save_weights(folder / WEIGHTS_FILE)
   _draw(settings, population, algorithm, evaluate(test), folder)
+
+
+def _adaptive_process(
+    algorithm: algorithms.Algorithm,
+    data: datasets.PreparedDataset,
+    model: tf.keras.Model,
+    validation: np.ndarray,
+) -> adaptive.AdaptiveProcess:
+  """Returns the process that learns of the test set's validation part."""
+  examples = None
+  if validation.size:
+    examples = validation_lib.Validation(
+        model,
+        data.test_images[validation],
+        data.test_labels[validation],
+        data.num_classes,
+    )
+  return adaptive.AdaptiveProcess(
+      algorithm.process, algorithm.control, examples
+  )
 
 
 @contextlib.contextmanager
@@ -186,6 +218,8 @@ def _draw(settings, population, algorithm, result, folder) -> None:
       folder / 'accuracy.png',
       {settings.algorithm: [metrics_log.accuracy_curve(rows)]},
   )
+  if control_log.has_decisions(rows):
+    control_log.draw(folder / control_log.PICTURE_FILE, rows, data.class_names)
   plots.plot_kl_divergence(
       folder / 'kl_divergence.png', algorithm.divergences
   )

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Optional
 from astraea_tff import datasets
 from astraea_tff.datasets.sources import presets
 from astraea_tff.metrics import deployment_time
+from experiment.runs import adaptive_settings
 from experiment.runs import tables
 
 _DEFAULT_ASTRAEA_ALPHA = 0.67
@@ -34,6 +35,18 @@ _DEFAULT_DIVISION = dict(
     local_distribution='dirichlet',
     size_distribution='even',
 )
+
+
+_RECORDED_IF_GIVEN = adaptive_settings.NAMES | {
+    'plan_rule',
+    'plan_threshold',
+    'seconds_per_step',
+    'straggler_spread',
+    'download_megabits_per_second',
+    'upload_megabits_per_second',
+    'mediator_place',
+    'edge_megabits_per_second',
+}
 
 
 class About(NamedTuple):
@@ -124,6 +137,8 @@ class Settings:
 
   # Astraea.
   alpha: Optional[float] = None
+  plan_rule: str = 'total'
+  plan_threshold: float = 3.0
   fresh_augmentation: bool = False
   max_clients: int = 5
   mediator_epochs: int = 1
@@ -147,6 +162,16 @@ class Settings:
   mediator_place: str = 'server'
   edge_megabits_per_second: float = 100.0
 
+  # What is decided anew while it trains.
+  sampling_weights: str = 'uniform'
+  mediator_policy: str = 'fixed'
+  policy_file: Optional[str] = None
+  policy_objective: str = 'traffic'
+  round_budget: Optional[float] = None
+  mediators_considered: Optional[int] = None
+  class_feedback: str = 'none'
+  class_priorities: Optional[str] = None
+
   # Reporting.
   validation_fraction: float = 0.0
   rounds_per_evaluation: int = 5
@@ -162,6 +187,7 @@ class Settings:
           f'clients_per_round={self.clients_per_round} must not exceed'
           f' num_clients={num_clients}.'
       )
+    adaptive_settings.check(self)
 
   @property
   def division(self) -> dict[str, Any]:
@@ -195,11 +221,31 @@ class Settings:
     return math.ceil(self.clients_per_round / self.max_clients)
 
   @property
+  def augments(self) -> bool:
+    """Whether the plan adds to any class or thins one out."""
+    return self.augmentation_factor > 0 or self.plan_rule != 'total'
+
+  @property
   def augmentation_factor(self) -> float:
     """Alpha, with the default that goes with the algorithm."""
     if self.alpha is not None:
       return self.alpha
     return _DEFAULT_ASTRAEA_ALPHA if self.algorithm == 'astraea' else 0.0
+
+
+def to_record(settings: Settings) -> dict[str, Any]:
+  """Returns what a folder records of a run's settings, by name.
+
+  Some are left out where they have their defaults, so that a
+  run without it has the record that it always had.
+  """
+  record = dataclasses.asdict(settings)
+  for field in dataclasses.fields(settings):
+    if field.name in _RECORDED_IF_GIVEN and (
+        record[field.name] == field.default
+    ):
+      del record[field.name]
+  return record
 
 
 def _check_value(about: About, value: Any) -> None:

@@ -1,0 +1,325 @@
+"""Who trains in a round, and how often: all that a run learns, in one object.
+
+`MediatorControl` puts the parts of this package together for one schedule:
+which mediators are considered (`priority`), how many passes each makes within a
+budget (`policies`, `bandit`, `learned`), what their updates were worth
+(`credits`, `validation`), what is remembered of them (`history`), and the
+weights of classes (`feedback`). A loop with it:
+
+    control = MediatorControl(schedule, counts, policy, seed=1, round_budget=10)
+    validation = Validation(model, images, labels, num_classes)
+    rounds = control.rounds(clients)
+    for round_num, data in zip(range(1, 101), rounds):
+      before = process.get_model_weights(state)
+      state, metrics = process.next(state, data)
+      after = process.get_model_weights(state)
+      report = metrics['client_work']['mediators']
+      control.learn(round_num, validation, before, after, report)
+
+of a process with `mediator_epochs=None` and `report_mediators=True`. What it
+chooses depends on its arguments, its `state` and the round's number alone.
+"""
+
+import collections
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Optional
+
+import numpy as np
+
+from astraea_tff import arguments
+from astraea_tff.control import credits as credits_lib
+from astraea_tff.control import feedback as feedback_lib
+from astraea_tff.control import history as history_lib
+from astraea_tff.control import policies
+from astraea_tff.control import priority
+from astraea_tff.control import round_budget as round_budget_lib
+from astraea_tff.control import validation as validation_lib
+from astraea_tff.scheduling import schedule as schedule_lib
+
+CREDITS = ('path', 'removal', 'zeroing')
+
+
+class Choice(NamedTuple):
+  """What is chosen for a round.
+
+  Attributes:
+    mediators: The R mediators that were considered.
+    passes: The passes of each of them; 0 for one that sits out.
+    price: See `policies.Decision`.
+    observations: float64 [R, 12], what was known of them.
+  """
+
+  mediators: tuple[int, ...]
+  passes: tuple[int, ...]
+  price: float
+  observations: np.ndarray
+
+
+class Lesson(NamedTuple):
+  """What a round was worth.
+
+  Attributes:
+    choice: What had been chosen for the round; None without a policy.
+    mediators: int64 [T], the mediators that trained, ascending.
+    credits: float64 [T], what each one's update was worth, in nats.
+    class_weights: float64 [N], the classes' weights after the round; None
+      without feedback.
+  """
+
+  choice: Optional[Choice]
+  mediators: np.ndarray
+  credits: np.ndarray
+  class_weights: Optional[np.ndarray]
+
+
+class MediatorControl:
+  """Chooses a round's mediators and passes, and learns from what came of it."""
+
+  def __init__(
+      self,
+      schedule: schedule_lib.Schedule,
+      label_counts: Any,
+      policy: Optional[policies.MediatorPolicy] = None,
+      *,
+      seed: int,
+      round_budget: Optional[float] = None,
+      considered: Optional[int] = None,
+      objective: str = 'traffic',
+      cost: round_budget_lib.Cost = round_budget_lib.models_sent,
+      credit: str = 'path',
+      by_rarity: bool = False,
+      feedback: Optional[feedback_lib.ClassFeedback] = None,
+      samples_by_feedback: bool = False,
+      rounds_per_feedback: int = 2,
+  ):
+    """Begins before the first round.
+
+    Args:
+      schedule: Which clients train in which of M mediators.
+      label_counts: Integers [K, N], the label counts of all clients.
+      policy: What decides the passes; None for a learning process of a fixed
+        `mediator_epochs`, whose mediators are all that is drawn.
+      seed: At least 0. Of the whole run.
+      round_budget: What a round may spend; see `RoundBudget`.
+      considered: R, how many mediators are drawn for the policy to choose from;
+        by default those `RoundBudget` says, or the M there are.
+      objective: See `RoundBudget`.
+      cost: See `RoundBudget`.
+      credit: One of `CREDITS`; see `astraea_tff.control.credits`.
+      by_rarity: Whether mediators are drawn by `rarity_weights`.
+      feedback: The classes' weights, which are updated.
+      samples_by_feedback: Whether mediators are drawn by rarity and by the
+        classes' weights.
+      rounds_per_feedback: Rounds between evaluations for the feedback.
+
+    Raises:
+      TypeError: An argument has a wrong type.
+      ValueError: An argument is out of its range, or the budget may allow
+        nobody a pass.
+    """
+    check_integer = arguments.check_integer
+    arguments.check_type(schedule, '`schedule`', schedule_lib.Schedule)
+    if credit not in CREDITS:
+      raise ValueError(
+          f'credit must be one of {", ".join(CREDITS)}, got {credit!r}.'
+      )
+    if samples_by_feedback and feedback is None:
+      raise ValueError('samples_by_feedback needs feedback.')
+    self._schedule, self._policy = schedule, policy
+    self._seed = check_integer(seed, 'seed', 0)
+    self._counts = priority.mediator_counts(schedule.mediators, label_counts)
+    self._credit, self._feedback = credit, feedback
+    self._by_rarity = by_rarity
+    self._samples_by_feedback = samples_by_feedback
+    self._rounds_per_feedback = check_integer(
+        rounds_per_feedback, 'rounds_per_feedback', 1
+    )
+    if policy is None:
+      return
+    gamma = schedule.max_clients
+    sizes = [len(mediator) / gamma for mediator in schedule.mediators]
+    self._history = history_lib.MediatorHistory(
+        self._counts.sum(axis=1), schedule.kl_divergence, sizes
+    )
+    self._budget = round_budget_lib.RoundBudget(
+        schedule, policy.passes, round_budget, objective=objective, cost=cost
+    )
+    if considered is None:
+      considered = min(self._budget.considered, schedule.num_mediators)
+    self.considered = check_integer(
+        considered, 'considered', 1, schedule.num_mediators
+    )
+    self._budget.check_allows_one_of(self.considered)
+
+  def weights(self, round_num: int) -> Optional[np.ndarray]:
+    """Returns the mediators' priorities in a round, [M]; None for none."""
+    del round_num
+    if not (self._by_rarity or self._samples_by_feedback):
+      return None
+    return priority.rarity_weights(
+        self._counts,
+        class_weights=(
+            self._feedback.weights if self._samples_by_feedback else None
+        ),
+    )
+
+  def choose(self, round_num: int) -> Choice:
+    """Draws the mediators of a round and gives them passes.
+
+    Args:
+      round_num: The number of the round, at least 1: the one after that of
+        which was last learned.
+
+    Returns:
+      The choice. At least one mediator makes a pass, and the budget is kept.
+    """
+    mediators = self._schedule.sample(
+        self.considered,
+        seed=self._seed,
+        round_num=round_num,
+        weights=self.weights(round_num),
+    )
+    observations = self._history.observe(mediators, round_num)
+    passes, price = self._policy.decide(
+        round_num, observations, self._budget.of(mediators), mediators=mediators
+    )
+    return Choice(mediators, tuple(passes.tolist()), price, observations)
+
+  def passes(
+      self, round_num: int, mediators: Sequence[int]
+  ) -> tuple[int, ...]:
+    """Returns the passes of a round, as `Schedule.rounds` asks for them.
+
+    Args:
+      round_num: The number of the round.
+      mediators: Those that were drawn with `weights` and the same seed.
+    """
+    choice = self.choose(round_num)
+    if choice.mediators != tuple(mediators):
+      raise ValueError(
+          f'mediators must be those considered, {choice.mediators}, got'
+          f' {tuple(mediators)}.'
+      )
+    return choice.passes
+
+  def rounds(
+      self, clients: Any, *, first_round: int = 1, **options: Any
+  ) -> Iterator[Any]:
+    """Yields `Schedule.rounds` of the chosen mediators and passes.
+
+    A round's data are made when they are asked for, so ask after the round
+    before was learned.
+
+    Args:
+      clients: See `Schedule.rounds`.
+      first_round: The number of the first round.
+      **options: Others of `Schedule.rounds`, such as `reshuffled`.
+    """
+    return self._schedule.rounds(
+        clients,
+        self.considered,
+        seed=self._seed,
+        first_round=first_round,
+        weights=self.weights,
+        passes=self.passes,
+        report_mediators=True,
+        **options,
+    )
+
+  def learn(
+      self,
+      round_num: int,
+      validation: validation_lib.Validation,
+      before: Any,
+      after: Any,
+      report: Optional[Mapping[str, np.ndarray]] = None,
+  ) -> Lesson:
+    """Takes in a round; called once for each, in their order.
+
+    Args:
+      round_num: The number of the round.
+      validation: Examples of the server.
+      before: The `ModelWeights` that the round began with.
+      after: Those that it ended with.
+      report: What the process reported of the mediators, `mediators` of the
+        metrics' `client_work`; None without a policy, or with one that does not
+        learn (of which nothing is remembered then).
+
+    Returns:
+      What was learned.
+    """
+    choice, trained, credits = None, np.zeros(0, np.int64), np.zeros(0)
+    if self._policy is not None:
+      choice = self.choose(round_num)
+      if report is not None:
+        trained, credits = self._learn_credits(
+            round_num, choice, validation, before, report
+        )
+    if self._feedback is None:
+      return Lesson(choice, trained, credits, None)
+    if round_num % self._rounds_per_feedback == 0:
+      self._feedback.update(validation.recall(after))
+    return Lesson(choice, trained, credits, self._feedback.weights)
+
+  def _learn_credits(self, round_num, choice, validation, before, report):
+    """Returns the mediators that trained, and their credits."""
+    order = np.argsort(report['mediator'])
+    trained = np.asarray(report['mediator'])[order].astype(np.int64)
+    weights = np.asarray(report['weight'], np.float64)[order]
+    # TFF's mediators return what is to be subtracted.
+    updates = -np.asarray(report['update'], np.float64)[order]
+    model = validation.vector(before)
+    credits = self._credits_of(validation, model, weights, updates)
+    places = [choice.mediators.index(mediator) for mediator in trained]
+    known = np.array(choice.passes)[places, np.newaxis] == self._policy.passes
+    self._policy.learn(
+        policies.RoundReport(
+            round_num,
+            tuple(trained.tolist()),
+            choice.observations[places],
+            np.where(known, credits[:, np.newaxis], 0.0),
+            known,
+        )
+    )
+    self._history.record(round_num, trained, weights, updates, credits)
+    return trained, credits
+
+  def _credits_of(self, validation, model, weights, updates) -> np.ndarray:
+    if self._credit == 'path':
+      slope = credits_lib.path_gradient(
+          validation.gradient, model, credits_lib.mean_update(weights, updates)
+      )
+      return credits_lib.path_credits(slope, weights, updates)
+    measure = {
+        'removal': credits_lib.removal_credits,
+        'zeroing': credits_lib.zeroing_credits,
+    }[self._credit]
+    return measure(validation.utility, model, weights, updates)
+
+  @property
+  def state(self) -> collections.OrderedDict[str, np.ndarray]:
+    """All that was learned, arrays by name; may be set to what it was."""
+    return collections.OrderedDict(
+        (f'{name}/{key}', array)
+        for name, part in self._parts().items()
+        for key, array in part.state.items()
+    )
+
+  @state.setter
+  def state(self, state: Mapping[str, np.ndarray]) -> None:
+    parts = {name: {} for name in self._parts()}
+    for key, array in state.items():
+      name, _, of_part = key.partition('/')
+      if name not in parts:
+        raise ValueError(f'state must be of {sorted(parts)}, got {key!r}.')
+      parts[name][of_part] = np.asarray(array)
+    for name, part in self._parts().items():
+      part.state = parts[name]
+
+  def _parts(self) -> dict[str, Any]:
+    parts = {}
+    if self._policy is not None:
+      parts |= {'history': self._history, 'policy': self._policy}
+    if self._feedback is not None:
+      parts['feedback'] = self._feedback
+    return parts

@@ -1,0 +1,100 @@
+"""What a round of mediators may spend, of traffic or of seconds."""
+
+from collections.abc import Callable, Sequence
+from typing import Optional
+
+import numpy as np
+
+from astraea_tff import arguments
+from astraea_tff.control import allocation
+from astraea_tff.scheduling import schedule as schedule_lib
+
+OBJECTIVES = ('traffic', 'seconds')
+# Of clients and passes, what a mediator with them costs.
+Cost = Callable[[Sequence[int], int], float]
+
+
+def models_sent(clients: Sequence[int], passes: int) -> float:
+  """Returns how many models go to a mediator and on to its clients."""
+  return 1 + len(clients) * passes
+
+
+class RoundBudget:
+  """The budget of every round, whichever mediators are considered.
+
+  Attributes:
+    amount: What may be spent, in the unit of the cost.
+    considered: How many mediators are worth considering by default.
+  """
+
+  def __init__(
+      self,
+      schedule: schedule_lib.Schedule,
+      passes: Sequence[int],
+      budget: Optional[float] = None,
+      *,
+      objective: str = 'traffic',
+      cost: Cost = models_sent,
+  ):
+    """Measures what every number of passes of every mediator costs.
+
+    Args:
+      schedule: Which clients train in which of M mediators.
+      passes: The A numbers of passes that a mediator may make, rising.
+      budget: Under 'traffic' a number of visits of clients, at least gamma, its
+        default; each is paid like those of a full mediator that makes one pass.
+        Under 'seconds' a number of seconds, by default those of the slowest
+        mediator with one pass.
+      objective: What is scarce: 'traffic', which adds up over mediators, or
+        'seconds', those of the slowest; what is worth most per second is chosen
+        then.
+      cost: What a mediator costs, from its clients and its passes; by default
+        the models that are sent. Rises with the passes.
+
+    Raises:
+      TypeError: `budget` is no number.
+      ValueError: `budget` or `objective` is not as above.
+    """
+    if objective not in OBJECTIVES:
+      raise ValueError(
+          f'objective must be one of {", ".join(OBJECTIVES)}, got'
+          f' {objective!r}.'
+      )
+    self._objective = objective
+    self._costs = np.array(
+        [[cost(clients, e) for e in passes] for clients in schedule.mediators],
+        np.float64,
+    )
+    if objective == 'seconds':
+      self.considered = schedule.num_mediators
+      self.amount = arguments.check_number(
+          float(self._costs[:, 0].max()) if budget is None else budget,
+          'round_budget', 0, ends='()',
+      )
+      return
+    gamma = schedule.max_clients
+    visits = arguments.check_number(
+        gamma if budget is None else budget,
+        'round_budget', gamma, ends='[)',
+        advice='a full mediator has so many visits',
+    )
+    full = max(schedule.mediators, key=len)
+    # A schedule may have no full mediator.
+    self.amount = visits / len(full) * cost(full, 1)
+    self.considered = 2 * int(np.ceil(visits / gamma))
+
+  def of(self, mediators: Sequence[int]) -> allocation.Budget:
+    """Returns the budget of a round in which some mediators are considered."""
+    costs = self._costs[list(mediators)]
+    if self._objective == 'traffic':
+      return allocation.TrafficBudget(costs, self.amount)
+    return allocation.SecondsBudget(costs, 0.0, self.amount)
+
+  def check_allows_one_of(self, considered: int) -> None:
+    """Raises a ValueError if the dearest of so many might all be too dear."""
+    least = np.sort(self._costs[:, 0])[-considered]
+    if least > self.amount:
+      raise ValueError(
+          f'round_budget must allow one of {considered} mediators one pass,'
+          f' which may cost {least:g}; it allows {self.amount:g}.'
+      )

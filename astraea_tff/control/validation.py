@@ -1,0 +1,142 @@
+"""What the server wants of a model, measured on examples of its own."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from astraea_tff import arguments
+from astraea_tff.metrics import classification
+
+
+class Validation:
+  """Utility, gradient and recall of a model on validation examples.
+
+  The utility U is minus the cross-entropy in nats, the mean over the classes
+  that have examples of the mean over a class. It is no accuracy, which what one
+  mediator changes is too little to move. The examples must not be test ones:
+  what they say goes into the model.
+
+  Vectors [P] hold the trainable weights, flattened one after another, as
+  mediators' updates do that `report_mediators` brings.
+  """
+
+  def __init__(
+      self,
+      model: tf.keras.Model,
+      images: Any,
+      labels: Any,
+      num_classes: int,
+      *,
+      batch_size: int = 500,
+  ):
+    """Takes the model and the examples.
+
+    Args:
+      model: Returns logits [B, N]. Its weights are overwritten. It must be
+        built after the learning process: Keras gives up models made before one.
+      images: [m, ...] in the form that the model takes, m at least 1.
+      labels: int [m] in [0, N).
+      num_classes: N, at least 2.
+      batch_size: How many images the model gets at once, at least 1.
+
+    Raises:
+      TypeError: An argument has a wrong type.
+      ValueError: An argument is out of its range.
+    """
+    self._num_classes = arguments.check_integer(num_classes, 'num_classes', 2)
+    self._batch_size = arguments.check_integer(batch_size, 'batch_size', 1)
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in 'iu':
+      raise TypeError(f'labels must be integers, got dtype {labels.dtype}.')
+    if not len(images) or labels.shape != (len(images),):
+      raise ValueError(
+          'labels must have a label for each of at least one image, got shape'
+          f' {list(labels.shape)} for {len(images)} images.'
+      )
+    if not 0 <= labels.min() <= labels.max() < num_classes:
+      raise ValueError(
+          f'labels must lie in [0, {num_classes}), got'
+          f' {labels.min()} to {labels.max()}.'
+      )
+    self._model = model
+    self._images, self._labels = images, labels
+    self._counts = np.bincount(labels, minlength=num_classes)
+    shares = 1 / (self._counts[labels] * np.count_nonzero(self._counts))
+    self._shares = shares.astype(np.float32)
+    self._utility = tf.function(self._utility_of_batch)
+    self._slope = tf.function(self._slope_of_batch)
+
+  def vector(self, weights: tff.learning.models.ModelWeights) -> np.ndarray:
+    """Takes over a model's weights, and returns the trainable ones.
+
+    Args:
+      weights: What `get_model_weights` of the learning process returns. Those
+        that are not trained are kept for `utility` and `gradient`.
+
+    Returns:
+      float64 [P].
+    """
+    weights.assign_weights_to(self._model)
+    return np.concatenate([
+        np.ravel(part).astype(np.float64)
+        for part in tf.nest.flatten(weights.trainable)
+    ])
+
+  def utility(self, weights: np.ndarray) -> float:
+    """Returns U at trainable weights [P]."""
+    self._assign(weights)
+    return float(sum(self._utility(*batch) for batch in self._batches()))
+
+  def gradient(self, weights: np.ndarray) -> np.ndarray:
+    """Returns the gradient of U at trainable weights [P], float64 [P]."""
+    self._assign(weights)
+    return sum(
+        self._slope(*batch).numpy().astype(np.float64)
+        for batch in self._batches()
+    )
+
+  def recall(self, weights: tff.learning.models.ModelWeights) -> np.ndarray:
+    """Returns each class's recall, float64 [N]; NaN without examples."""
+    weights.assign_weights_to(self._model)
+    evaluation = classification.evaluate(
+        self._model,
+        self._images,
+        self._labels,
+        self._num_classes,
+        batch_size=self._batch_size,
+    )
+    return np.where(self._counts > 0, evaluation.recall, np.nan)
+
+  def _batches(self):
+    for start in range(0, len(self._labels), self._batch_size):
+      part = slice(start, start + self._batch_size)
+      yield self._images[part], self._labels[part], self._shares[part]
+
+  def _utility_of_batch(self, images, labels, shares):
+    logits = self._model(images, training=False)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    return -tf.reduce_sum(shares * losses)
+
+  def _slope_of_batch(self, images, labels, shares):
+    with tf.GradientTape() as tape:
+      utility = self._utility_of_batch(images, labels, shares)
+    variables = self._model.trainable_variables
+    slopes = tape.gradient(
+        utility, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
+    )
+    return tf.concat([tf.reshape(slope, [-1]) for slope in slopes], axis=0)
+
+  def _assign(self, weights: np.ndarray) -> None:
+    """Puts a vector into the model's trainable variables."""
+    start = 0
+    for variable in self._model.trainable_variables:
+      end = start + variable.shape.num_elements()
+      variable.assign(weights[start:end].reshape(variable.shape))
+      start = end
+    if start != len(weights):
+      raise ValueError(
+          f'weights must be the {start} trainable ones of the model, got'
+          f' {len(weights)}.'
+      )

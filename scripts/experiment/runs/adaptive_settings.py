@@ -1,0 +1,112 @@
+"""What the settings of a run that adapts while it trains ask of the others."""
+
+from typing import Any, Optional
+
+# Left out of a run's record where they have their defaults.
+NAMES = frozenset({
+    'sampling_weights',
+    'mediator_policy',
+    'policy_file',
+    'policy_objective',
+    'round_budget',
+    'mediators_considered',
+    'class_feedback',
+    'class_priorities',
+})
+_OF_POLICIES = ('policy_objective', 'round_budget', 'mediators_considered')
+
+
+def adapts(settings: Any) -> bool:
+  """Whether anything is decided anew in a round."""
+  return (
+      settings.mediator_policy != 'fixed'
+      or settings.sampling_weights != 'uniform'
+      or settings.class_feedback != 'none'
+  )
+
+
+def check(settings: Any) -> None:
+  """Raises a ValueError if what adapts does not go with the other settings.
+
+  Args:
+    settings: The run's `Settings`.
+  """
+  policy, feedback = settings.mediator_policy, settings.class_feedback
+  if policy == 'fixed':
+    for name in _OF_POLICIES:
+      if getattr(settings, name) not in (None, 'traffic'):
+        raise ValueError(
+            f'{name}={getattr(settings, name)} needs a mediator_policy that'
+            ' decides the passes: kl, credit or learned.'
+        )
+  else:
+    _check_policy(settings)
+  if settings.policy_file is not None and policy != 'learned':
+    raise ValueError(
+        f'policy_file={settings.policy_file} needs mediator_policy=learned,'
+        f' got {policy}.'
+    )
+  for name, value in (('mediator_policy', policy), ('class_feedback', feedback)):
+    learns = value in ('credit', 'learned') or name == 'class_feedback' and (
+        value != 'none'
+    )
+    if learns and not settings.validation_fraction:
+      raise ValueError(
+          f'{name}={value} needs a validation_fraction above 0: it learns from'
+          ' validation examples, which must not be test ones.'
+      )
+  if feedback in ('copies', 'both') and not settings.fresh_augmentation:
+    raise ValueError(
+        f'class_feedback={feedback} needs fresh_augmentation: copies that are'
+        ' stored cannot change with the round.'
+    )
+  if settings.class_priorities is not None and feedback == 'none':
+    raise ValueError(
+        f'class_priorities={settings.class_priorities} needs a class_feedback'
+        ' that takes them: sampling, copies or both.'
+    )
+  priorities(settings.class_priorities)
+
+
+def _check_policy(settings: Any) -> None:
+  """Raises a ValueError if a policy cannot decide passes."""
+  policy = settings.mediator_policy
+  if settings.algorithm != 'astraea':
+    raise ValueError(
+        f'mediator_policy={policy} needs algorithm=astraea: there are no'
+        f" mediators' passes in {settings.algorithm}."
+    )
+  if settings.schedule != 'static':
+    raise ValueError(
+        f'mediator_policy={policy} needs schedule=static: mediators that are'
+        ' new in every round have no past to learn from.'
+    )
+  if settings.mediator_epochs != 1:
+    raise ValueError(
+        f'mediator_policy={policy} decides the passes itself; leave'
+        f' mediator_epochs={settings.mediator_epochs} out.'
+    )
+
+
+def priorities(text: Optional[str]) -> dict[int, float]:
+  """Returns factors by class, from a text such as 3:2.0,7:4.0.
+
+  Raises:
+    ValueError: The text is none such.
+  """
+  factors = {}
+  for part in (text or '').split(',') if text is not None else ():
+    label, _, factor = part.partition(':')
+    try:
+      factors[int(label)] = float(factor)
+    except ValueError as error:
+      raise ValueError(
+          f'class_priorities={text} must be factors by class, such as'
+          ' 3:2.0,7:4.0.'
+      ) from error
+    if not 0 < factors[int(label)] < float('inf'):
+      raise ValueError(
+          f'class_priorities={text} must have finite factors above 0, got'
+          f' {factor}.'
+      )
+  return factors
