@@ -249,7 +249,7 @@ def augmentation_plan(
   threshold = arguments.check_number(threshold, '`threshold`', 1, ends='[)')
   if rule not in RULES:
     raise ValueError(
-        f"`rule` must be 'total', 'extra' or 'z_score', got {rule!r}."
+        f"`rule` must be 'total' or 'extra', or 'z_score', got {rule!r}."
     )
   kept = np.ones(len(counts))
   if rule == 'z_score':

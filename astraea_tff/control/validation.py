@@ -130,13 +130,12 @@ class Validation:
 
   def _assign(self, weights: np.ndarray) -> None:
     """Puts a vector into the model's trainable variables."""
-    start = 0
-    for variable in self._model.trainable_variables:
-      end = start + variable.shape.num_elements()
-      variable.assign(weights[start:end].reshape(variable.shape))
-      start = end
-    if start != len(weights):
+    variables = self._model.trainable_variables
+    ends = np.cumsum([variable.shape.num_elements() for variable in variables])
+    if weights.shape != (ends[-1],):
       raise ValueError(
-          f'weights must be the {start} trainable ones of the model, got'
-          f' {len(weights)}.'
+          f'weights must be the {ends[-1]} trainable ones of the model, got'
+          f' shape {list(weights.shape)}.'
       )
+    for variable, part in zip(variables, np.split(weights, ends[:-1])):
+      variable.assign(part.reshape(variable.shape))

@@ -1,0 +1,205 @@
+"""train.py with what adapts: what it refuses, records, and goes on from."""
+
+import numpy as np
+import pytest
+import quick_runs
+import script_runner
+
+from experiment.runs import checkpoints as checkpoints_lib
+from experiment.runs import control_log
+from experiment.runs import metrics_log
+from experiment.runs import run as run_lib
+
+_ARGUMENTS = (
+    '--dataset=digits',
+    '--num_clients=6',
+    '--num_examples=120',
+    '--global_distribution=long_tail',
+    '--clients_per_round=4',
+    '--max_clients=2',
+    '--rounds=4',
+    '--rounds_per_evaluation=2',
+    '--validation_fraction=0.2',
+)
+# All of it at once.
+_ADAPTIVE = (
+    '--mediator_policy=learned',
+    '--mediators_considered=3',
+    '--sampling_weights=rarity',
+    '--class_feedback=both',
+    '--fresh_augmentation',
+    '--class_priorities=3:2.0,7:1.5',
+)
+
+
+@pytest.fixture(name='run_train', scope='module')
+def fixture_run_train():
+  with script_runner.loaded('train') as script, quick_runs.shared_processes():
+
+    def run(folder, *arguments):
+      with quick_runs.without_pictures():
+        script_runner.run(
+            script, [*_ARGUMENTS, *arguments, f'--output_dir={folder}']
+        )
+
+    yield run
+
+
+def _rows(folder):
+  rows = metrics_log.read_rows(folder / 'seed_0' / metrics_log.METRICS_FILE)
+  return [
+      {name: cell for name, cell in row.items() if name != 'seconds'}
+      for row in rows
+  ]
+
+
+@pytest.fixture(name='unbroken', scope='module')
+def fixture_unbroken(run_train, tmp_path_factory):
+  folder = tmp_path_factory.mktemp('unbroken') / 'run'
+  run_train(folder, *_ADAPTIVE)
+  return folder
+
+
+def test_a_round_is_recorded_with_its_decisions(unbroken, tmp_path):
+  rows = _rows(unbroken)
+  assert [row['round'] for row in rows] == [0, 1, 2, 3, 4]
+  for row in rows[1:]:
+    mediators, passes, credits, weights = (
+        control_log.read_list(row[name])
+        for name in ('mediators', 'passes', 'credits', 'class_weights')
+    )
+    assert len(set(mediators)) == len(mediators) == len(passes) == len(credits)
+    assert 1 <= len(mediators) <= 3 and (passes >= 1).all()
+    # A full mediator of two clients is 3 models with one pass, 5 with two.
+    assert (1 + 2 * passes).sum() <= 2 * 3
+    assert np.abs(credits).max() > 0 and len(weights) == 10
+  before, after = (
+      control_log.read_list(rows[r]['class_weights']) for r in (1, 2)
+  )
+  np.testing.assert_array_equal(before[[0, 3, 7]], [1, 2, 1.5])
+  assert (before != after).any()
+  control_log.draw(tmp_path / 'control.png', rows, list('0123456789'))
+  assert (tmp_path / 'control.png').stat().st_size > 10_000
+
+
+def _end(folder, monkeypatch):
+  """Returns what a run ended with: weights, and state by version."""
+  states = {}
+  load = checkpoints_lib.Checkpoints.check_last
+
+  def check_and_keep(self, process):
+    load(self, process)
+    restored = self._restore
+
+    def keep(state):
+      states['last'] = state
+      restored(state)
+
+    self._restore = keep
+    load(self, process)
+
+  monkeypatch.setattr(
+      checkpoints_lib.Checkpoints, 'check_last', check_and_keep
+  )
+  return states
+
+
+def test_a_run_that_is_ended_after_every_round_is_the_unbroken_one(
+    run_train, unbroken, tmp_path, monkeypatch
+):
+  folder, release = tmp_path / 'run', metrics_log.TrainingLog.release
+  ended = 0
+  for last_round in (1, 2, 3):
+
+    async def release_until(self, value, key, last_round=last_round):
+      if key > last_round:
+        raise ValueError('made up')
+      await release(self, value, key)
+
+    monkeypatch.setattr(metrics_log.TrainingLog, 'release', release_until)
+    with pytest.raises(SystemExit, match='made up'):
+      run_train(folder, *_ADAPTIVE)
+    assert _rows(folder)[-1]['round'] == last_round
+    ended += 1
+  assert ended == 3
+  monkeypatch.setattr(metrics_log.TrainingLog, 'release', release)
+  run_train(folder, *_ADAPTIVE)
+  assert _rows(folder) == _rows(unbroken)
+  for name in (run_lib.WEIGHTS_FILE, 'schedule.json'):
+    assert (folder / 'seed_0' / name).read_bytes() == (
+        unbroken / 'seed_0' / name
+    ).read_bytes()
+  # One round more, which reads the last state of either.
+  states = _end(folder, monkeypatch)
+  kept = []
+  for one in (unbroken, folder):
+    run_train(one, *_ADAPTIVE, '--rounds=5')
+    kept.append(states.pop('last'))
+  assert _rows(folder) == _rows(unbroken)
+  assert kept[0].control.keys() == kept[1].control.keys()
+  assert {'history/credit', 'policy/weights', 'feedback/recall'} <= set(
+      kept[0].control
+  )
+  for name, array in kept[0].control.items():
+    np.testing.assert_array_equal(array, kept[1].control[name], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (
+            ['--mediator_policy=credit', '--validation_fraction=0'],
+            'mediator_policy=credit needs a validation_fraction above 0',
+        ),
+        (
+            ['--class_feedback=sampling', '--validation_fraction=0'],
+            'class_feedback=sampling needs a validation_fraction above 0',
+        ),
+        (
+            ['--mediator_policy=kl', '--algorithm=fedavg'],
+            'mediator_policy=kl needs algorithm=astraea',
+        ),
+        (
+            ['--mediator_policy=kl', '--schedule=per_round'],
+            'mediator_policy=kl needs schedule=static',
+        ),
+        (
+            ['--mediator_policy=learned', '--mediator_epochs=2'],
+            'mediator_policy=learned decides the passes itself; leave',
+        ),
+        (['--round_budget=6'], 'round_budget=6.0 needs a mediator_policy'),
+        (
+            ['--mediators_considered=2'],
+            'mediators_considered=2 needs a mediator_policy',
+        ),
+        (
+            ['--policy_objective=seconds'],
+            'policy_objective=seconds needs a mediator_policy',
+        ),
+        (['--policy_file=x.npz'], 'needs mediator_policy=learned, got fixed'),
+        (['--class_feedback=copies'], 'needs fresh_augmentation'),
+        (['--class_priorities=3:2'], 'needs a class_feedback'),
+        (
+            ['--class_feedback=sampling', '--class_priorities=3'],
+            'class_priorities=3 must be factors by class',
+        ),
+        (
+            ['--class_feedback=sampling', '--class_priorities=10:2'],
+            'a class of priorities must be at most 9, got 10',
+        ),
+        (
+            ['--mediator_policy=kl', '--round_budget=1'],
+            'round_budget must be finite and at least 2',
+        ),
+        (
+            ['--mediator_policy=kl', '--mediators_considered=9'],
+            'considered must be at most 3, got 9',
+        ),
+    ],
+)
+def test_what_cannot_work_is_refused_in_one_line(
+    run_train, tmp_path, arguments, message
+):
+  with pytest.raises(SystemExit) as refusal:
+    run_train(tmp_path / 'run', *arguments)
+  assert message in refusal.value.code and '\n' not in refusal.value.code
