@@ -144,6 +144,21 @@ def test_a_run_that_is_ended_after_every_round_is_the_unbroken_one(
     np.testing.assert_array_equal(array, kept[1].control[name], err_msg=name)
 
 
+def test_seconds_of_the_deployment_are_rationed(run_train, tmp_path):
+  arguments = (
+      '--mediator_policy=learned',
+      '--policy_objective=seconds',
+      '--rounds=3',
+      '--class_feedback=both',
+      '--fresh_augmentation',
+  )
+  folder = tmp_path / 'run'
+  run_train(folder, *arguments, '--round_budget=4')
+  rows = _rows(folder)
+  seconds = np.diff([row['simulated_seconds'] for row in rows])
+  assert (seconds > 0).all() and (seconds <= 4).all()
+
+
 @pytest.mark.parametrize(
     'arguments, message',
     [

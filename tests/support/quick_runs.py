@@ -14,11 +14,16 @@ from experiment.runs import run as run_lib
 
 # What says which rounds there are, and not how they are trained.
 _OF_ROUNDS = (
+    'class_priorities',
     'clients_per_round',
     'drop_probability',
     'grouping',
+    'mediators_considered',
+    'policy_objective',
+    'round_budget',
     'rounds',
     'rounds_per_evaluation',
+    'sampling_weights',
     'schedule',
     'target',
     'validation_fraction',
