@@ -10,13 +10,12 @@ from typing import Any, Optional
 import numpy as np
 import tensorflow_federated as tff
 
+from astraea_tff.runtime import keeping_executor
 from astraea_tff.runtime import local_worker
 from astraea_tff.runtime import worker_errors
 
 # Returns a connection to a worker that answers, or raises.
-StubFn = Callable[[], tff.framework.RemoteExecutorGrpcStub]
-
-
+StubFn = Callable[[], keeping_executor.Stub]
 # Computes `comp(arg)` in an event loop.
 Invoke = Callable[[Any, Any], Coroutine[Any, Any, Any]]
 
@@ -64,11 +63,12 @@ def _invoke_fn(stub_fn: StubFn) -> Callable[[threading.Event], Invoke]:
 
 
 def _context_arguments(stub_fn: StubFn) -> dict[str, Any]:
+  last_data = keeping_executor.LastData()
 
   def create_executor(
       cardinalities: Mapping[tff.framework.PlacementLiteral, int]
   ):
-    executor = tff.framework.RemoteExecutor(stub_fn())
+    executor = keeping_executor.KeepingExecutor(stub_fn(), last_data)
     executor.set_cardinalities({tff.CLIENTS: 0, **cardinalities})
     return executor
 

@@ -33,6 +33,7 @@ import grpc
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
+from astraea_tff.runtime import keeping_executor
 from astraea_tff.runtime import loopback_guard
 
 _WORKER_BINARY = pathlib.Path(tff.__file__).parent / 'data' / 'worker_binary'
@@ -247,7 +248,7 @@ class Worker:
     threading.Thread(target=launch_and_wait, daemon=True).start()
     self._process = launched.result()
 
-  def stub(self) -> tff.framework.RemoteExecutorGrpcStub:
+  def stub(self) -> keeping_executor.Stub:
     """Returns a connection to the running worker; starts the worker if need be.
 
     Raises:
@@ -281,7 +282,7 @@ class Worker:
       if self._stub is None:
         if not self._is_listening():
           return False
-        self._stub = tff.framework.RemoteExecutorGrpcStub(
+        self._stub = keeping_executor.Stub(
             grpc.insecure_channel(self._target, CHANNEL_OPTIONS)
         )
       return self._stub.is_ready
