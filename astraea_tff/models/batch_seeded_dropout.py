@@ -45,6 +45,7 @@ class BatchSeededDropout(tf.keras.layers.Layer):
     self.rate = rate
     self.seed = seed
 
+  @tf.autograph.experimental.do_not_convert
   def call(self, inputs: Any, training: Optional[bool] = None) -> tf.Tensor:
     """Returns the values with some of them dropped; see the class."""
     values, images = inputs

@@ -25,6 +25,7 @@ class AddLabelPrior(tf.keras.layers.Layer):
   and returns logits like those given.
   """
 
+  @tf.autograph.experimental.do_not_convert
   def call(self, inputs: Any, training: Optional[bool] = None) -> tf.Tensor:
     """Returns the logits to train on or to predict from; see the class."""
     logits, log_prior = inputs

@@ -21,12 +21,12 @@ from typing import Any, Optional
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
-from astraea_tff.training import mediator
+from astraea_tff.training import model_parts
 from astraea_tff.training import process
 
 
 def build_weighted_astraea(
-    model_fn: mediator.ModelFn,
+    model_fn: model_parts.ModelFn,
     client_optimizer_fn: tff.learning.optimizers.Optimizer,
     server_optimizer_fn: Optional[tff.learning.optimizers.Optimizer] = None,
     *,
@@ -196,7 +196,7 @@ def build_weighted_astraea(
 
 
 def build_unweighted_astraea(
-    model_fn: mediator.ModelFn,
+    model_fn: model_parts.ModelFn,
     client_optimizer_fn: tff.learning.optimizers.Optimizer,
     server_optimizer_fn: Optional[tff.learning.optimizers.Optimizer] = None,
     model_distributor: Optional[

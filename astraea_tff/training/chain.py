@@ -55,28 +55,49 @@ def run_chain(
 
 def _iterate(chain, steps, no_client_yet, hand_over):
   """As `run_chain`, over an iterator."""
-  handed, index, _, non_finite_clients = no_client_yet
   batches = iter(chain)
-  indexed_batch = batches.get_next_as_optional()
-  while indexed_batch.has_value():
-    state = steps.begin(handed)
-    has_finite_losses = tf.constant(True)
-    is_same_visit = tf.constant(True)
-    while is_same_visit:
-      index, batch = indexed_batch.get_value()
+
+  def run_visit(next_batch, handed, index, non_finite_clients):
+
+    def run_step(next_batch, _, index, state, has_finite_losses):
+      index, batch = next_batch.get_value()
       state, loss = steps.step(state, batch)
       has_finite_losses = visit_lib.add_loss(has_finite_losses, loss)
-      indexed_batch = batches.get_next_as_optional()
-      is_same_visit = _goes_on_with(indexed_batch)
+      next_batch = batches.get_next_as_optional()
+      is_same_visit = _goes_on_with(next_batch)
+      return next_batch, is_same_visit, index, state, has_finite_losses
+
+    next_batch, _, index, state, has_finite_losses = tf.while_loop(
+        lambda _, is_same_visit, *others: is_same_visit,
+        run_step,
+        (
+            next_batch,
+            tf.constant(True),
+            index,
+            steps.begin(handed),
+            tf.constant(True),
+        ),
+    )
     handed, non_finite_clients = visit_lib.end(
         visit_lib.Visit(handed, index, has_finite_losses, non_finite_clients),
         steps.hand_on(state),
         hand_over,
     )
+    return next_batch, handed, index, non_finite_clients
+
+  _, handed, _, non_finite_clients = tf.while_loop(
+      lambda next_batch, *others: next_batch.has_value(),
+      run_visit,
+      (
+          batches.get_next_as_optional(),
+          no_client_yet.before,
+          no_client_yet.index,
+          no_client_yet.non_finite_clients,
+      ),
+  )
   return handed, non_finite_clients
 
 
-@tf.autograph.experimental.do_not_convert
 def _goes_on_with(indexed_batch: tf.experimental.Optional) -> tf.Tensor:
   """Returns bool []: whether this is one more batch of the visit under way."""
   return tf.cond(

@@ -16,7 +16,6 @@ from astraea_tff.training import chain_options
 PLACE_STRIDE = 2**32
 
 
-@tf.autograph.experimental.do_not_convert
 def join_clients(
     datasets: Sequence[tf.data.Dataset],
     order: Optional[tf.data.Dataset],
@@ -57,7 +56,6 @@ def join_clients(
   return chain.with_options(_quick_start())
 
 
-@tf.autograph.experimental.do_not_convert
 def _check_order(order: tf.Tensor) -> tf.Tensor:
   """Returns a pass's order, int32 [gamma]; fails if it is no permutation.
 
@@ -78,7 +76,6 @@ def _check_order(order: tf.Tensor) -> tf.Tensor:
     return tf.identity(order)
 
 
-@tf.autograph.experimental.do_not_convert
 def count_passes(
     order: Optional[tf.data.Dataset], options: chain_options.ChainOptions
 ) -> tf.Tensor:

@@ -17,6 +17,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff.training import optimizer_steps
+from astraea_tff.training import unconverted
 from astraea_tff.training import visit as visit_lib
 
 
@@ -64,6 +65,10 @@ def start_variable_chain(
   weights = tff.learning.models.ModelWeights.from_model(model)
   trainable = tf.nest.flatten(weights.trainable)
   optimizer = build_optimizer(trainable)
+  forward_pass = unconverted.model_method(model, 'forward_pass')
+  report_metrics = unconverted.model_method(
+      model, 'report_local_unfinalized_metrics'
+  )
   variables = (
       tuple(trainable),
       tuple(tf.nest.flatten(weights.non_trainable)),
@@ -85,7 +90,7 @@ def start_variable_chain(
     def step(state, batch):
       num_examples, optimizer_state = state
       with tf.GradientTape() as tape:
-        output = model.forward_pass(batch, training=True)
+        output = forward_pass(batch, training=True)
       gradients = tape.gradient(output.loss, trainable)
       optimizer_state = optimizer.step(optimizer_state, gradients)
       if output.num_examples is None:
@@ -106,7 +111,7 @@ def start_variable_chain(
 
     def report(handed):
       begin(handed)
-      return model.report_local_unfinalized_metrics()
+      return report_metrics()
 
     no_step_yet = optimizer.load(fresh_optimizer_state)
     first = hand_on((tf.constant(0, tf.int64), no_step_yet))
@@ -129,6 +134,14 @@ def start_functional_chain(
     optimizer: The clients' optimizer.
     carry_optimizer_state: Whether the optimizer's state is handed along.
   """
+  predict = unconverted.model_method(model, 'predict_on_batch')
+  initialize_metrics = unconverted.model_method(
+      model, 'initialize_metrics_state'
+  )
+  update_metrics = unconverted.model_method(model, 'update_metrics_state')
+  # TFF's method calls the user's function, which AutoGraph is to convert.
+  compute_loss = tf.function(model.loss)
+  next_step = unconverted.step_fn(optimizer)
 
   def start(hparams, initial_weights):
     non_trainable = initial_weights.non_trainable
@@ -147,17 +160,17 @@ def start_functional_chain(
       features, labels = (batch['x'], batch['y']) if is_mapping else batch
       with tf.GradientTape() as tape:
         tape.watch(state.trainable)
-        predictions = model.predict_on_batch(
+        predictions = predict(
             (state.trainable, non_trainable), features, training=True
         )
-        loss = model.loss(output=predictions, label=labels)
-      optimizer_state, trainable = optimizer.next(
+        loss = compute_loss(output=predictions, label=labels)
+      optimizer_state, trainable = next_step(
           state.optimizer_state,
           state.trainable,
           tape.gradient(loss, state.trainable),
       )
       batch_size = tf.shape(tf.nest.flatten(predictions)[0])[0]
-      metrics = model.update_metrics_state(
+      metrics = update_metrics(
           state.metrics,
           labels=labels,
           batch_output=tff.learning.models.BatchOutput(
@@ -185,7 +198,7 @@ def start_functional_chain(
         trainable=initial_weights.trainable,
         non_trainable=(),
         optimizer_state=fresh_optimizer_state,
-        metrics=model.initialize_metrics_state(),
+        metrics=initialize_metrics(),
     )
     return ClientSteps(begin, step, hand_on, report), hand_on(first)
 

@@ -16,7 +16,6 @@ def clip_update(norm: float) -> visit_lib.HandOver:
       may have; a longer update is scaled down to it.
   """
 
-  @tf.autograph.experimental.do_not_convert
   def clip(
       visit: visit_lib.Visit, after: visit_lib.Handed
   ) -> visit_lib.Handed:

@@ -29,6 +29,17 @@ _ELEMENTWISE = frozenset(
 )
 
 
+def is_elementwise(optimizer: tff.learning.optimizers.Optimizer) -> bool:
+  """Returns whether an optimizer is known to treat every number alike.
+
+  So are most of TFF's, and what is made of them here. They do without
+  AutoGraph.
+  """
+  # Not isinstance: what is derived from an elementwise optimizer may do
+  # anything.
+  return type(optimizer) in _ELEMENTWISE | {_FlatOptimizer}
+
+
 def is_flattenable(
     optimizer: tff.learning.optimizers.Optimizer,
     weights: Sequence[tf.TensorSpec],
@@ -43,10 +54,8 @@ def is_flattenable(
     optimizer: Any optimizer.
     weights: What it will step.
   """
-  # Not isinstance: what is derived from an elementwise optimizer may do
-  # anything.
   return (
-      type(optimizer) in _ELEMENTWISE
+      is_elementwise(optimizer)
       and len(weights) > 1
       and len({spec.dtype for spec in weights}) == 1
       and all(spec.shape.is_fully_defined() for spec in weights)
@@ -77,14 +86,11 @@ class _FlatOptimizer(tff.learning.optimizers.Optimizer):
   def __init__(self, optimizer: tff.learning.optimizers.Optimizer):
     self._optimizer = optimizer
 
-  # TFF's optimizers do without AutoGraph, and converting them is slow.
-  @tf.autograph.experimental.do_not_convert
   def initialize(self, specs: Any) -> Any:
     specs = tf.nest.flatten(specs)
     size = sum(spec.shape.num_elements() for spec in specs)
     return self._optimizer.initialize(tf.TensorSpec([size], specs[0].dtype))
 
-  @tf.autograph.experimental.do_not_convert
   def next(self, state: Any, weights: Any, gradients: Any) -> tuple[Any, Any]:
     flat_weights = tf.nest.flatten(weights)
     flat_gradients = tf.nest.flatten(gradients)
@@ -109,7 +115,6 @@ class _FlatOptimizer(tff.learning.optimizers.Optimizer):
   def get_hparams(self, state: Any) -> Any:
     return self._optimizer.get_hparams(state)
 
-  @tf.autograph.experimental.do_not_convert
   def set_hparams(self, state: Any, hparams: Any) -> Any:
     return self._optimizer.set_hparams(state, hparams)
 

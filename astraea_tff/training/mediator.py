@@ -22,47 +22,20 @@ empty ones. Everything else about the learning process is TFF's.
 """
 
 import collections
-from collections.abc import Callable
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, Optional
 
 import numpy as np
-import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff.training import chain_options
-from astraea_tff.training import client_steps
-from astraea_tff.training import flat_optimizer
 from astraea_tff.training import mediator_optimizer as mediator_optimizer_lib
 from astraea_tff.training import mediator_report
 from astraea_tff.training import mediator_update as mediator_update_lib
-from astraea_tff.training import optimizer_steps
+from astraea_tff.training import model_parts
 from astraea_tff.training import server_state as server_state_lib
 
-ModelFn = Union[
-    Callable[[], tff.learning.models.VariableModel],
-    tff.learning.models.FunctionalModel,
-]
-
-
-class _Model(NamedTuple):
-  """What the client work takes from a model of either kind.
-
-  Attributes:
-    weights_type: The type of its weights.
-    input_spec: The structure of a batch.
-    metric_finalizers: As a metrics aggregator takes them.
-    start_chain: Builds what starts a mediator's chain.
-  """
-
-  weights_type: tff.types.Type
-  input_spec: Any
-  metric_finalizers: Any
-  start_chain: Callable[[], client_steps.StartChain]
-
-
 def build_mediator_client_work(
-    model_fn: ModelFn,
-    optimizer: tff.learning.optimizers.Optimizer,
+    model: model_parts.ModelParts,
     server_state: server_state_lib.ServerState,
     mediator_optimizer: Optional[mediator_optimizer_lib.MediatorOptimizer],
     client_weighting: tff.learning.ClientWeighting,
@@ -81,12 +54,8 @@ def build_mediator_client_work(
   they are such a struct that ends in `mediator=int32*`.
 
   Args:
-    model_fn: A no-argument function that returns a new
-      `tff.learning.models.VariableModel`, or a
-      `tff.learning.models.FunctionalModel`, of which no `tf.Variable` enters
-      the graph.
-    optimizer: The clients' optimizer.
-    server_state: What the server keeps of it and of the mediators' optimizer.
+    model: The model, with the clients' optimizer.
+    server_state: What the server keeps of that and of the mediators' optimizer.
     mediator_optimizer: The mediators' optimizer; None for none.
     client_weighting: `NUM_EXAMPLES` weighs a mediator by the examples of its
       clients (n_m), `UNIFORM` by 1, or 0 without an example.
@@ -98,10 +67,6 @@ def build_mediator_client_work(
   Returns:
     A `tff.learning.templates.ClientWorkProcess`.
   """
-  if isinstance(model_fn, tff.learning.models.FunctionalModel):
-    model = _functional_model(model_fn, optimizer, options)
-  else:
-    model = _variable_model(model_fn, optimizer, options)
   data_type = _mediator_type(model.input_spec, options, report_mediators)
 
   @tff.tensorflow.computation(
@@ -153,55 +118,6 @@ def build_mediator_client_work(
       next_fn,
       get_hparams_fn=server_state.get_hparams,
       set_hparams_fn=server_state.set_hparams,
-  )
-
-
-def _variable_model(
-    model_fn: Callable[[], tff.learning.models.VariableModel],
-    optimizer: tff.learning.optimizers.Optimizer,
-    options: chain_options.ChainOptions,
-) -> _Model:
-  """Returns what the client work takes from a `VariableModel`."""
-  with tf.Graph().as_default():
-    # In a graph of its own, so that the model's variables do not stay behind.
-    model = model_fn()
-    finalizers = model.metric_finalizers()
-    specs = [
-        tf.TensorSpec(v.shape, v.dtype) for v in model.trainable_variables
-    ]
-  build_optimizer = optimizer_steps.quickest(optimizer, specs)
-  return _Model(
-      tff.learning.models.weights_type_from_model(model),
-      model.input_spec,
-      finalizers,
-      lambda: client_steps.start_variable_chain(
-          model_fn(), build_optimizer, options.carry_optimizer_state
-      ),
-  )
-
-
-def _functional_model(
-    model: tff.learning.models.FunctionalModel,
-    optimizer: tff.learning.optimizers.Optimizer,
-    options: chain_options.ChainOptions,
-) -> _Model:
-  """Returns what the client work takes from a `FunctionalModel`."""
-  weights_spec = tff.learning.models.ModelWeights(
-      *(
-          tuple(tf.TensorSpec(w.shape, w.dtype) for w in weights)
-          for weights in model.initial_weights
-      )
-  )
-  optimizer = flat_optimizer.flatten_if_elementwise(
-      optimizer, weights_spec.trainable
-  )
-  return _Model(
-      tff.types.tensorflow_to_type(weights_spec),
-      model.input_spec,
-      model.finalize_metrics,
-      lambda: client_steps.start_functional_chain(
-          model, optimizer, options.carry_optimizer_state
-      ),
   )
 
 

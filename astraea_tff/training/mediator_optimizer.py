@@ -30,6 +30,7 @@ import tensorflow_federated as tff
 
 from astraea_tff.training import flat_optimizer
 from astraea_tff.training import precision
+from astraea_tff.training import unconverted
 from astraea_tff.training import visit as visit_lib
 
 # TFF's name for what an optimizer of its own takes the square root of.
@@ -58,13 +59,10 @@ class MediatorOptimizer:
     if self._is_flat:
       size = sum(spec.shape.num_elements() for spec in weights)
       self._specs = (tf.TensorSpec([size], weights[0].dtype),)
-      self._next = optimizer.next
     else:
       self._specs = tuple(weights)
-      # A function of its own, in which AutoGraph converts the optimizer.
-      self._next = tf.function(optimizer.next)
+    self._next = unconverted.step_fn(optimizer)
 
-  @tf.autograph.experimental.do_not_convert
   def initialize(self) -> Any:
     """Returns the state before the first visit, tensors."""
     state = self._optimizer.initialize(self._specs)
@@ -74,12 +72,10 @@ class MediatorOptimizer:
     """Returns the optimizer's hyperparameters in a state."""
     return self._optimizer.get_hparams(state)
 
-  @tf.autograph.experimental.do_not_convert
   def set_hparams(self, state: Any, hparams: Any) -> Any:
     """Returns the state with other hyperparameters."""
     return self._optimizer.set_hparams(state, hparams) if hparams else state
 
-  @tf.autograph.experimental.do_not_convert
   def hand_over(
       self, visit: visit_lib.Visit, after: visit_lib.Handed
   ) -> visit_lib.Handed:
@@ -114,14 +110,12 @@ class MediatorOptimizer:
     )
 
 
-@tf.autograph.experimental.do_not_convert
 def _mean_step(start: tf.Tensor, end: tf.Tensor, num: tf.Tensor) -> tf.Tensor:
   """Returns `(start - end) / num`."""
   difference = precision.widen(start) - precision.widen(end)
   return tf.cast(difference / tf.cast(num, difference.dtype), start.dtype)
 
 
-@tf.autograph.experimental.do_not_convert
 def _step_by(factor: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
   """Returns `start + factor * (end - start)`."""
   wide = precision.widen(start)

@@ -55,7 +55,9 @@ def build_mediator_update(
   `chain_batches.join_clients`).
   """
 
-  @tf.function
+  # AutoGraph has nothing to convert here; models and optimizers that may need it
+  # come as `tf.function`s.
+  @tf.function(autograph=False)
   def mediator_update(sent, initial_weights, datasets, order=None):
     steps, first = start_chain(sent['clients'], initial_weights)
     mediator_state = server_state.begin(sent['mediator'])
@@ -101,7 +103,6 @@ def _hand_over(
   return hand_over
 
 
-@tf.autograph.experimental.do_not_convert
 def _measure(
     non_finite_clients: tf.Tensor,
 ) -> collections.OrderedDict[str, tf.Tensor]:
@@ -110,7 +111,6 @@ def _measure(
   return collections.OrderedDict(num_non_finite_clients=count)
 
 
-@tf.autograph.experimental.do_not_convert
 def _build_result(
     initial_trainable: Any,
     handed: visit_lib.Handed,

@@ -15,6 +15,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff.training import flat_optimizer
+from astraea_tff.training import unconverted
 
 # TFF exports the function that builds the optimizer, not its class.
 _ADAM = type(tff.learning.optimizers.build_adam(1e-3))
@@ -65,6 +66,7 @@ class FunctionalSteps:
       weights: Sequence[tf.Variable],
   ):
     self._optimizer = optimizer
+    self._next = unconverted.step_fn(optimizer)
     self._weights = tuple(weights)
 
   def initialize(self, hparams: Optional[Any] = None) -> Any:
@@ -77,9 +79,8 @@ class FunctionalSteps:
 
   def step(self, state: Any, gradients: Sequence[Any]) -> Any:
     """Changes the weights; returns what the next step takes."""
-    state, stepped = self._optimizer.next(
-        state, self._weights, tuple(gradients)
-    )
+    values = tuple(weight.read_value() for weight in self._weights)
+    state, stepped = self._next(state, values, tuple(gradients))
     for weight, value in zip(self._weights, stepped):
       weight.assign(value)
     return state
@@ -111,7 +112,6 @@ class FusedAdamSteps:
         for weight in self._weights
     )
 
-  @tf.autograph.experimental.do_not_convert
   def initialize(self, hparams: Optional[Any] = None) -> Any:
     """Returns the state before the first step."""
     if not hparams:
@@ -122,7 +122,6 @@ class FusedAdamSteps:
     scalars['step'] = tf.constant(0, tf.int64)
     return scalars, tuple(tf.zeros(m.shape, m.dtype) for m in self._moments)
 
-  @tf.autograph.experimental.do_not_convert
   def load(self, state: Any) -> Any:
     """Returns what `step` takes in a given state."""
     scalars, moments = state
@@ -130,7 +129,6 @@ class FusedAdamSteps:
       variable.assign(moment)
     return scalars
 
-  @tf.autograph.experimental.do_not_convert
   def step(self, scalars: Any, gradients: Sequence[Any]) -> Any:
     """Changes the weights and the moments; returns what the next step takes."""
     scalars = collections.OrderedDict(scalars, step=scalars['step'] + 1)
@@ -157,7 +155,6 @@ class FusedAdamSteps:
         )
     return scalars
 
-  @tf.autograph.experimental.do_not_convert
   def read(self, scalars: Any) -> Any:
     """Returns the state after a step that returned `scalars`."""
     return scalars, tuple(m.read_value() for m in self._moments)
@@ -177,7 +174,6 @@ def _kernel_scalars(scalars: Any, dtype: tf.DType) -> dict[str, tf.Tensor]:
   )
 
 
-@tf.autograph.experimental.do_not_convert
 def initialize_optimizer(
     optimizer: tff.learning.optimizers.Optimizer,
     trainable_weights: Any,

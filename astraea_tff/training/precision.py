@@ -7,7 +7,6 @@ a weight's numbers and over a visit's batches exceed both.
 import tensorflow as tf
 
 
-@tf.autograph.experimental.do_not_convert
 def widen(tensor: tf.Tensor) -> tf.Tensor:
   """Returns a floating-point tensor in float32 at the least."""
   return tensor if tensor.dtype.size >= 4 else tf.cast(tensor, tf.float32)

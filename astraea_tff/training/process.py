@@ -1,5 +1,6 @@
 """The parts of Astraea's learning process, put together by TFF."""
 
+import collections
 from typing import Any, Optional
 
 import tensorflow as tf
@@ -11,12 +12,15 @@ from astraea_tff.training import chain_options
 from astraea_tff.training import mediator
 from astraea_tff.training import mediator_report
 from astraea_tff.training import mediator_optimizer as mediator_optimizer_lib
+from astraea_tff.training import model_parts
 from astraea_tff.training import round_hparams
 from astraea_tff.training import server_state as server_state_lib
+from astraea_tff.training import unconverted
+from astraea_tff.training import visit as visit_lib
 
 
 def compose_astraea(
-    model_fn: mediator.ModelFn,
+    model_fn: model_parts.ModelFn,
     client_optimizer_fn: tff.learning.optimizers.Optimizer,
     server_optimizer_fn: Optional[tff.learning.optimizers.Optimizer] = None,
     *,
@@ -68,8 +72,10 @@ def compose_astraea(
         if is_functional
         else round_hparams.kept(client_optimizer_fn)
     )
-  initial_model_weights_fn = _build_initial_model_weights_fn(model_fn)
-  model_weights_type = initial_model_weights_fn.type_signature.result
+  model = model_parts.take(
+      model_fn, client_optimizer_fn, options.carry_optimizer_state
+  )
+  model_weights_type = model.weights_type
   if server_optimizer_fn is None:
     server_optimizer_fn = tff.learning.optimizers.build_sgdm(learning_rate=1.0)
   if model_distributor is None:
@@ -100,8 +106,7 @@ def compose_astraea(
     )
 
   client_work = mediator.build_mediator_client_work(
-      model_fn,
-      client_optimizer_fn,
+      model,
       server_state,
       mediator_optimizer,
       client_weighting,
@@ -115,39 +120,25 @@ def compose_astraea(
   if report_mediators:
     mediator_report.check_allowed(aggregator, client_work)
   return tff.learning.templates.compose_learning_process(
-      initial_model_weights_fn,
+      model.initial_weights,
       model_distributor,
       client_work,
       aggregator,
       tff.learning.templates.build_apply_optimizer_finalizer(
-          server_optimizer_fn, model_weights_type
+          unconverted.optimizer(server_optimizer_fn),
+          model_weights_type,
+          should_reject_update=_reject_non_finite_update,
       ),
   )
 
 
-def _build_initial_model_weights_fn(model_fn: mediator.ModelFn):
-  """Returns a `tff.Computation` of the model's initial weights."""
-  if isinstance(model_fn, tff.learning.models.FunctionalModel):
-
-    @tff.tensorflow.computation
-    def initial_model_weights_fn():
-      trainable, non_trainable = model_fn.initial_weights
-      return tff.learning.models.ModelWeights(
-          tuple(tf.convert_to_tensor(weight) for weight in trainable),
-          tuple(tf.convert_to_tensor(weight) for weight in non_trainable),
-      )
-
-  else:
-
-    @tff.tensorflow.computation
-    def initial_model_weights_fn():
-      model = model_fn()
-      arguments.check_type(
-          model, '`model_fn()`', tff.learning.models.VariableModel
-      )
-      return tff.learning.models.ModelWeights.from_model(model)
-
-  return initial_model_weights_fn
+@tf.autograph.experimental.do_not_convert
+def _reject_non_finite_update(state, update):
+  """As TFF's default, which AutoGraph would have to convert."""
+  del state
+  is_rejected = tf.logical_not(visit_lib.all_finite(update))
+  measurement = tf.cast(is_rejected, tf.int32)
+  return is_rejected, collections.OrderedDict(update_non_finite=measurement)
 
 
 def _create_aggregator(

@@ -68,7 +68,6 @@ class Visit(NamedTuple):
 HandOver = Callable[[Visit, Handed], Handed]
 
 
-@tf.autograph.experimental.do_not_convert
 def add_loss(has_finite_losses: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
   """Returns bool []: whether a visit's losses, and this one, are finite."""
   return tf.logical_and(
@@ -76,7 +75,6 @@ def add_loss(has_finite_losses: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
   )
 
 
-@tf.autograph.experimental.do_not_convert
 def end(
     visit: Visit, after: Handed, hand_over: HandOver
 ) -> tuple[Handed, tf.Tensor]:
@@ -126,7 +124,6 @@ def end(
   return kept, tf.logical_or(visit.non_finite_clients, is_undone)
 
 
-@tf.autograph.experimental.do_not_convert
 def all_finite(structure: Any) -> tf.Tensor:
   """Returns bool []: whether every floating-point number in it is finite."""
   return tf.reduce_all([
@@ -136,7 +133,6 @@ def all_finite(structure: Any) -> tf.Tensor:
   ])
 
 
-@tf.autograph.experimental.do_not_convert
 def _stayed_finite(before: Any, after: Any) -> tf.Tensor:
   """Returns bool []: whether no floating-point number became non-finite."""
 
