@@ -16,6 +16,8 @@ from astraea_tff.runtime import worker_errors
 
 # Returns a connection to a worker that answers, or raises.
 StubFn = Callable[[], keeping_executor.Stub]
+# How the names of secure sums begin in a computation.
+_SECURE = b'federated_secure'
 # Computes `comp(arg)` in an event loop.
 Invoke = Callable[[Any, Any], Coroutine[Any, Any, Any]]
 
@@ -88,9 +90,13 @@ def _compile(computation: tff.Computation) -> tff.Computation:
   TFF's own default context cannot run secure aggregators at all. Workers hold
   all clients' data anyway, so a protocol among them would protect nothing.
   """
-  return tff.backends.native.desugar_and_transform_to_native(
-      tff.backends.test.replace_secure_intrinsics_with_bodies(computation)
-  )
+  # TFF takes a while to read a computation, so it does not read it in vain.
+  proto = tff.framework.serialize_computation(computation)
+  if _SECURE in proto.SerializeToString():
+    computation = tff.backends.test.replace_secure_intrinsics_with_bodies(
+        computation
+    )
+  return tff.backends.native.desugar_and_transform_to_native(computation)
 
 
 class FederatedContext(tff.program.NativeFederatedContext):
