@@ -25,6 +25,7 @@ import collections
 from typing import Any, Optional
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff.training import chain_options
@@ -80,9 +81,12 @@ def build_mediator_client_work(
         client_weighting,
         options,
     )
-    return mediator_update(
-        sent, initial_weights, *_clients_and_order(mediator_data)
-    )
+    # TFF optimizes the graph before a device is chosen for it, and layers are
+    # only fused where it is known to be this one, a worker's.
+    with tf.device('/device:CPU:0'):
+      return mediator_update(
+          sent, initial_weights, *_clients_and_order(mediator_data)
+      )
 
   @tff.federated_computation(
       server_state.initialize.type_signature.result,
