@@ -4,13 +4,15 @@
       --output_dir=runs/reproduce
 
 Every row is trained with the experiment's seeds, of several learning rates the
-best one (a few, at the small scale, with one seed). What is there already is
-not trained again, and the same command goes on with a run that was interrupted.
-The page is in <output_dir>/<experiment>_<scale>: results.csv, results.png, and
-results.md with the paper's numbers beside ours.
+one that is best on validation examples with a seed that is not reported (a few,
+at the small scale, with one seed). What is there already is not trained again,
+and the same command goes on with a run that was interrupted. The page is in
+<output_dir>/<experiment>_<scale>: results.csv, results.png, and results.md with
+the paper's numbers beside ours.
 
-'small' has data and rounds that two cores manage, 'paper' the paper's data and
-settings. scripts/results.py makes one page of all.
+'small' has data and rounds that two cores manage, 'emnist' the paper's EMNIST
+sets at a fraction, 'paper' its data and settings. scripts/results.py makes one
+page of all.
 """
 
 import functools
@@ -22,6 +24,8 @@ from absl import flags
 # Before TensorFlow, which it keeps from filling the terminal.
 from experiment.paper import experiment_page
 from experiment.paper import experiments
+from experiment.paper import frontier
+from experiment.paper import frontier_costs
 from experiment.paper import paper_experiments
 from experiment.paper import runner as reproduction_lib
 from experiment.runs import command
@@ -65,21 +69,26 @@ def _reproduce() -> None:
       _DATA_DIR.value,
       _CACHE_DIR.value,
   )
-  divergences = None
+  divergences, curves, extra = None, None, ''
+  folder = output / f'{name}_{scale}'
   if experiment.trains:
     runtime.set_local_execution_context(num_threads=_NUM_THREADS.value)
     reproduction.train()
     results = reproduction.measure()
   else:
     results, divergences = reproduction.measure_divergences()
-  folder = output / f'{name}_{scale}'
   folder.mkdir(parents=True, exist_ok=True)
+  if experiment.picture == 'frontier':
+    curves = frontier_costs.measure(reproduction)
+    frontier.write_curves(folder / frontier.CURVES_FILE, curves)
+    extra = frontier.format_page_part(curves)
   experiment_page.write_csv(folder / experiment_page.CSV_FILE, results)
-  experiment_page.draw(folder, reproduction, results, divergences)
+  experiment_page.draw(folder, reproduction, results, divergences, curves)
   page = experiment_page.format_page(
       experiment,
       results,
       f'python scripts/reproduce.py --experiment={name} --scale={scale}',
+      extra,
   )
   folder_lib.write_atomically(folder / experiment_page.PAGE_FILE, page)
   print(experiment_page.format_table(experiment, results))

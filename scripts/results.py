@@ -4,8 +4,9 @@
       --runs_dir=runs/reproduce
   python scripts/results.py
 
-Every claim of the paper gets an answer from the CSV files in --results_dir;
-what has none there is said not to have been run. Nothing is trained.
+The page begins with findings, which are computed. Every claim of the paper gets
+an answer from the CSV files in --results_dir, of every scale; what has none
+there is said not to have been run. Nothing is trained.
 """
 
 import functools
@@ -14,6 +15,7 @@ import pathlib
 from absl import app
 from absl import flags
 
+from experiment.paper import measured
 from experiment.paper import results_page
 from experiment.runs import command
 from experiment.runs import flags as flags_lib
@@ -33,7 +35,7 @@ _MACHINE = flags.DEFINE_string(
 
 def _report() -> None:
   folder = pathlib.Path(_RESULTS_DIR.value)
-  all_results = results_page.read_all(folder)
+  all_results = measured.read_all(folder)
   if not all_results:
     raise ValueError(
         f'results_dir={folder} has no results.csv of any experiment; run'
@@ -44,7 +46,7 @@ def _report() -> None:
       page,
       results_page.format_results(
           all_results,
-          folder=folder.name,
+          folder=folder,
           machine=_MACHINE.value or machine.describe(),
           command='python scripts/results.py',
       ),

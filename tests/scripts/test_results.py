@@ -1,9 +1,11 @@
 """results.py: an answer to each claim, from CSV files made by hand."""
 
+import pandas as pd
 import pytest
 import script_runner
 
 from experiment.paper import experiment_page
+from experiment.paper import frontier
 from experiment.paper import paper_claims
 from experiment.paper import paper_experiments
 from experiment.paper import runner
@@ -19,8 +21,13 @@ def fixture_write_page():
     yield run
 
 
-def _write_table1(folder, values):
-  experiment = paper_experiments.EXPERIMENTS['table1']('small')
+def _folder(folder, name):
+  (folder / name).mkdir(parents=True, exist_ok=True)
+  return folder / name
+
+
+def _write_table1(folder, values, scale='small'):
+  experiment = paper_experiments.EXPERIMENTS['table1'](scale)
   results = runner.make_results({
       (row, seed): dict(
           best_top_1=value + seed, last_top_1=value, macro_f1=0.5,
@@ -29,8 +36,9 @@ def _write_table1(folder, values):
       for row, value in values.items()
       for seed in experiment.seeds
   })
-  (folder / 'table1_small').mkdir(parents=True, exist_ok=True)
-  experiment_page.write_csv(folder / 'table1_small' / 'results.csv', results)
+  experiment_page.write_csv(
+      _folder(folder, f'table1_{scale}') / 'results.csv', results
+  )
 
 
 _VALUES = {'BAL1': 80, 'BAL2': 81, 'INS': 79, 'LTRF1': 70, 'LTRF2': 79}
@@ -42,23 +50,78 @@ def test_each_claim_has_an_answer(write_page, tmp_path):
   write_page(folder)
   page = (tmp_path / 'numbers.md').read_text()
   lines = {
-      claim.text: next(l for l in page.splitlines() if claim.text in l)
+      claim.text: next(
+          line
+          for line in page.splitlines()
+          if claim.text in line and line.startswith('| ')
+      )
       for claim in (*paper_claims.PAPER, *paper_claims.OURS)
   }
   answers = [line.split('|')[-2].strip() for line in lines.values()]
-  assert answers[:3] == [
-      'confirmed here', 'not confirmed here', 'not confirmed here'
-  ]
+  # Equal sets are not above one another, and BAL2 is above INS.
+  assert answers[:3] == ['confirmed', 'refuted', 'refuted']
   assert set(answers[3:]) == {'not run'}
-  assert 'INS - LTRF1: +9.00 ± 0.00 points (3 seeds)' in page
+  assert 'INS - LTRF1: +9.00 points [+9.00, +9.00] (3 seeds)' in page
+  assert 'are confirmed, 2 refuted and 0 open' in page
   assert 'Training took 5.0 hours' in page
   assert '| BAL2 | 82.00 ± 1.00 | 80.13 |' in page
   assert '![table1](numbers/table1_small/results.png)' in page
 
 
-def test_tables_of_other_rows_and_no_tables_are_one_line(write_page, tmp_path):
+def test_rows_that_are_missing_are_said_and_other_rows_are_one_line(write_page, tmp_path):
   with pytest.raises(SystemExit, match='^results.py: results_dir=.* has no'):
     write_page(tmp_path)
   _write_table1(tmp_path, {'BAL1': 80})
-  with pytest.raises(SystemExit, match='experiment=table1 again'):
+  write_page(tmp_path)
+  page = tmp_path.with_suffix('.md').read_text()
+  assert 'Not run: BAL2; INS; LTRF1; LTRF2.' in page
+  _write_table1(tmp_path, {'BAL1': 80, 'BAL9': 80})
+  with pytest.raises(
+      SystemExit, match="'BAL9', .* --experiment=table1 --scale=small again"
+  ):
     write_page(tmp_path)
+
+
+def test_scales_stand_beside_one_another(write_page, tmp_path):
+  folder = tmp_path / 'numbers'
+  _write_table1(folder, _VALUES)
+  _write_table1(folder, _VALUES | {'LTRF1': 90}, scale='emnist')
+  write_page(folder)
+  page = (tmp_path / 'numbers.md').read_text()
+  answers = {
+      line.split(' | ')[0]: line.split(' | ')[-1]
+      for line in page.splitlines()
+      if 'INS to LTRF1' in line and line.startswith('| [')
+  }
+  assert answers == {
+      '| [table1, small](#table1-small)': 'confirmed |',
+      '| [table1, emnist](#table1-emnist)': 'refuted |',
+  }
+  # The largest scale counts.
+  assert 'are confirmed' in page and '0 are confirmed, 3 refuted' in page
+
+
+def test_a_frontier_is_in_the_findings(write_page, tmp_path):
+  folder = tmp_path / 'numbers'
+  experiment = paper_experiments.EXPERIMENTS['frontier']('small')
+  row = 'mild skew: control, 0.01'
+  experiment_page.write_csv(
+      _folder(folder, 'frontier_small') / 'results.csv',
+      runner.make_results({
+          (row, seed): dict(last_top_1=1.0, best_top_1=1.0, seconds=1.0)
+          for seed in experiment.seeds
+      }),
+  )
+  lines = [
+      dict(regime='mild skew', method=method, seed=seed, top_1=top_1 + seed)
+      | dict.fromkeys(frontier.AXES, 1)
+      for method, top_1 in (('control', 70.0), ('recommended', 80.0))
+      for seed in (0, 1, 2)
+  ]
+  frontier.write_curves(
+      folder / 'frontier_small' / frontier.CURVES_FILE, pd.DataFrame(lines)
+  )
+  write_page(folder)
+  page = (tmp_path / 'numbers.md').read_text()
+  assert 'First at equal MB: recommended in mild skew (frontier_small).' in page
+  assert '| rounds | **recommended**; +10.0 points [+10.0, +10.0] (3' in page

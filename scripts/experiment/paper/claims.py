@@ -1,23 +1,26 @@
 """The paper's claims, and what our tables say of each.
 
-A claim compares rows, seed by seed. With several seeds it holds where the mean
-difference is more than two standard errors on the right side of zero; with one
-seed, where it is on the right side, and the answer says that it was one.
+A claim compares rows, seed by seed. It is confirmed where the 95 % interval of
+the mean difference is on its side of zero, refuted where the interval is on the
+other side, and open otherwise: always with a single seed.
 """
 
 import dataclasses
 from typing import Optional
 
-import numpy as np
 import pandas as pd
 
 from experiment.paper import experiment_page
 from experiment.paper import experiments
+from experiment.paper import intervals
 from experiment.paper import runner
 
 # What is computed from a run's columns: the points between its best evaluation
 # and its last.
 FALL = 'fall'
+# The test accuracy in the round that validation chose; where no examples were
+# held out for it, the best.
+TOP_1 = 'top_1'
 _UNITS = {
     'mean_kl': ('nats', 3),
     'sd_kl': ('nats', 3),
@@ -28,10 +31,19 @@ _UNITS = {
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-  """What was measured, and whether the claim holds; None if undecided."""
+  """What was measured, and what it says of the claim.
+
+  Attributes:
+    measured: In words.
+    answer: `intervals.CONFIRMED`, `REFUTED` or `OPEN`.
+    interval: Of the mean difference, where one comparison is all there is.
+    is_measured: Whether there is a value of anything that it compares.
+  """
 
   measured: str
-  holds: Optional[bool]
+  answer: str
+  interval: Optional[intervals.Interval] = None
+  is_measured: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,15 +51,15 @@ class Comparison:
   """That a row is above another, or is not measurably above it.
 
   Attributes:
-    row: A row, or what is tuned. Of several, the one of the best mean top-1.
+    row: A row, or what is tuned. Of several, the one of the best mean accuracy.
     other: A row, or what is tuned.
-    measure: A column of `experiment.paper.measures.COLUMNS`, or `FALL`.
+    measure: A column of `experiment.paper.measures.COLUMNS`, `TOP_1` or `FALL`.
     sign: 1 if the row is to be above the other, -1 if it is not to be.
   """
 
   row: str | tuple[str, ...]
   other: str
-  measure: str = 'best_top_1'
+  measure: str = TOP_1
   sign: int = 1
 
 
@@ -58,10 +70,12 @@ class Together:
   Attributes:
     pairs: Rows, each with the one that it is compared with.
     names: What the first of all pairs are called, and the second.
+    measure: As for `Comparison`.
   """
 
   pairs: tuple[tuple[str, str], ...]
   names: tuple[str, str]
+  measure: str = TOP_1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,49 +108,123 @@ def judge(
     experiment: experiments.Experiment,
     results: pd.DataFrame,
 ) -> Finding:
-  """Finds out from results whether all parts of a claim hold."""
-  findings = [_judge_part(part, experiment, results) for part in parts]
-  holds = [finding.holds for finding in findings]
-  undecided = None in holds and False not in holds
+  """Finds out from results what they say of a claim, of which all must hold.
+
+  It is refuted as soon as a part is. Parts about rows that the experiment has
+  not at its scale are left out.
+
+  Args:
+    parts: The claim's, at least one `about` the experiment.
+    experiment: The experiment.
+    results: Its results.
+  """
+  findings = [
+      _judge_part(part, experiment, results)
+      for part in about(parts, experiment)
+  ]
+  if len(findings) == 1:
+    return findings[0]
+  answers = {finding.answer for finding in findings}
+  answer = next(
+      answer
+      for answer in (intervals.REFUTED, intervals.OPEN, intervals.CONFIRMED)
+      if answer in answers
+  )
   return Finding(
       '; '.join(finding.measured for finding in findings),
-      None if undecided else all(holds),
+      answer,
+      is_measured=any(finding.is_measured for finding in findings),
   )
+
+
+def about(
+    parts: tuple[Part, ...], experiment: experiments.Experiment
+) -> tuple[Part, ...]:
+  """Returns the parts whose rows an experiment has."""
+  names = {*experiment.rows, *experiment.grids()}
+  found = []
+  for part in parts:
+    if isinstance(part, Together):
+      pairs = tuple(pair for pair in part.pairs if names.issuperset(pair))
+      if pairs:
+        found.append(dataclasses.replace(part, pairs=pairs))
+    elif isinstance(part, Retrieved):
+      found.append(part)
+    else:
+      rows = (part.row,) if isinstance(part.row, str) else part.row
+      if names.issuperset((*rows, part.other)):
+        found.append(part)
+  return tuple(found)
 
 
 def _judge_part(part: Part, experiment, results) -> Finding:
   if isinstance(part, Retrieved):
     return _judge_share(part.share, experiment, results)
   if isinstance(part, Together):
-    values = np.concatenate([
-        differences(experiment, results, *pair, 'best_top_1')
+    by_pair = [
+        differences(experiment, results, *pair, part.measure)
         for pair in part.pairs
-    ])
-    return _find(values, part.names, 'points', what='pairs')
+    ]
+    # The pairs of a seed share its clients, and count as one value.
+    values = pd.concat(by_pair, axis=1).dropna().mean(axis=1)
+    return _find(values, part.names, 'points')
   row = part.row
+  note = ''
   if not isinstance(row, str):
-    row = max(
-        row,
-        key=lambda name: experiment_page.values_of(
-            results, name, 'best_top_1'
-        ).mean(),
-    )
+    row, note = _best_of(row, results)
   values = differences(experiment, results, row, part.other, part.measure)
   unit, digits = _UNITS.get(part.measure, ('points', 2))
-  finding = _find(values, (row, part.other), unit, digits)
-  if part.sign < 0 and finding.holds is not None:
-    return Finding(finding.measured, not finding.holds)
+  finding = _find(values, (row, part.other), unit, digits, note)
+  if part.sign < 0:
+    finding = dataclasses.replace(
+        finding, answer=intervals.opposite(finding.answer)
+    )
   return finding
 
 
+def _best_of(rows: tuple[str, ...], results: pd.DataFrame) -> tuple[str, str]:
+  """Returns the best of rows, and how it was chosen.
+
+  Validation chooses where it was measured; where not, the test set does, which
+  favours the rows, and the note says so.
+  """
+  measure = 'best_validation_top_1'
+  if measure not in results:
+    measure = 'best_top_1'
+  means = results[measure].dropna().groupby(level='row', sort=False).mean()
+  means = means[means.index.isin(rows)]
+  if means.empty:
+    return rows[0], ''
+  chosen = means.reindex([row for row in rows if row in means]).idxmax()
+  if measure == 'best_top_1':
+    return chosen, f', the best of {len(means)} by its test accuracy'
+  return chosen, f', the best of {len(means)} by validation'
+
+
 def _judge_share(paper_share: float, experiment, results) -> Finding:
+  """The share s of the loss is back where A - F - s (B - F) is above zero."""
   share = experiment_page.retrieved_share(experiment, results)
-  if share is None:
-    return Finding('the imbalance costs FedAvg nothing', None)
+  gains, losses = (
+      differences(experiment, results, row, 'FedAvg', 'chosen_top_1')
+      for row in ('Astraea', 'FedAvg, balanced classes')
+  )
+  values = (gains - paper_share * losses).dropna()
+  if share is None or values.empty:
+    return Finding(
+        'the imbalance costs FedAvg nothing',
+        intervals.OPEN,
+        is_measured=not values.empty,
+    )
   measured = f'{100 * share:.1f} % of the loss'
   if share > 1:
     measured += ', so balance is not all that it gains by'
-  return Finding(measured, share >= paper_share)
+  interval = intervals.of_mean(values.to_numpy())
+  return Finding(
+      f'{measured}; above {100 * paper_share:.2f} % of it by'
+      f' {intervals.describe(interval, "points")}',
+      intervals.verdict(interval),
+      interval,
+  )
 
 
 def differences(
@@ -145,7 +233,7 @@ def differences(
     row: str,
     other: str,
     measure: str,
-) -> np.ndarray:
+) -> pd.Series:
   """Returns `row` minus `other`, float64, a value for each seed of both.
 
   Args:
@@ -154,44 +242,48 @@ def differences(
     row: A row, or what is tuned, which stands for its best learning rate.
     other: Likewise.
     measure: What of a run is compared; where a run has it not, neither counts.
+
+  Returns:
+    The differences by seed, those of tuning seeds left out; none if one of the
+    rows was not run.
   """
   chosen = runner.choose_rows(experiment, results)
+  results = runner.reported(results)
+  if measure == TOP_1:
+    held_out = 'chosen_top_1' in results
+    measure = 'chosen_top_1' if held_out else 'best_top_1'
   if measure == FALL:
     values = results['best_top_1'] - results['last_top_1']
-  else:
+  elif measure in results:
     values = results[measure]
+  else:
+    return pd.Series(dtype=float)
 
   def by_seed(name):
-    return values[values.index.isin([chosen.get(name, name)], level='row')]
+    of_row = values.index.isin([chosen.get(name, name)], level='row')
+    return values[of_row].droplevel('row')
 
-  both = by_seed(row).droplevel('row') - by_seed(other).droplevel('row')
-  return both.dropna().to_numpy()
-
-
-def is_positive(values: np.ndarray) -> bool:
-  """Whether the mean is two standard errors above zero; one value: above."""
-  if values.size < 2:
-    return bool(values.mean() > 0)
-  error = values.std(ddof=1) / np.sqrt(values.size)
-  return bool(values.mean() > 2 * error)
+  return (by_seed(row) - by_seed(other)).dropna()
 
 
-def describe(
-    values: np.ndarray, unit: str, digits: int = 2, what: str = 'seeds'
-) -> str:
-  """Mean and sample standard deviation, with the number of values."""
-  text = f'{values.mean():+.{digits}f}'
-  if values.size > 1:
-    text += f' ± {values.std(ddof=1):.{digits}f}'
-  count = f'{values.size} {what}'
-  if values.size == 1:
-    count = f'one {what.removesuffix("s")}'
-  return f'{text} {unit} ({count})'
-
-
-def _find(values: np.ndarray, names: tuple[str, str], *how, **what) -> Finding:
-  """What differences say, described as `describe` does with the rest."""
-  if not values.size:
-    return Finding('no seed of both has a value', None)
-  text = describe(values, *how, **what)
-  return Finding(f'{" - ".join(names)}: {text}', is_positive(values))
+def _find(
+    values: pd.Series,
+    names: tuple[str, str],
+    unit: str,
+    digits: int = 2,
+    note: str = '',
+) -> Finding:
+  """What differences say, described as `intervals.describe` does."""
+  if values.empty:
+    return Finding(
+        f'{" - ".join(names)}: {intervals.describe(None, unit)}',
+        intervals.OPEN,
+        is_measured=False,
+    )
+  interval = intervals.of_mean(values.to_numpy())
+  text = intervals.describe(interval, unit, digits)
+  return Finding(
+      f'{" - ".join(names)}: {text}{note}',
+      intervals.verdict(interval),
+      interval,
+  )

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from experiment.paper import experiments
+from experiment.paper import frontier
 from experiment.paper import measures
 from experiment.paper import runner as reproduction_lib
 from experiment.runs import plots
@@ -36,7 +37,8 @@ def read_csv(path: pathlib.Path) -> pd.DataFrame:
 
 def values_of(results: pd.DataFrame, row: str, column: str) -> np.ndarray:
   """Returns a column of a row, float64, one value for each seed; or NaN."""
-  return results.reindex(columns=[column]).loc[[row], column].to_numpy()
+  of_row = results.index.isin([row], level='row')
+  return results.reindex(columns=[column]).loc[of_row, column].to_numpy()
 
 
 def format_cell(values: np.ndarray, digits: int) -> str:
@@ -53,23 +55,52 @@ def format_cell(values: np.ndarray, digits: int) -> str:
 def format_table(
     experiment: experiments.Experiment, results: pd.DataFrame
 ) -> str:
-  """Returns a Markdown table, the paper's numbers beside ours."""
-  heads, lines = ['row'], {name: [name] for name in experiment.rows}
+  """Returns a Markdown table of what was run, the paper's numbers beside ours.
+
+  Of several learning rates it has those that were trained with the experiment's
+  seeds.
+  """
   chosen = set(reproduction_lib.choose_rows(experiment, results).values())
+  results = reproduction_lib.reported(results)
+  there = results.index.unique('row')
+  rows = {name: row for name, row in experiment.rows.items() if name in there}
+  heads, lines = ['row'], {name: [name] for name in rows}
   for column in experiment.columns:
     measure = measures.COLUMNS[column]
     heads.append(measure.heading)
-    in_paper = any(column in row.paper for row in experiment.rows.values())
+    in_paper = any(column in row.paper for row in rows.values())
     if in_paper:
       heads.append('paper')
-    for name, row in experiment.rows.items():
+    for name, row in rows.items():
       values = values_of(results, name, column)
       lines[name].append(format_cell(values, measure.digits))
       if in_paper:
         lines[name].append(f'{row.paper.get(column, "")}')
-  for name in chosen:
+  for name in chosen.intersection(rows):
     lines[name][0] = f'**{name}**'
   return tables.markdown(heads, lines.values())
+
+
+def format_grids(
+    experiment: experiments.Experiment, results: pd.DataFrame
+) -> str:
+  """Returns a Markdown table of what each learning rate had on validation."""
+  chosen = reproduction_lib.choose_rows(experiment, results)
+  tried = results[reproduction_lib.is_tuning(results)]
+  lines = []
+  for name, rows in experiment.grids().items():
+    cells = [
+        (row, format_cell(values_of(tried, row, 'best_validation_top_1'), 2))
+        for row in rows
+    ]
+    cells = [
+        (f'**{row}**' if row == chosen.get(name) else row, cell)
+        for row, cell in cells
+        if cell
+    ]
+    if cells:
+      lines.append((name, '; '.join(f'{row}: {cell}' for row, cell in cells)))
+  return tables.markdown(('of', 'best validation top-1 (%) by rate'), lines)
 
 
 def retrieved_share(
@@ -82,24 +113,47 @@ def retrieved_share(
   there are no such rows, or the imbalance costs nothing.
   """
   chosen = reproduction_lib.choose_rows(experiment, results)
+  results = reproduction_lib.reported(results)
   names = ('Astraea', 'FedAvg', 'FedAvg, balanced classes')
   if not chosen.keys() >= set(names):
     return None
-  astraea, fed_avg, balanced = (
-      float(np.mean(values_of(results, chosen[name], 'chosen_top_1')))
-      for name in names
-  )
+  found = [values_of(results, chosen[name], 'chosen_top_1') for name in names]
+  if not all(values.size for values in found):
+    return None
+  astraea, fed_avg, balanced = (float(values.mean()) for values in found)
   if balanced <= fed_avg:
     return None
   return (astraea - fed_avg) / (balanced - fed_avg)
+
+
+def missing_rows(
+    experiment: experiments.Experiment, results: pd.DataFrame
+) -> list[str]:
+  """Returns the rows, or what has several rates, that have no results."""
+  there = set(reproduction_lib.reported(results).index.unique('row'))
+  all_names, found = {}, set()
+  for name, row in experiment.rows.items():
+    label = row.tuned or name
+    all_names[label] = None
+    if name in there:
+      found.add(label)
+  return [label for label in all_names if label not in found]
 
 
 def format_page(
     experiment: experiments.Experiment,
     results: pd.DataFrame,
     command: str,
+    extra: str = '',
 ) -> str:
-  """Returns the experiment's Markdown page."""
+  """Returns the experiment's Markdown page.
+
+  Args:
+    experiment: The experiment.
+    results: Its results.
+    command: What ran it.
+    extra: What stands before the table, ended by an empty line.
+  """
   rows = experiment.rows.values()
   data = sorted({row.settings.dataset for row in rows})
   notes = [
@@ -115,11 +169,26 @@ def format_page(
     notes.append(f'Target: {100 * experiment.target_accuracy:g} % top-1.')
   if any('gain' == column for column in experiment.columns):
     notes.append(f'Gains are over {experiment.baseline}, seed by seed.')
-  if any(row.tuned for row in rows):
+  has_grids = reproduction_lib.is_tuning(results).any()
+  if has_grids:
+    notes.append(
+        'Bold: of its learning rates, the one best on the validation examples'
+        f' with seed {", ".join(map(str, experiments.TUNING_SEEDS))}, which is'
+        ' not reported.'
+    )
+  elif any(row.tuned for row in rows):
     notes.append(
         'Bold: of its learning rates, the one best on the validation examples'
         ' with the first seed; the other seeds are trained with that one alone.'
     )
+  if any(row.longest for row in rows):
+    notes.append(
+        'A row is trained until its accuracy on the validation examples stands'
+        ' still.'
+    )
+  missing = missing_rows(experiment, results)
+  if missing:
+    notes.append(f'Not run yet: {"; ".join(missing)}.')
   share = retrieved_share(experiment, results)
   if share is not None:
     notes.append(
@@ -129,6 +198,9 @@ def format_page(
   if experiment.trains:
     minutes = results['seconds'].sum() / 60
     notes.append(f'Training took {minutes:.1f} minutes in all.')
+  grids = ''
+  if has_grids:
+    grids = f'## The learning rates\n\n{format_grids(experiment, results)}\n\n'
   pictures = {'The rows': PICTURE_FILE} | {
       f'Confusion matrix of {row}': _confusion_file(row)
       for row in experiment.confusion_rows
@@ -136,8 +208,8 @@ def format_page(
   links = '\n'.join(f'![{name}]({file})' for name, file in pictures.items())
   return (
       f'# {experiment.title}\n\n    {command}\n\nThe paper: {experiment.claim}'
-      f'\n\n{" ".join(notes)}\n\n{format_table(experiment, results)}\n\n'
-      f'{links}\n'
+      f'\n\n{" ".join(notes)}\n\n{extra}{format_table(experiment, results)}\n\n'
+      f'{grids}{links}\n'
   )
 
 
@@ -150,9 +222,19 @@ def draw(
     reproduction: reproduction_lib.Reproduction,
     results: pd.DataFrame,
     divergences: Optional[dict[str, np.ndarray]] = None,
+    curves: Optional[pd.DataFrame] = None,
 ) -> None:
-  """Draws results.png, and copies the confusion matrices of the runs."""
+  """Draws results.png, and copies the confusion matrices of the runs.
+
+  Args:
+    folder: Where the page is.
+    reproduction: Its runs.
+    results: What they measured.
+    divergences: By row, for boxes.
+    curves: For a frontier, see `experiment.paper.frontier.read_curves`.
+  """
   experiment, path = reproduction.experiment, folder / PICTURE_FILE
+  results = reproduction_lib.reported(results)
   for row in experiment.confusion_rows:
     run = reproduction.folder(row, experiment.seeds[0])
     shutil.copyfile(
@@ -162,6 +244,8 @@ def draw(
     plots.plot_kl_divergence(path, divergences)
   elif experiment.picture == 'curves':
     plots.plot_accuracy(path, reproduction.curves())
+  elif experiment.picture == 'frontier':
+    frontier.draw(path, curves)
   elif experiment.picture == 'bars':
     column = experiment.columns[0]
     plots.plot_bars(
@@ -184,4 +268,9 @@ def _by_row(
     results: pd.DataFrame,
     column: str,
 ) -> dict[str, np.ndarray]:
-  return {name: values_of(results, name, column) for name in experiment.rows}
+  there = results.index.unique('row')
+  return {
+      name: values_of(results, name, column)
+      for name in experiment.rows
+      if name in there
+  }

@@ -1,9 +1,10 @@
 """The paper's experiments, and some of our own, as data.
 
 An experiment is a table of rows; a row is a set of settings, trained with
-several seeds. `experiment.paper.paper_experiments` has them all, in two
-sizes: 'paper' has the paper's data and settings, 'small' stands in for it with
-data and rounds that two cores manage.
+several seeds. `experiment.paper.paper_experiments` has them all, in three
+sizes: 'paper' has the paper's data and settings; 'emnist' has the paper's EMNIST
+sets at a fraction, which the official test split suffices for; 'small' stands
+in for them with data and rounds that two cores manage.
 
 Numbers of the paper stand where its text says them, and nowhere else: its
 curves are not read off. So are rounds: the paper never says how many it
@@ -17,11 +18,15 @@ from typing import Any, Optional
 
 from experiment.runs import settings as settings_lib
 
-SCALES = ('small', 'paper')
+SCALES = ('small', 'emnist', 'paper')
 # How the rows of an experiment are drawn.
-PICTURES = ('curves', 'bars', 'scatter', 'boxes')
+PICTURES = ('curves', 'bars', 'scatter', 'boxes', 'frontier')
+# Those that learning rates are chosen with. None of them is reported.
+TUNING_SEEDS = (100,)
 
-
+# 60 clients of 235 examples where the paper has 500, and all the test images
+# that a pool of 300 of each class leaves, a third of them for validation.
+_FRACTION = dict(fraction=0.12, test_per_class=100, validation_fraction=0.3)
 # Imbalanced EMNIST and imbalanced CINIC-10 of section IV-A; c and gamma of
 # Fig. 4 and 5, E_m of their parts (b).
 _EMNIST = dict(
@@ -31,6 +36,11 @@ _EMNIST = dict(
 _CINIC = dict(
     dataset='cinic10_imbalanced', clients_per_round=50, max_clients=10,
     batch_size=50, mediator_epochs=2, rounds=100,
+)
+# Half of the clients take part, three mediators of ten.
+_EMNIST_AT_A_FRACTION = _FRACTION | dict(
+    dataset='emnist_ltrf1', clients_per_round=30, max_clients=10,
+    batch_size=20, mediator_epochs=2, rounds=60,
 )
 # What stands in for them, with fewer examples.
 _MNIST = dict(
@@ -60,13 +70,18 @@ _BALANCED_MNIST = dict(
     size_distribution='instagram',
 )
 _TABLE_I = dict(clients_per_round=25, local_epochs=10, rounds=300)
+_TABLE_I_AT_A_FRACTION = _FRACTION | dict(
+    clients_per_round=3, local_epochs=10, rounds=100
+)
 # By what the paper has, what stands in for it and itself.
 _BASES = types.MappingProxyType({
-    'emnist': dict(small=_MNIST, paper=_EMNIST),
-    'cinic10': dict(small=_CIFAR, paper=_CINIC),
+    'emnist': dict(small=_MNIST, emnist=_EMNIST_AT_A_FRACTION, paper=_EMNIST),
+    'cinic10': dict(small=_CIFAR, emnist=_CIFAR, paper=_CINIC),
     # EMNIST too, with runs that take seconds.
-    'digits': dict(small=_DIGITS, paper=_EMNIST),
-    'table1': dict(small=_BALANCED_MNIST, paper=_TABLE_I),
+    'digits': dict(small=_DIGITS, emnist=_EMNIST_AT_A_FRACTION, paper=_EMNIST),
+    'table1': dict(
+        small=_BALANCED_MNIST, emnist=_TABLE_I_AT_A_FRACTION, paper=_TABLE_I
+    ),
 })
 
 
@@ -89,16 +104,19 @@ class Row:
     settings: What is trained.
     paper: By column of the table, what the paper has.
     tuned: What the row is one of several learning rates for, of which the best
-      on the validation examples, with the first seed, is trained with the other
-      seeds too; None if it stands for itself.
+      on the validation examples, with `TUNING_SEEDS`, is trained with the
+      experiment's seeds; None if it stands for itself.
     has_one_seed: Whether the row is trained with the first seed alone, to show
       where it stands.
+    longest: The rounds that the row is trained at most: it goes on, by as many
+      rounds as it has, until validation stands still. None trains its rounds.
   """
 
   settings: settings_lib.Settings
   paper: Mapping[str, float] = dataclasses.field(default_factory=dict)
   tuned: Optional[str] = None
   has_one_seed: bool = False
+  longest: Optional[int] = None
 
 
 # By name.
@@ -143,14 +161,23 @@ class Experiment:
     if self.baseline is not None and self.baseline not in self.rows:
       raise ValueError(f'baseline={self.baseline!r} must be a row.')
 
+  def grids(self) -> dict[str, list[str]]:
+    """Returns, by what has learning rates of its own, the rows of its rates."""
+    grids = {}
+    for name, row in self.rows.items():
+      if row.tuned is not None:
+        grids.setdefault(row.tuned, []).append(name)
+    return grids
+
 
 def make_row(
     base: Mapping[str, Any],
     paper: Optional[Mapping[str, float]] = None,
     tuned: Optional[str] = None,
     has_one_seed: bool = False,
+    longest: Optional[int] = None,
     **overrides: Any,
 ) -> Row:
   """Returns the row of `base` with some settings changed."""
   settings = settings_lib.Settings(**(dict(base) | overrides))
-  return Row(settings, dict(paper or {}), tuned, has_one_seed)
+  return Row(settings, dict(paper or {}), tuned, has_one_seed, longest)

@@ -100,6 +100,18 @@ def measure_run(
   }
 
 
+def stands_still(rows: Sequence[Mapping[str, Any]], patience: int) -> bool:
+  """Whether validation has not risen for some rounds.
+
+  Args:
+    rows: A run's metrics.csv, with the accuracies on validation examples.
+    patience: The rounds.
+  """
+  evaluated = [row for row in rows if row['validation_top_1'] is not None]
+  best = max(evaluated, key=lambda row: row['validation_top_1'])
+  return evaluated[-1]['round'] - best['round'] >= patience
+
+
 def measure_storage(population: population_lib.Population) -> float:
   """Returns the augmented examples per hundred others."""
   before = population.data.label_counts.sum()

@@ -7,7 +7,7 @@ from experiment.paper import experiments
 _row = experiments.make_row
 _FED_AVG = dict(algorithm='fedavg')
 
-_ROUNDS_OF_GROUPING = dict(small=30, paper=300)
+_ROUNDS_OF_GROUPING = dict(small=30, emnist=60, paper=300)
 _GROUPS = {
     'FedAvg': _FED_AVG,
     'random': dict(grouping='random'),
@@ -27,8 +27,24 @@ _SKEWS = {
     'skewed sizes': dict(size_distribution='power_law'),
 }
 _SKEWS_OF_SCALE = dict(
-    small=_SKEWS, paper={'gamma 20': dict(max_clients=20)} | _SKEWS
+    small=_SKEWS,
+    emnist=_SKEWS,
+    paper={'gamma 20': dict(max_clients=20)} | _SKEWS,
 )
+# Where grouping pays with the recommended optimizer.
+_RECOMMENDED_GROUPS = {
+    'random': dict(grouping='random'),
+    'KL': dict(),
+    'pooled': dict(target='pooled'),
+    'refined': dict(grouping='refined'),
+}
+_RECOMMENDED_SKEWS = {
+    'beta 0.3': dict(local_distribution='dirichlet', beta=0.3),
+    'beta 0.05': dict(local_distribution='dirichlet', beta=0.05),
+    '1 class': dict(local_distribution='n_classes', classes_per_client=1),
+}
+_GAMMAS_OF_SCALE = dict(small=(2, 5), emnist=(5, 10), paper=(10, 25))
+_ROUNDS_OF_GROUPING_RECOMMENDED = dict(small=20, emnist=40, paper=300)
 
 _CHAINS = {
     'fresh Adam': dict(),
@@ -38,6 +54,23 @@ _CHAINS = {
         server_optimizer='adam', server_learning_rate=1e-3
     ),
 }
+
+# As scripts/flags has them, but for the rate that each has a grid of.
+_RECOMMENDED = dict(
+    client_optimizer='sgd',
+    client_learning_rate=0.1,
+    mediator_optimizer='adam',
+    label_prior='mixed',
+)
+_CLIENT_SGD = _FED_AVG | dict(client_optimizer='sgd')
+_SERVER_ADAM = _CLIENT_SGD | dict(
+    client_learning_rate=0.1,
+    server_optimizer='adam',
+    server_epsilon=1e-5,
+    server_beta_2=0.99,
+)
+_WITH_AUGMENTATION = dict(alpha=0.67)
+_WITH_PRIOR = _WITH_AUGMENTATION | dict(label_prior='mixed')
 
 _METHODS = {
     'FedAvg': _FED_AVG,
@@ -50,7 +83,29 @@ _METHODS = {
     'FedAvg, five local epochs': _FED_AVG | dict(local_epochs=5),
     'FedProx': dict(algorithm='fedprox'),
     'Mime Lite': dict(algorithm='mime_lite'),
+    # The same three with each optimizer of FedAvg: plain, with the augmentation,
+    # and with the label prior too; the last one of all is the control.
+    'FedAvg, augmentation and prior': _FED_AVG | _WITH_PRIOR,
+    'FedAvg, client SGD': _CLIENT_SGD,
+    'FedAvg, client SGD and augmentation': _CLIENT_SGD | _WITH_AUGMENTATION,
+    'FedAvg, client SGD, augmentation and prior': _CLIENT_SGD | _WITH_PRIOR,
+    'FedAvg, server Adam': _SERVER_ADAM,
+    'FedAvg, server Adam and augmentation': _SERVER_ADAM | _WITH_AUGMENTATION,
+    'control': _SERVER_ADAM | _WITH_PRIOR,
+    'Astraea, carried Adam': dict(carry_optimizer_state=True),
+    'Astraea, client SGD': dict(client_optimizer='sgd'),
+    'recommended': _RECOMMENDED,
+    'recommended, random mediators': _RECOMMENDED | dict(grouping='random'),
 }
+# What has its rate elsewhere than at the clients.
+_RATE_OF = dict.fromkeys(
+    (
+        'FedAvg, server Adam', 'FedAvg, server Adam and augmentation', 'control'
+    ),
+    'server_learning_rate',
+) | dict.fromkeys(
+    ('recommended', 'recommended, random mediators'), 'mediator_learning_rate'
+)
 # Shown beside what the paper compares; at the small scale with one seed.
 _BESIDES = ('FedAvg, five local epochs', 'FedProx', 'Mime Lite')
 # Clients that build on one another want smaller steps than clients that are
@@ -69,6 +124,27 @@ _RATES = {
     # Its second moments are of whole clients' gradients, which are smaller than
     # those of the batches that it steps by.
     'Mime Lite': (3e-4, 1e-3, 3e-3),
+    'FedAvg, augmentation and prior': _FED_AVG_RATES,
+    **dict.fromkeys(
+        (
+            'FedAvg, client SGD',
+            'FedAvg, client SGD and augmentation',
+            'FedAvg, client SGD, augmentation and prior',
+        ),
+        (0.1, 0.3),
+    ),
+    **dict.fromkeys(
+        (
+            'FedAvg, server Adam',
+            'FedAvg, server Adam and augmentation',
+            'control',
+        ),
+        (3e-3, 1e-2, 3e-2),
+    ),
+    'Astraea, carried Adam': _CHAIN_RATES,
+    'Astraea, client SGD': (3e-2, 1e-1),
+    'recommended': (5e-4, 1e-3, 2e-3),
+    'recommended, random mediators': (5e-4, 1e-3, 2e-3),
 }
 # Of the usual ones the largest was the best for every method.
 _EMNIST_RATES = _RATES | {
@@ -80,16 +156,49 @@ _EMNIST_RATES = _RATES | {
     'Astraea, random mediators': (*_CHAIN_RATES, 1e-2),
     'FedAvg, five local epochs': (1e-3, *_FED_AVG_RATES, 3e-2),
     'FedProx': (*_FED_AVG_RATES, 3e-2),
+    'FedAvg, augmentation and prior': (*_FED_AVG_RATES, 3e-2),
 }
 # What takes five or ten times FedAvg's seconds a round has fewer rates.
 _RATES_OF_HEADLINE = dict(
     small=_RATES | {'FedAvg, five local epochs': (1e-3,), 'Mime Lite': ()},
+    emnist=_RATES | {'Mime Lite': ()},
     paper=_RATES,
 )
 _RATES_OF_HEADLINE_EMNIST = dict(
-    small=_EMNIST_RATES | {'Mime Lite': (3e-4,)}, paper=_EMNIST_RATES
+    small=_EMNIST_RATES | {'Mime Lite': (3e-4,)},
+    emnist=_EMNIST_RATES | {'Mime Lite': (3e-4, 1e-3)},
+    paper=_EMNIST_RATES,
 )
-_ROUNDS_OF_HEADLINE_EMNIST = dict(small=60, paper=300)
+_ROUNDS_OF_HEADLINE_EMNIST = dict(small=60, emnist=40, paper=300)
+# A row goes on so long at most, until validation stands still.
+_LONGEST_OF_HEADLINE = dict(small=1, emnist=3, paper=3)
+
+_REGIMES = {
+    'mild skew': dict(local_distribution='dirichlet', beta=0.3),
+    '2 classes': dict(local_distribution='n_classes', classes_per_client=2),
+    '1 class': dict(local_distribution='n_classes', classes_per_client=1),
+    'long tail': dict(
+        local_distribution='dirichlet',
+        beta=0.3,
+        global_distribution='long_tail',
+    ),
+}
+_METHODS_OF_FRONTIER = (
+    'FedAvg, client SGD', 'FedAvg, server Adam', 'control', 'Astraea',
+    'recommended',
+)
+# Two rates for everybody.
+_RATES_OF_FRONTIER = {
+    'FedAvg, client SGD': (0.1, 0.3),
+    'FedAvg, server Adam': (1e-2, 3e-2),
+    'control': (1e-2, 3e-2),
+    'Astraea': (1e-3, 3e-3),
+    'recommended': (1e-3, 2e-3),
+}
+# As many as the pool has with a long tail.
+_EXAMPLES_OF_FRONTIER = dict(small=600, emnist=14_100, paper=117_500)
+# Of a chain; side by side, clients have twice as many.
+_ROUNDS_OF_FRONTIER = dict(small=30, emnist=40, paper=200)
 
 
 def _grouping(base: dict[str, Any], scale: str) -> experiments.Rows:
@@ -116,6 +225,42 @@ def _stability(base: dict[str, Any], scale: str) -> experiments.Rows:
   }
 
 
+def _grouping_recommended(base: dict[str, Any], scale: str) -> experiments.Rows:
+  base = base | _RECOMMENDED | dict(
+      rounds=_ROUNDS_OF_GROUPING_RECOMMENDED[scale],
+      mediator_epochs=1,
+      rounds_per_evaluation=5,
+  )
+  return {
+      f'{skew}, gamma {gamma}: {group}': _row(
+          base, max_clients=gamma, **division, **how
+      )
+      for skew, division in _RECOMMENDED_SKEWS.items()
+      for gamma in _GAMMAS_OF_SCALE[scale]
+      for group, how in _RECOMMENDED_GROUPS.items()
+  }
+
+
+def _frontier(base: dict[str, Any], scale: str) -> experiments.Rows:
+  base = base | dict(
+      mediator_epochs=1, validation_fraction=0.3, rounds_per_evaluation=2,
+      global_distribution='balanced', size_distribution='even',
+      num_examples=_EXAMPLES_OF_FRONTIER[scale],
+  )
+  rows = {}
+  for regime, division in _REGIMES.items():
+    for method in _METHODS_OF_FRONTIER:
+      settings = base | division | _METHODS[method]
+      is_chain = settings.get('algorithm') != 'fedavg'
+      settings['rounds'] = (1 if is_chain else 2) * _ROUNDS_OF_FRONTIER[scale]
+      name = f'{regime}: {method}'
+      for rate in _RATES_OF_FRONTIER[method]:
+        rows[f'{name}, {rate:g}'] = _row(
+            settings | {_rate_of(method): rate}, tuned=name
+        )
+  return rows
+
+
 def _headline(base: dict[str, Any], scale: str) -> experiments.Rows:
   return _tuned_methods(base, scale, _RATES_OF_HEADLINE[scale])
 
@@ -127,23 +272,29 @@ def _headline_emnist(base: dict[str, Any], scale: str) -> experiments.Rows:
 
 def _tuned_methods(base, scale, rates) -> experiments.Rows:
   """Rows of all methods, each at its learning rates."""
-  base = base | dict(mediator_epochs=1, validation_fraction=0.2)
+  base = dict(validation_fraction=0.2) | base | dict(mediator_epochs=1)
+  longest = _LONGEST_OF_HEADLINE[scale] * base['rounds']
   return {
       f'{name}, {rate:g}': _row(
-          base,
+          base | settings | {_rate_of(name): rate},
           tuned=name,
           has_one_seed=scale == 'small' and name in _BESIDES,
-          client_learning_rate=rate,
-          **settings,
+          longest=longest if longest > base['rounds'] else None,
       )
       for name, settings in _METHODS.items()
       for rate in rates[name]
   }
 
 
+def _rate_of(method: str) -> str:
+  return _RATE_OF.get(method, 'client_learning_rate')
+
+
 ROWS = {
     'grouping': _grouping,
+    'grouping_recommended': _grouping_recommended,
     'stability': _stability,
     'headline': _headline,
     'headline_emnist': _headline_emnist,
+    'frontier': _frontier,
 }

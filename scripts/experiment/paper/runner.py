@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 import dataclasses
 import hashlib
 import json
+import math
 import pathlib
 import time
 from typing import Any, Optional
@@ -25,10 +26,16 @@ from experiment.runs import settings as settings_lib
 
 
 def run_folder(
-    root: pathlib.Path, settings: settings_lib.Settings, seed: int
+    root: pathlib.Path,
+    settings: settings_lib.Settings,
+    seed: int,
+    longest: Optional[int] = None,
 ) -> pathlib.Path:
   """Returns the folder of a run, which depends on the arguments alone."""
-  text = json.dumps(settings_lib.to_record(settings), sort_keys=True)
+  values = dict(settings_lib.to_record(settings))
+  if longest is not None:
+    values['longest'] = longest
+  text = json.dumps(values, sort_keys=True)
   digest = hashlib.sha256(text.encode()).hexdigest()[:12]
   name = f'{settings.dataset.replace("/", "_")}-{settings.algorithm}-{digest}'
   return root / name / f'seed_{seed}'
@@ -64,15 +71,38 @@ def choose_rows(
 ) -> dict[str, str]:
   """Returns, for what has several learning rates, the row of the best one.
 
-  The first seed alone decides, as only the chosen row is trained with the
-  others; of equal rows the first is chosen.
+  The tuning seeds decide, by the mean over them; of equal rows the first is
+  chosen, and what has a single rate has no choice.
+
+  Args:
+    experiment: The experiment.
+    results: Its results. Those that were made before there were tuning seeds
+      have every rate with the first seed, which decides then.
   """
   tuned = {name: row.tuned for name, row in experiment.rows.items()}
-  if not any(tuned.values()):
+  grids = experiment.grids()
+  if not grids:
     return {}
-  first = results.xs(experiment.seeds[0], level='seed')
-  accuracies = first['best_validation_top_1'].dropna()
-  return accuracies.groupby(tuned, sort=False).idxmax().to_dict()
+  chosen = {name: rows[0] for name, rows in grids.items() if len(rows) == 1}
+  tried = results[is_tuning(results)]
+  if tried.empty:
+    first = results.index.isin(experiment.seeds[:1], level='seed')
+    tried = results[first]
+  if 'best_validation_top_1' in tried:
+    accuracies = tried['best_validation_top_1'].dropna()
+    means = accuracies.groupby(level='row', sort=False).mean()
+    chosen |= means.groupby(tuned, sort=False).idxmax().to_dict()
+  return chosen
+
+
+def is_tuning(results: pd.DataFrame) -> np.ndarray:
+  """Returns bool [lines], whether a line is of a tuning seed."""
+  return results.index.isin(experiments.TUNING_SEEDS, level='seed')
+
+
+def reported(results: pd.DataFrame) -> pd.DataFrame:
+  """Returns the results without those of the tuning seeds."""
+  return results[~is_tuning(results)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,18 +126,25 @@ class Reproduction:
   def runs(self) -> Iterator[tuple[str, int]]:
     """Yields the rows and seeds, all rows of a seed together.
 
-    What has several learning rates goes on with the best of them after the
-    first seed, whose runs must be finished by the time a second is asked for.
+    First come the tuning seeds with all of several learning rates. Their runs
+    must be finished by the time that the next is asked for, as only the best
+    rate goes on with the experiment's seeds.
     """
-    rows, (first, *others) = self.experiment.rows, self.experiment.seeds
-    for name in rows:
-      yield name, first
-    if others:
-      chosen = self._chosen_rows()
-      for seed in others:
-        for name, row in rows.items():
-          is_chosen = row.tuned is None or chosen[row.tuned] == name
-          if is_chosen and not row.has_one_seed:
+    rows, (first, *_) = self.experiment.rows, self.experiment.seeds
+    yield from self.tuning_runs()
+    chosen = self._chosen_rows()
+    for seed in self.experiment.seeds:
+      for name, row in rows.items():
+        is_chosen = row.tuned is None or chosen[row.tuned] == name
+        if is_chosen and (seed == first or not row.has_one_seed):
+          yield name, seed
+
+  def tuning_runs(self) -> Iterator[tuple[str, int]]:
+    """Yields the rows and seeds that learning rates are chosen with."""
+    for seed in experiments.TUNING_SEEDS:
+      for rows in self.experiment.grids().values():
+        if len(rows) > 1:
+          for name in rows:
             yield name, seed
 
   def expected_settings(self) -> list[settings_lib.Settings]:
@@ -116,19 +153,41 @@ class Reproduction:
     Of several learning rates the first stands for the chosen one, which takes
     as long.
     """
-    rows = self.experiment.rows
+    rows, (first, *_) = self.experiment.rows, self.experiment.seeds
     representatives = {}
     for name, row in rows.items():
-      if not row.has_one_seed:
-        representatives.setdefault(row.tuned or name, row.settings)
-    others = self.experiment.seeds[1:]
-    return [row.settings for row in rows.values()] + [
-        settings for _ in others for settings in representatives.values()
+      representatives.setdefault(row.tuned or name, row)
+    return [rows[name].settings for name, _ in self.tuning_runs()] + [
+        row.settings
+        for seed in self.experiment.seeds
+        for row in representatives.values()
+        if seed == first or not row.has_one_seed
     ]
 
   def folder(self, row: str, seed: int) -> pathlib.Path:
     """Returns the folder of a row's run."""
-    return run_folder(self.root, self.experiment.rows[row].settings, seed)
+    about = self.experiment.rows[row]
+    return run_folder(self.root, about.settings, seed, about.longest)
+
+  def rounds_to_train(self, row: str, seed: int) -> Optional[int]:
+    """Returns how many rounds a run is to have next; None if it is finished.
+
+    A row with `longest` goes on by its rounds until validation has not risen
+    for half as many.
+    """
+    about, folder = self.experiment.rows[row], self.folder(row, seed)
+    stage = about.settings.rounds
+    rows = []
+    if (folder / metrics_log.METRICS_FILE).exists():
+      rows = self.metrics(row, seed)
+    last = rows[-1]['round'] if rows else 0
+    longest = about.longest or stage
+    rounds = min(max(math.ceil(last / stage), 1) * stage, longest)
+    if not run_lib.is_finished(folder, rounds):
+      return rounds
+    if rounds == longest or measures.stands_still(rows, stage // 2):
+      return None
+    return min(rounds + stage, longest)
 
   def train(self, say: Callable[[str], None] = print) -> None:
     """Trains what is not trained yet, and says before each run how far it is.
@@ -140,8 +199,7 @@ class Reproduction:
     amounts = [work(settings) for settings in self.expected_settings()]
     started, done = time.monotonic(), 0.0
     for index, (row, seed) in enumerate(self.runs()):
-      settings = self.experiment.rows[row].settings
-      if run_lib.is_finished(self.folder(row, seed), settings.rounds):
+      if self.rounds_to_train(row, seed) is None:
         continue
       left = 'unknown'
       if done:
@@ -152,14 +210,18 @@ class Reproduction:
           f' left: {left}'
       )
       done += amounts[index]
-      folder = self.folder(row, seed)
-      folder_lib.lock(folder.parent)
-      folder_lib.write_atomically(
-          folder.parent / 'settings.json',
-          json.dumps(dataclasses.asdict(settings), indent=2) + '\n',
-      )
+      self._train_run(row, seed)
+
+  def _train_run(self, row: str, seed: int) -> None:
+    settings, folder = self.experiment.rows[row].settings, self.folder(row, seed)
+    folder_lib.lock(folder.parent)
+    folder_lib.write_atomically(
+        folder.parent / 'settings.json',
+        json.dumps(dataclasses.asdict(settings), indent=2) + '\n',
+    )
+    while (rounds := self.rounds_to_train(row, seed)) is not None:
       run_lib.train(
-          settings,
+          dataclasses.replace(settings, rounds=rounds),
           seed,
           folder,
           data_dir=self.data_dir,
@@ -174,7 +236,7 @@ class Reproduction:
       measured[row, seed] = self._measure_run(row, seed)
       if 'extra_storage' in self.experiment.columns:
         measured[row, seed]['extra_storage'] = measures.measure_storage(
-            self._population(row, seed)
+            self.population(row, seed)
         )
     results = make_results(measured)
     measures.add_gains(results, self.experiment.baseline)
@@ -190,7 +252,7 @@ class Reproduction:
     divergences = {
         (row, seed): measures.measure_divergences(
             self.experiment.rows[row].settings,
-            self._population(row, seed).counts,
+            self.population(row, seed).counts,
             seed,
         )
         for row, seed in self.runs()
@@ -207,33 +269,40 @@ class Reproduction:
     }
 
   def curves(self) -> dict[str, list[tuple[list[int], list[float]]]]:
-    """Returns, by row, the rounds and accuracies of each seed."""
-    curves = {row: [] for row in self.experiment.rows}
-    for row, seed in self.runs():
-      curves[row].append(metrics_log.accuracy_curve(self._rows(row, seed)))
+    """Returns, by row, the rounds and accuracies of each reported seed."""
+    curves = {}
+    for row, seed in self.reported_runs():
+      curve = metrics_log.accuracy_curve(self.metrics(row, seed))
+      curves.setdefault(row, []).append(curve)
     return curves
+
+  def reported_runs(self) -> list[tuple[str, int]]:
+    """Returns the rows and seeds whose results are reported."""
+    return [
+        (row, seed)
+        for row, seed in self.runs()
+        if seed not in experiments.TUNING_SEEDS
+    ]
 
   def _measure_run(self, row: str, seed: int) -> dict[str, float]:
     return measures.measure_run(
-        self._rows(row, seed), self.experiment.target_accuracy
+        self.metrics(row, seed), self.experiment.target_accuracy
     )
 
-  def _rows(self, row: str, seed: int) -> list[dict[str, Any]]:
+  def metrics(self, row: str, seed: int) -> list[dict[str, Any]]:
+    """Returns the rows of a run's metrics.csv."""
     folder = self.folder(row, seed)
     return metrics_log.read_rows(folder / metrics_log.METRICS_FILE)
 
   def _chosen_rows(self) -> dict[str, str]:
-    first = self.experiment.seeds[0]
     measured = {
-        (name, first): self._measure_run(name, first)
-        for name, row in self.experiment.rows.items()
-        if row.tuned is not None
+        (row, seed): self._measure_run(row, seed)
+        for row, seed in self.tuning_runs()
     }
-    if not measured:
-      return {}
     return choose_rows(self.experiment, make_results(measured))
 
-  def _population(self, row: str, seed: int) -> population_lib.Population:
+  def population(self, row: str, seed: int) -> population_lib.Population:
+    """Returns the clients of a run."""
     return population_lib.make_population(
         self.experiment.rows[row].settings, seed, self.data_dir, self.cache_dir
     )

@@ -118,3 +118,33 @@ def test_share_of_the_loss_that_is_retrieved_is_that_of_the_chosen_rows():
 def test_a_cell_of_one_seed_has_no_spread():
   assert experiment_page.format_cell(np.array([1.25]), 1) == '1.2'
   assert experiment_page.format_cell(np.array([np.nan]), 1) == ''
+
+
+def test_rates_that_were_not_chosen_are_in_the_table_of_rates_alone():
+  (tuning,) = experiments.TUNING_SEEDS
+  rows = {
+      f'A, {rate}': experiments.make_row(
+          {}, tuned='A', client_learning_rate=rate
+      )
+      for rate in (0.1, 0.2)
+  } | {'B': experiments.make_row({}, algorithm='fedavg')}
+  experiment = make_experiment(
+      rows=rows, columns=('best_top_1',), baseline=None
+  )
+  values = {
+      ('A, 0.1', tuning): 40.0,
+      ('A, 0.2', tuning): 60.0,
+      ('A, 0.2', 0): 50.0,
+      ('A, 0.2', 1): 52.0,
+  }
+  results = runner.make_results({
+      key: dict(best_top_1=value, best_validation_top_1=value, seconds=1.0)
+      for key, value in values.items()
+  })
+  page = experiment_page.format_page(experiment, results, 'a command')
+  assert '| **A, 0.2** | 51.00 ± 1.41 |' in page
+  assert '| A | A, 0.1: 40.00; **A, 0.2**: 60.00 |' in page
+  assert '| A, 0.1 |' not in page
+  assert 'with seed 100, which is not reported' in page
+  assert 'Not run yet: B.' in page
+  assert experiment_page.missing_rows(experiment, results) == ['B']

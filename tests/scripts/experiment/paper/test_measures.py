@@ -62,6 +62,16 @@ def test_a_run_without_validation_that_does_not_reach_the_target():
   assert measured.keys() <= measures.COLUMNS.keys()
 
 
+@pytest.mark.parametrize('patience, expected', [(2, True), (3, False)])
+def test_validation_stands_still_when_its_best_round_is_long_ago(
+    patience, expected
+):
+  # Best in round 2, again in round 4, which is the last.
+  assert measures.stands_still(ROWS, patience) == expected
+  risen = [*ROWS, row(5, 0.1, 0.71)]
+  assert not measures.stands_still(risen, 1)
+
+
 def test_gains_are_over_the_baseline_of_the_same_seed():
   tops = {('a', 0): 50, ('a', 1): 60, ('b', 0): 58, ('b', 1): 57, ('b', 2): 9}
   results = runner.make_results(

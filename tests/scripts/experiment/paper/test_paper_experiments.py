@@ -16,7 +16,8 @@ BOTH = [
 def test_every_experiment_of_the_list_is_there():
   assert set(paper_experiments.EXPERIMENTS) == {
       'table1', 'fig1', 'fig4', 'fig5', 'fig6', 'fig7', 'fig8', 'fig9',
-      'table3', 'grouping', 'stability', 'headline', 'headline_emnist',
+      'table3', 'grouping', 'grouping_recommended', 'stability', 'headline',
+      'headline_emnist', 'frontier',
   }
 
 
@@ -30,6 +31,11 @@ def test_columns_exist_and_the_papers_numbers_are_shown(name, scale):
       assert row.settings.validation_fraction > 0
   if 'gain' in experiment.columns:
     assert experiment.baseline is not None
+  for row in experiment.rows.values():
+    # Rates and the end of training are chosen on validation examples.
+    if row.longest or (row.tuned and len(experiment.grids()[row.tuned]) > 1):
+      assert row.settings.validation_fraction > 0
+    assert row.longest is None or row.longest > row.settings.rounds
   settings = [repr(row.settings) for row in experiment.rows.values()]
   assert len(set(settings)) == len(settings), 'a row is there twice'
 
@@ -42,7 +48,53 @@ def test_paper_scale_is_on_the_papers_data_with_its_numbers_of_clients(name):
     assert (dataset.split('_')[0], num_clients, row.settings.batch_size) in (
         ('emnist', 500, 20), ('cinic10', 100, 50)
     )
-    assert row.settings.client_optimizer == 'adam' or name == 'stability'
+    if name in paper_experiments.OF_THE_PAPER:
+      assert row.settings.client_optimizer == 'adam'
+
+
+@pytest.mark.parametrize('name', paper_experiments.EXPERIMENTS)
+def test_emnist_scale_is_table_i_at_a_fraction_that_the_pool_has(name):
+  for row in paper_experiments.EXPERIMENTS[name]('emnist').rows.values():
+    settings = row.settings
+    if settings.dataset == 'cifar10_imbalanced':
+      continue
+    division = settings.division
+    # Of 300 images a class, in clients of the paper's sizes.
+    assert division['num_clients'] == 60 and division['fraction'] == 0.12
+    assert division['num_examples'] in (14_100, 27_690)
+    assert settings.test_per_class == 100
+
+
+def test_all_of_a_headline_is_there_with_a_grid_of_its_own():
+  experiment = paper_experiments.EXPERIMENTS['headline_emnist']('emnist')
+  grids = experiment.grids()
+  for optimizer in ('', ', client SGD', ', server Adam'):
+    assert f'FedAvg{optimizer}' in grids
+  assert {
+      'control', 'recommended', 'Astraea', 'Astraea, random mediators',
+      'Astraea, carried Adam', 'FedProx', 'Mime Lite',
+      'FedAvg, five local epochs', 'recommended, random mediators',
+  } <= set(grids)
+  assert min(map(len, grids.values())) >= 2 and len(experiment.seeds) == 5
+  control = experiment.rows['control, 0.01'].settings
+  assert control.algorithm == 'fedavg' and control.server_optimizer == 'adam'
+  assert control.label_prior == 'mixed' and control.alpha == 0.67
+  assert control.client_optimizer == 'sgd'
+  assert control.server_learning_rate == 0.01
+  recommended = experiment.rows['recommended, 0.001'].settings
+  assert recommended.mediator_optimizer == 'adam'
+  assert recommended.mediator_learning_rate == 0.001
+
+
+def test_methods_of_a_frontier_differ_in_nothing_but_themselves():
+  experiment = paper_experiments.EXPERIMENTS['frontier']('small')
+  assert len({len(rows) for rows in experiment.grids().values()}) == 1
+  regimes = {}
+  for name, row in experiment.rows.items():
+    regimes.setdefault(name.partition(': ')[0], []).append(row.settings)
+  assert set(regimes) == {'mild skew', '2 classes', '1 class', 'long tail'}
+  for rows in regimes.values():
+    assert len({repr(settings.division) for settings in rows}) == 1
 
 
 def test_settings_of_table_iii():

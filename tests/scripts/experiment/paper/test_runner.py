@@ -1,5 +1,7 @@
 """Folders of runs, and how much work a run is, without training."""
 
+import csv
+import dataclasses
 import pathlib
 
 import pytest
@@ -58,19 +60,92 @@ def make_reproduction(seeds):
   )
 
 
-def test_the_best_rate_of_the_first_seed_goes_on(monkeypatch):
+(_TUNING,) = experiments.TUNING_SEEDS
+
+
+def test_the_best_rate_of_the_tuning_seed_goes_on(monkeypatch):
   validation = {'A, 1': 30.0, 'A, 2': 40.0}
   monkeypatch.setattr(
       runner.Reproduction,
       '_measure_run',
       lambda self, row, seed: {'best_validation_top_1': validation[row]},
   )
-  first = [('A, 1', 5), ('A, 2', 5), ('B', 5), ('C', 5)]
-  runs = list(make_reproduction((5, 6, 7)).runs())
-  assert runs == first + [('A, 2', 6), ('B', 6), ('A, 2', 7), ('B', 7)]
-  assert list(make_reproduction((5,)).runs()) == first
+  tuning = [('A, 1', _TUNING), ('A, 2', _TUNING)]
+  first = [('A, 2', 5), ('B', 5), ('C', 5)]
+  reproduction = make_reproduction((5, 6, 7))
+  reported = first + [('A, 2', 6), ('B', 6), ('A, 2', 7), ('B', 7)]
+  assert list(reproduction.runs()) == tuning + reported
+  assert reproduction.reported_runs() == reported
+  assert list(make_reproduction((5,)).runs()) == tuning + first
+
+
+def test_a_single_rate_needs_no_tuning():
+  experiment = experiments.Experiment(
+      title='', claim='', columns=('gain',), seeds=(0, 1),
+      rows={'A, 1': experiments.make_row({}, tuned='A')},
+  )
+  reproduction = runner.Reproduction('name', experiment, pathlib.Path('runs'))
+  assert list(reproduction.runs()) == [('A, 1', 0), ('A, 1', 1)]
 
 
 def test_what_will_be_run_is_known_before_the_choice():
   settings = make_reproduction((5, 6)).expected_settings()
-  assert [each.rounds for each in settings] == [10, 10, 20, 30, 10, 20]
+  assert [each.rounds for each in settings] == [10, 10, 10, 20, 30, 10, 20]
+
+
+def write_metrics(folder, validation):
+  """Writes what a finished run leaves, with an evaluation in every round."""
+  folder.mkdir(parents=True, exist_ok=True)
+  with (folder / 'metrics.csv').open('w', newline='') as file:
+    writer = csv.writer(file)
+    writer.writerow(['round', 'top_1', 'validation_top_1', 'partition'])
+    for round_num, value in enumerate(validation):
+      writer.writerow([round_num, value, value, 'x'])
+  (folder / 'confusion_matrix.png').touch()
+
+
+def test_a_row_goes_on_until_validation_stands_still(tmp_path, monkeypatch):
+  experiment = experiments.Experiment(
+      title='', claim='', columns=('gain',), seeds=(0,),
+      rows={
+          'A': experiments.make_row(
+              {}, rounds=4, validation_fraction=0.2, longest=10
+          )
+      },
+  )
+  reproduction = runner.Reproduction('name', experiment, tmp_path)
+  rising = [i / 100 for i in range(11)]
+  trained = []
+
+  def train(settings, seed, folder, **arguments):
+    del seed, arguments
+    trained.append(settings.rounds)
+    assert settings == dataclasses.replace(
+        experiment.rows['A'].settings, rounds=settings.rounds
+    )
+    write_metrics(folder, rising[: settings.rounds + 1])
+
+  monkeypatch.setattr(runner.run_lib, 'train', train)
+  reproduction.train(say=lambda text: None)
+  # In stages of four rounds, up to the longest; and no more.
+  assert trained == [4, 8, 10]
+  reproduction.train(say=lambda text: None)
+  assert trained == [4, 8, 10]
+
+  folder = reproduction.folder('A', 0)
+  # Best in round 2 of 4: it stood still for half a stage.
+  write_metrics(folder, [0.0, 0.1, 0.3, 0.2, 0.1])
+  assert reproduction.rounds_to_train('A', 0) is None
+  write_metrics(folder, [0.0, 0.1, 0.2, 0.3, 0.1])
+  assert reproduction.rounds_to_train('A', 0) == 8
+  # Interrupted in the second stage, which is trained to its end.
+  (folder / 'confusion_matrix.png').unlink()
+  write_metrics(folder, rising[:7])
+  assert reproduction.rounds_to_train('A', 0) == 8
+
+
+def test_a_row_that_may_go_on_has_a_folder_of_its_own():
+  root, settings = pathlib.Path('runs'), make()
+  assert runner.run_folder(root, settings, 0) != runner.run_folder(
+      root, settings, 0, 90
+  )

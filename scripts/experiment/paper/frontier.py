@@ -1,0 +1,189 @@
+"""Who is ahead at equal cost: rounds, traffic, local steps, a deployment's time.
+
+A row of such an experiment is called 'regime: method'. At equal cost every run
+of a regime is looked at where it has spent as much as the cheapest run spends
+in all.
+
+`experiment.paper.frontier_costs` measures what the runs cost; the curves here
+are its table.
+"""
+
+from collections.abc import Mapping
+import pathlib
+import types
+from typing import NamedTuple
+
+from matplotlib import figure
+import pandas as pd
+
+from experiment.paper import intervals
+from experiment.runs import plots
+from experiment.runs import tables
+
+CURVES_FILE = 'curves.csv'
+# By column of the curves, what is equal.
+AXES: Mapping[str, str] = types.MappingProxyType({
+    'round': 'rounds',
+    'megabytes': 'MB',
+    'local_steps': 'local steps',
+    'simulated_seconds': 'seconds, mediators on the server',
+    'edge_seconds': 'seconds, mediators at the edge',
+    'edge_megabytes': 'wide-area MB, mediators at the edge',
+})
+_RUN = ['regime', 'method', 'seed']
+
+
+def read_curves(path: pathlib.Path) -> pd.DataFrame:
+  """Reads what `write_curves` wrote."""
+  return tables.read_csv(
+      path,
+      'Run scripts/reproduce.py again.',
+      text=['regime', 'method'],
+      integers=['seed', 'round'],
+  )
+
+
+def write_curves(path: pathlib.Path, curves: pd.DataFrame) -> None:
+  """Writes the curves as CSV."""
+  tables.write_csv(path, curves, float_format='%.6g')
+
+
+def at_equal_cost(curves: pd.DataFrame, axis: str) -> pd.DataFrame:
+  """Looks at all runs of a regime where they have cost the same.
+
+  Args:
+    curves: See `frontier_costs.measure`.
+    axis: A column of `AXES`.
+
+  Returns:
+    A line for each run: `regime`, `method`, `seed`, `budget`, and `top_1` of
+    the last evaluated round within the budget.
+  """
+  spent = curves.groupby(_RUN, sort=False)[axis].max()
+  budgets = spent.groupby(level='regime', sort=False).min().rename('budget')
+  joined = curves.join(budgets, on='regime')
+  # Costs are sums in floating point, and kept with six digits.
+  within = joined[joined[axis] <= joined['budget'] * (1 + 1e-5)]
+  return within.groupby(_RUN, sort=False)[['budget', 'top_1']].last().reset_index()
+
+
+class First(NamedTuple):
+  """Who is first in a regime at equal cost.
+
+  Attributes:
+    method: The method of the best mean.
+    second: The next best; empty if there is none.
+    ahead: How far the first is ahead of it, in points, seed by seed.
+  """
+
+  method: str
+  second: str
+  ahead: intervals.Interval
+
+
+def first_of(at_budget: pd.DataFrame, regime: str) -> First:
+  """Returns who is first in a regime, of what `at_equal_cost` returned."""
+  by_method = at_budget[at_budget['regime'] == regime].pivot(
+      index='seed', columns='method', values='top_1'
+  )
+  means = by_method.mean().sort_values(ascending=False, kind='stable')
+  first, second = means.index[0], means.index[1]
+  ahead = (by_method[first] - by_method[second]).dropna().to_numpy()
+  return First(first, second, intervals.of_mean(ahead))
+
+
+def format_firsts(curves: pd.DataFrame) -> str:
+  """Returns a Markdown table of who is first on each axis in each regime."""
+  lines = []
+  for axis, heading in AXES.items():
+    at_budget = at_equal_cost(curves, axis)
+    cells = [heading]
+    for regime in curves['regime'].unique():
+      first = first_of(at_budget, regime)
+      told = intervals.verdict(first.ahead) == intervals.CONFIRMED
+      cells.append(
+          f'{"**" if told else ""}{first.method}{"**" if told else ""};'
+          f' {intervals.describe(first.ahead, "points", 1)} over {first.second}'
+      )
+    lines.append(cells)
+  return tables.markdown(['equal', *curves['regime'].unique()], lines)
+
+
+def sentences(curves: pd.DataFrame) -> list[str]:
+  """Says for each axis who is first where, and where the interval tells it."""
+  found = []
+  for axis, heading in AXES.items():
+    at_budget = at_equal_cost(curves, axis)
+    regimes = {}
+    for regime in curves['regime'].unique():
+      first = first_of(at_budget, regime)
+      told = intervals.verdict(first.ahead) == intervals.CONFIRMED
+      mark = regime if told else f'{regime} (not told from {first.second})'
+      regimes.setdefault(first.method, []).append(mark)
+    firsts = '; '.join(
+        f'{method} in {", ".join(where)}' for method, where in regimes.items()
+    )
+    found.append(f'First at equal {heading}: {firsts}.')
+  return found
+
+
+def format_values(curves: pd.DataFrame) -> str:
+  """Returns a Markdown table of the accuracies at equal cost."""
+  by_axis = {axis: at_equal_cost(curves, axis) for axis in AXES}
+  lines = []
+  for regime, of_regime in curves.groupby('regime', sort=False):
+    budgets = [
+        values.loc[values['regime'] == regime, 'budget'].iloc[0]
+        for values in by_axis.values()
+    ]
+    lines.append((f'*{regime}: budget*', *(f'{b:,.0f}' for b in budgets)))
+    for method in of_regime['method'].unique():
+      cells = [f'{regime}: {method}']
+      for values in by_axis.values():
+        is_row = (values['regime'] == regime) & (values['method'] == method)
+        cells.append(tables.mean_and_spread(values.loc[is_row, 'top_1'], 1))
+      lines.append(cells)
+  return tables.markdown(
+      ['top-1 (%) at equal', *AXES.values()], lines
+  )
+
+
+def format_page_part(curves: pd.DataFrame) -> str:
+  """Returns what an experiment's page says of the axes, in Markdown."""
+  return (
+      '## Who is first\n\n'
+      'Bold: the 95 % interval over the seeds puts it ahead of the second. At'
+      ' equal cost each run is looked at where it has spent as much as the'
+      ' cheapest one of the regime spends in all.\n\n'
+      f'{format_firsts(curves)}\n\n{format_values(curves)}\n\n'
+  )
+
+
+def draw(path: pathlib.Path, curves: pd.DataFrame) -> None:
+  """Draws accuracy by cost, a line of pictures for each regime.
+
+  Args:
+    path: The PNG file to write.
+    curves: See `frontier_costs.measure`; the mean over seeds is drawn.
+  """
+  regimes = curves['regime'].unique()
+  costs = [name for name in AXES if name != 'round']
+  drawn = figure.Figure(
+      figsize=(3.2 * len(AXES), 2.6 * len(regimes)), layout='constrained'
+  )
+  grid = drawn.subplots(len(regimes), len(AXES), squeeze=False)
+  methods = list(curves['method'].unique())
+  for line, regime in zip(grid, regimes):
+    of_regime = curves[curves['regime'] == regime]
+    for axes, (name, heading) in zip(line, AXES.items()):
+      for index, method in enumerate(methods):
+        runs = of_regime[of_regime['method'] == method]
+        means = runs.groupby('round')[[*costs, 'top_1']].mean().reset_index()
+        axes.plot(
+            means[name], means['top_1'], color=f'C{index}', label=method
+        )
+      axes.set_xlabel(heading, fontsize=8)
+      axes.grid(alpha=0.3)
+    line[0].set_ylabel(f'{regime}\ntop-1 (%)', fontsize=8)
+  grid[0][0].legend(fontsize=7)
+  plots.save(drawn, path)

@@ -1,0 +1,105 @@
+"""What the runs of a frontier cost, with mediators on the server and at the edge.
+
+On the server every visit crosses the wide area; at the edge one model a mediator
+does (`astraea_tff.metrics.deployment_time`). Where the mediators stand changes
+no weight, so that a run is measured for both.
+"""
+
+import dataclasses
+import pathlib
+import tempfile
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from astraea_tff.metrics import traffic
+from experiment.paper import frontier
+from experiment.paper import runner
+from experiment.runs import deployment
+from experiment.runs import grouping
+from experiment.runs import metrics_log
+from experiment.runs import optimizers
+from experiment.runs import population as population_lib
+
+_BYTES_PER_MEGABYTE = 1e6
+
+
+class _EdgeCosts(NamedTuple):
+  """What rounds 0, 1, ... have cost in all with mediators at the edge."""
+
+  seconds: np.ndarray
+  megabytes: np.ndarray
+
+
+def measure(reproduction: runner.Reproduction) -> pd.DataFrame:
+  """Measures the finished runs of an experiment.
+
+  Returns:
+    A line for each reported run and evaluated round: `regime`, `method`,
+    `seed`, `top_1` in percent, and the costs so far, see
+    `frontier.AXES`.
+  """
+  lines = []
+  for row, seed in reproduction.reported_runs():
+    about = reproduction.experiment.rows[row]
+    regime, _, method = (about.tuned or row).partition(': ')
+    rows = reproduction.metrics(row, seed)
+    edge = None
+    if about.settings.algorithm == 'astraea':
+      edge = _edge_costs(
+          about.settings, reproduction.population(row, seed), rows[-1]['round']
+      )
+    for evaluated in metrics_log.evaluated_rows(rows):
+      line = {name: evaluated[name] for name in frontier.AXES if name in evaluated}
+      spent = evaluated['round']
+      line['edge_seconds'] = (
+          edge.seconds[spent] if edge else line['simulated_seconds']
+      )
+      line['edge_megabytes'] = (
+          edge.megabytes[spent] if edge else line['megabytes']
+      )
+      lines.append(
+          dict(regime=regime, method=method, seed=seed)
+          | line
+          | dict(top_1=100 * evaluated['top_1'])
+      )
+  return pd.DataFrame(lines)
+
+
+def _edge_costs(settings, population, rounds: int) -> _EdgeCosts:
+  """Follows the rounds of a run of Astraea again, without training."""
+  deployed = deployment.DeploymentOfRun(
+      dataclasses.replace(settings, mediator_place='edge'),
+      population.counts,
+      population.seed,
+  )
+  model = population_lib.build_keras_model(population)
+  state_bytes = {}
+  if settings.carry_optimizer_state:
+    state_bytes['carry_optimizer_state_bytes'] = optimizers.state_bytes(
+        optimizers.build_client_optimizer(settings), model.trainable_weights
+    )
+  mediator_optimizer = optimizers.build_mediator_optimizer(settings)
+  kept = 0
+  if mediator_optimizer is not None and settings.keep_mediator_state:
+    kept = optimizers.state_bytes(mediator_optimizer, model.trainable_weights)
+    state_bytes['mediator_state_bytes'] = kept
+  num_bytes = traffic.model_bytes(model.weights)
+  seconds, megabytes = [0.0], [0.0]
+  with tempfile.TemporaryDirectory() as folder:
+    mediators = grouping.Mediators(
+        settings, population.counts, population.seed, pathlib.Path(folder)
+    )
+    for round_num in range(1, rounds + 1):
+      chains = mediators.of_round(round_num).mediators
+      work = deployed.chains(
+          chains,
+          [settings.mediator_epochs] * len(chains),
+          num_bytes,
+          **state_bytes,
+      )
+      seconds.append(work.seconds)
+      sent = 2 * (num_bytes + kept) * sum(map(bool, chains))
+      megabytes.append(sent / _BYTES_PER_MEGABYTE)
+  return _EdgeCosts(np.cumsum(seconds), np.cumsum(megabytes))

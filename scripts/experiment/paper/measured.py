@@ -1,0 +1,88 @@
+"""What was measured of all experiments, read from their CSV files."""
+
+from collections.abc import Iterator, Mapping
+import dataclasses
+import pathlib
+
+import pandas as pd
+
+from experiment.paper import claims
+from experiment.paper import experiment_page
+from experiment.paper import experiments
+from experiment.paper import paper_experiments
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Measured:
+  """An experiment of one scale, and its results.
+
+  Attributes:
+    name: Of the experiment.
+    scale: One of `experiments.SCALES`.
+    experiment: The experiment.
+    results: See `experiment.paper.runner.make_results`.
+  """
+
+  name: str
+  scale: str
+  experiment: experiments.Experiment
+  results: pd.DataFrame
+
+  @property
+  def folder(self) -> str:
+    """The name of the folder of its page."""
+    return f'{self.name}_{self.scale}'
+
+
+# By folder.
+AllResults = Mapping[str, Measured]
+
+
+def read_all(folder: pathlib.Path) -> dict[str, Measured]:
+  """Reads results.csv of every experiment that has one under `folder`.
+
+  An experiment may have got rows since; they are not run then.
+
+  Raises:
+    ValueError: A file has rows that its experiment has not.
+  """
+  found = {}
+  for name, make in paper_experiments.EXPERIMENTS.items():
+    for scale in experiments.SCALES:
+      path = folder / f'{name}_{scale}' / experiment_page.CSV_FILE
+      if not path.exists():
+        continue
+      results, experiment = experiment_page.read_csv(path), make(scale)
+      unknown = set(results.index.unique('row')).difference(experiment.rows)
+      if unknown:
+        raise ValueError(
+            f'{path} has the row {min(unknown)!r}, which {name} has not, as it'
+            f' has changed since; run scripts/reproduce.py --experiment={name}'
+            f' --scale={scale} again.'
+        )
+      one = Measured(name, scale, experiment, results)
+      found[one.folder] = one
+  return found
+
+
+def judge(
+    claim: claims.Claim, all_results: AllResults
+) -> Iterator[tuple[Measured, claims.Finding]]:
+  """Yields what each scale at which it was measured says of a claim."""
+  for one in all_results.values():
+    if one.name == claim.experiment and claims.about(
+        claim.parts, one.experiment
+    ):
+      finding = claims.judge(claim.parts, one.experiment, one.results)
+      if finding.is_measured:
+        yield one, finding
+
+
+def hours(all_results: AllResults) -> float:
+  """Returns how long all runs trained."""
+  return sum(
+      one.results['seconds'].sum()
+      for one in all_results.values()
+      # The runs of fig1 are those of table1.
+      if one.name != 'fig1' and 'seconds' in one.results
+  ) / 3600

@@ -1,0 +1,85 @@
+"""Equal costs and who is first, from curves made by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiment.paper import frontier
+from experiment.paper import intervals
+
+
+def curve(method, seed, costs, top_1, regime='r'):
+  """A line for each evaluated round, all axes alike but the rounds."""
+  return [
+      dict(regime=regime, method=method, seed=seed, round=index, top_1=accuracy)
+      | {axis: cost for axis in frontier.AXES if axis != 'round'}
+      for index, (cost, accuracy) in enumerate(zip(costs, top_1))
+  ]
+
+
+CURVES = pd.DataFrame([
+    line
+    for seed in (0, 1, 2)
+    for line in (
+        # A round of the chain costs three times as much.
+        *curve('chain', seed, (0, 3, 6, 9), (10, 70 + seed, 80 + seed, 90)),
+        *curve('side', seed, (0, 1, 2, 3), (10, 40, 60, 75)),
+    )
+])
+
+
+def at(axis):
+  found = frontier.at_equal_cost(CURVES, axis)
+  return found.set_index(['method', 'seed'])
+
+
+def test_runs_are_looked_at_where_they_have_spent_what_the_cheapest_spends():
+  by_cost = at('megabytes')
+  assert set(by_cost['budget']) == {3}
+  assert by_cost.loc['chain', 'top_1'].tolist() == [70, 71, 72]
+  assert by_cost.loc['side', 'top_1'].tolist() == [75, 75, 75]
+  by_round = at('round')
+  assert set(by_round['budget']) == {3}
+  assert by_round.loc['chain', 'top_1'].tolist() == [90, 90, 90]
+
+
+def test_a_budget_belongs_to_its_regime():
+  other = pd.DataFrame(curve('chain', 0, (0, 1), (10, 20), regime='s'))
+  found = frontier.at_equal_cost(pd.concat([CURVES, other]), 'local_steps')
+  budgets = found.groupby('regime')['budget'].unique()
+  assert budgets['r'].tolist() == [3] and budgets['s'].tolist() == [1]
+
+
+def test_the_first_is_told_with_the_interval_to_the_second():
+  first = frontier.first_of(
+      frontier.at_equal_cost(CURVES, 'megabytes'), 'r'
+  )
+  assert (first.method, first.second) == ('side', 'chain')
+  expected = intervals.of_mean(np.array([5.0, 4.0, 3.0]))
+  assert first.ahead == pytest.approx(expected)
+  text = frontier.format_firsts(CURVES)
+  assert '| rounds | **chain**; +15.0 points [+15.0, +15.0] (3 seeds)' in text
+  assert '| MB | **side**; +4.0 points [+1.5, +6.5] (3 seeds) over chain' in text
+  assert 'First at equal rounds: chain in r.' in frontier.sentences(CURVES)
+  one_seed = CURVES[CURVES['seed'] == 0]
+  assert 'First at equal MB: side in r (not told from chain).' in (
+      frontier.sentences(one_seed)
+  )
+
+
+def test_the_tables_have_the_budgets_and_all_accuracies():
+  text = frontier.format_values(CURVES)
+  assert '| *r: budget* | 3 | 3 |' in text
+  assert '| r: chain | 90.0 ± 0.0 | 71.0 ± 1.0 |' in text
+
+
+def test_curves_are_kept_as_csv_and_drawn(tmp_path):
+  frontier.write_curves(tmp_path / 'curves.csv', CURVES)
+  read = frontier.read_curves(tmp_path / 'curves.csv')
+  pd.testing.assert_frame_equal(
+      read.astype(float, errors='ignore'),
+      CURVES[read.columns].astype(float, errors='ignore'),
+      check_dtype=False,
+  )
+  frontier.draw(tmp_path / 'frontier.png', read)
+  assert (tmp_path / 'frontier.png').read_bytes().startswith(b'\x89PNG')
