@@ -11,6 +11,7 @@ import pytest
 import script_runner
 
 from experiment.paper import experiments
+from experiment.paper import frontier_costs
 from experiment.paper import paper_experiments
 from experiment.paper import runner
 from experiment.runs import metrics_log
@@ -119,10 +120,36 @@ def test_interrupted_experiment_goes_on_and_finished_runs_are_kept(
     assert float(row['best_top_1']) == pytest.approx(100 * max(accuracies))
     # FedAvg augments nothing, Astraea with alpha 0.67.
     assert (float(row['extra_storage']) > 0) == (row['row'] == 'Astraea')
+  _check_costs_follow_the_rounds(tmp_path)
   tops = [float(row['best_top_1']) for row in rows]
   assert [float(row['gain']) for row in rows] == pytest.approx(
       [0, tops[1] - tops[0], 0, tops[3] - tops[2]]
   )
+
+
+def _check_costs_follow_the_rounds(folder):
+  reproduction = runner.Reproduction('tiny', _tiny('small'), folder / 'runs')
+  (curves,) = [
+      lines
+      for method, lines in frontier_costs.measure(reproduction).groupby(
+          'method'
+      )
+  ]
+  # Rows without a regime: FedAvg and Astraea in turn, three rounds each.
+  assert len(curves) == 12
+  settings = reproduction.experiment.rows['Astraea'].settings
+  noted = reproduction.metrics('Astraea', 3)
+  again = frontier_costs.follow_rounds(
+      settings, reproduction.population('Astraea', 3), settings.rounds
+  )
+  # Where the mediators stand on the server, as the run had them.
+  assert again.seconds == pytest.approx(
+      [row['simulated_seconds'] for row in noted]
+  )
+  # Six model transfers a mediator of two clients, one of them at the edge's.
+  visits = noted[-1]['megabytes'] / noted[0 + 1]['megabytes']
+  assert visits == settings.rounds
+  assert again.megabytes[-1] == pytest.approx(noted[-1]['megabytes'] / 3)
 
 
 def test_divergences_need_no_training(reproduce, tmp_path, monkeypatch):

@@ -106,6 +106,8 @@ class Row:
     tuned: What the row is one of several learning rates for, of which the best
       on the validation examples, with `TUNING_SEEDS`, is trained with the
       experiment's seeds; None if it stands for itself.
+    judged_by: The row whose accuracy on the validation examples decides over
+      this one's rate; None for its own.
     has_one_seed: Whether the row is trained with the first seed alone, to show
       where it stands.
     longest: The rounds that the row is trained at most: it goes on, by as many
@@ -117,6 +119,7 @@ class Row:
   tuned: Optional[str] = None
   has_one_seed: bool = False
   longest: Optional[int] = None
+  judged_by: Optional[str] = None
 
 
 # By name.
@@ -176,8 +179,11 @@ def make_row(
     tuned: Optional[str] = None,
     has_one_seed: bool = False,
     longest: Optional[int] = None,
+    judged_by: Optional[str] = None,
     **overrides: Any,
 ) -> Row:
   """Returns the row of `base` with some settings changed."""
   settings = settings_lib.Settings(**(dict(base) | overrides))
-  return Row(settings, dict(paper or {}), tuned, has_one_seed, longest)
+  return Row(
+      settings, dict(paper or {}), tuned, has_one_seed, longest, judged_by
+  )

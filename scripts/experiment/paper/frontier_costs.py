@@ -21,12 +21,19 @@ from experiment.runs import grouping
 from experiment.runs import metrics_log
 from experiment.runs import optimizers
 from experiment.runs import population as population_lib
+from experiment.runs import settings as settings_lib
 
 _BYTES_PER_MEGABYTE = 1e6
 
 
-class _EdgeCosts(NamedTuple):
-  """What rounds 0, 1, ... have cost in all with mediators at the edge."""
+class Costs(NamedTuple):
+  """What a run of Astraea has cost after rounds 0, 1, ...
+
+  Attributes:
+    seconds: float64 [rounds + 1], of the simulated deployment.
+    megabytes: float64 [rounds + 1], between the server and mediators that
+      stand at the edge.
+  """
 
   seconds: np.ndarray
   megabytes: np.ndarray
@@ -37,8 +44,7 @@ def measure(reproduction: runner.Reproduction) -> pd.DataFrame:
 
   Returns:
     A line for each reported run and evaluated round: `regime`, `method`,
-    `seed`, `top_1` in percent, and the costs so far, see
-    `frontier.AXES`.
+    `seed`, `top_1` in percent, and the costs so far, see `frontier.AXES`.
   """
   lines = []
   for row, seed in reproduction.reported_runs():
@@ -47,11 +53,15 @@ def measure(reproduction: runner.Reproduction) -> pd.DataFrame:
     rows = reproduction.metrics(row, seed)
     edge = None
     if about.settings.algorithm == 'astraea':
-      edge = _edge_costs(
-          about.settings, reproduction.population(row, seed), rows[-1]['round']
+      edge = follow_rounds(
+          dataclasses.replace(about.settings, mediator_place='edge'),
+          reproduction.population(row, seed),
+          rows[-1]['round'],
       )
     for evaluated in metrics_log.evaluated_rows(rows):
-      line = {name: evaluated[name] for name in frontier.AXES if name in evaluated}
+      line = {
+          name: evaluated[name] for name in frontier.AXES if name in evaluated
+      }
       spent = evaluated['round']
       line['edge_seconds'] = (
           edge.seconds[spent] if edge else line['simulated_seconds']
@@ -67,12 +77,14 @@ def measure(reproduction: runner.Reproduction) -> pd.DataFrame:
   return pd.DataFrame(lines)
 
 
-def _edge_costs(settings, population, rounds: int) -> _EdgeCosts:
+def follow_rounds(
+    settings: settings_lib.Settings,
+    population: population_lib.Population,
+    rounds: int,
+) -> Costs:
   """Follows the rounds of a run of Astraea again, without training."""
   deployed = deployment.DeploymentOfRun(
-      dataclasses.replace(settings, mediator_place='edge'),
-      population.counts,
-      population.seed,
+      settings, population.counts, population.seed
   )
   model = population_lib.build_keras_model(population)
   state_bytes = {}
@@ -102,4 +114,4 @@ def _edge_costs(settings, population, rounds: int) -> _EdgeCosts:
       seconds.append(work.seconds)
       sent = 2 * (num_bytes + kept) * sum(map(bool, chains))
       megabytes.append(sent / _BYTES_PER_MEGABYTE)
-  return _EdgeCosts(np.cumsum(seconds), np.cumsum(megabytes))
+  return Costs(np.cumsum(seconds), np.cumsum(megabytes))

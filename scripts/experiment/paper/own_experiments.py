@@ -96,6 +96,8 @@ _METHODS = {
     'Astraea, client SGD': dict(client_optimizer='sgd'),
     'recommended': _RECOMMENDED,
     'recommended, random mediators': _RECOMMENDED | dict(grouping='random'),
+    'recommended, rarity': _RECOMMENDED | dict(sampling_weights='rarity'),
+    'recommended, feedback': _RECOMMENDED | dict(class_feedback='sampling'),
 }
 # What has its rate elsewhere than at the clients.
 _RATE_OF = dict.fromkeys(
@@ -104,7 +106,8 @@ _RATE_OF = dict.fromkeys(
     ),
     'server_learning_rate',
 ) | dict.fromkeys(
-    ('recommended', 'recommended, random mediators'), 'mediator_learning_rate'
+    (name for name in _METHODS if name.startswith('recommended')),
+    'mediator_learning_rate',
 )
 # Shown beside what the paper compares; at the small scale with one seed.
 _BESIDES = ('FedAvg, five local epochs', 'FedProx', 'Mime Lite')
@@ -143,8 +146,10 @@ _RATES = {
     ),
     'Astraea, carried Adam': _CHAIN_RATES,
     'Astraea, client SGD': (3e-2, 1e-1),
-    'recommended': (5e-4, 1e-3, 2e-3),
-    'recommended, random mediators': (5e-4, 1e-3, 2e-3),
+    **dict.fromkeys(
+        (name for name in _METHODS if name.startswith('recommended')),
+        (5e-4, 1e-3, 2e-3),
+    ),
 }
 # Of the usual ones the largest was the best for every method.
 _EMNIST_RATES = _RATES | {
@@ -198,7 +203,9 @@ _RATES_OF_FRONTIER = {
 # As many as the pool has with a long tail.
 _EXAMPLES_OF_FRONTIER = dict(small=600, emnist=14_100, paper=117_500)
 # Of a chain; side by side, clients have twice as many.
-_ROUNDS_OF_FRONTIER = dict(small=30, emnist=40, paper=200)
+_ROUNDS_OF_FRONTIER = dict(small=20, emnist=40, paper=200)
+# Where the rates are chosen, one for all regimes.
+_REGIME_OF_RATES = 'long tail'
 
 
 def _grouping(base: dict[str, Any], scale: str) -> experiments.Rows:
@@ -243,7 +250,7 @@ def _grouping_recommended(base: dict[str, Any], scale: str) -> experiments.Rows:
 
 def _frontier(base: dict[str, Any], scale: str) -> experiments.Rows:
   base = base | dict(
-      mediator_epochs=1, validation_fraction=0.3, rounds_per_evaluation=2,
+      mediator_epochs=1, validation_fraction=0.3,
       global_distribution='balanced', size_distribution='even',
       num_examples=_EXAMPLES_OF_FRONTIER[scale],
   )
@@ -251,12 +258,16 @@ def _frontier(base: dict[str, Any], scale: str) -> experiments.Rows:
   for regime, division in _REGIMES.items():
     for method in _METHODS_OF_FRONTIER:
       settings = base | division | _METHODS[method]
-      is_chain = settings.get('algorithm') != 'fedavg'
-      settings['rounds'] = (1 if is_chain else 2) * _ROUNDS_OF_FRONTIER[scale]
+      factor = 2 if settings.get('algorithm') == 'fedavg' else 1
+      settings['rounds'] = factor * _ROUNDS_OF_FRONTIER[scale]
+      settings['rounds_per_evaluation'] = factor * 2
       name = f'{regime}: {method}'
       for rate in _RATES_OF_FRONTIER[method]:
+        judge = f'{_REGIME_OF_RATES}: {method}, {rate:g}'
         rows[f'{name}, {rate:g}'] = _row(
-            settings | {_rate_of(method): rate}, tuned=name
+            settings | {_rate_of(method): rate},
+            tuned=name,
+            judged_by=None if regime == _REGIME_OF_RATES else judge,
         )
   return rows
 

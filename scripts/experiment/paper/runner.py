@@ -79,7 +79,6 @@ def choose_rows(
     results: Its results. Those that were made before there were tuning seeds
       have every rate with the first seed, which decides then.
   """
-  tuned = {name: row.tuned for name, row in experiment.rows.items()}
   grids = experiment.grids()
   if not grids:
     return {}
@@ -90,8 +89,14 @@ def choose_rows(
     tried = results[first]
   if 'best_validation_top_1' in tried:
     accuracies = tried['best_validation_top_1'].dropna()
-    means = accuracies.groupby(level='row', sort=False).mean()
-    chosen |= means.groupby(tuned, sort=False).idxmax().to_dict()
+    means = accuracies.groupby(level='row').mean()
+    for name, rows in grids.items():
+      judges = {row: experiment.rows[row].judged_by or row for row in rows}
+      found = {
+          row: means[judge] for row, judge in judges.items() if judge in means
+      }
+      if found:
+        chosen[name] = max(found, key=found.get)
   return chosen
 
 
@@ -143,8 +148,8 @@ class Reproduction:
     """Yields the rows and seeds that learning rates are chosen with."""
     for seed in experiments.TUNING_SEEDS:
       for rows in self.experiment.grids().values():
-        if len(rows) > 1:
-          for name in rows:
+        for name in rows:
+          if len(rows) > 1 and self.experiment.rows[name].judged_by is None:
             yield name, seed
 
   def expected_settings(self) -> list[settings_lib.Settings]:

@@ -38,6 +38,8 @@ _DEFAULT_DIVISION = dict(
 
 
 _RECORDED_IF_GIVEN = adaptive_settings.NAMES | {
+    'fraction',
+    'test_per_class',
     'plan_rule',
     'plan_threshold',
     'seconds_per_step',
