@@ -120,4 +120,5 @@ def test_the_official_sums_are_those_of_all_sets():
   sums = prepare_emnist.official_sums()
   assert len(sums) == 4 * len(prepare_emnist.CONFIGS) == 24
   assert all(len(bytes.fromhex(digest)) == 32 for digest in sums.values())
-  assert sums['emnist-bymerge-train-images-idx3-ubyte.gz'].startswith('39bf8c68')
+  name = 'emnist-bymerge-train-images-idx3-ubyte.gz'
+  assert sums[name].startswith('39bf8c68')

@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import re
 import types
 
 from absl import flags
@@ -95,7 +96,9 @@ def test_interrupted_experiment_goes_on_and_finished_runs_are_kept(
   assert trained == [('fedavg', 3), ('astraea', 3)]
   printed = capsys.readouterr().out
   assert 'tiny [3/4] FedAvg, seed 3; time left: unknown' in printed
-  assert 'tiny [4/4] Astraea, seed 3; time left: 0 min' in printed
+  assert re.search(
+      r'tiny \[4/4\] Astraea, seed 3; time left: \d+ min\n', printed
+  )
   trained.clear()
   reproduce(tmp_path, '--experiment=tiny')
   assert not trained

@@ -123,5 +123,5 @@ def test_a_frontier_is_in_the_findings(write_page, tmp_path):
   )
   write_page(folder)
   page = (tmp_path / 'numbers.md').read_text()
-  assert 'First at equal MB: recommended in mild skew (frontier_small).' in page
-  assert '| rounds | **recommended**; +10.0 points [+10.0, +10.0] (3' in page
+  assert 'First at equal megabytes sent: recommended in mild skew (frontier_small).' in page
+  assert '| synchronization rounds | **recommended**; +10.0 points [+10.0, +10.0] (3' in page

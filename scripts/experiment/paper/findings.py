@@ -78,7 +78,9 @@ def _largest(
 def _of_claims(all_results: measured.AllResults) -> Iterator[str]:
   answers = collections.defaultdict(list)
   for claim in paper_claims.PAPER:
-    found = [finding.answer for _, finding in measured.judge(claim, all_results)]
+    found = [
+        finding.answer for _, finding in measured.judge(claim, all_results)
+    ]
     answers[found[-1] if found else None].append(claim.text)
   counts = {answer: len(texts) for answer, texts in answers.items()}
   yield (
@@ -128,8 +130,8 @@ def _of_groupings(all_results: measured.AllResults) -> Iterator[str]:
         counts[finding.answer] += 1
     if together is not None and together.is_measured:
       yield (
-          f'Grouping by KL over random mediators, {how} ({one.folder}): over all'
-          f' settings together {_in_words(together)}; it is above random'
+          f'Grouping by KL over random mediators, {how} ({one.folder}): over'
+          f' all settings together {_in_words(together)}; it is above random'
           f' mediators in {counts[intervals.CONFIRMED]} of'
           f' {sum(counts.values())} settings, below in'
           f' {counts[intervals.REFUTED]}.'

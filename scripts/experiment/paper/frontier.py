@@ -1,4 +1,4 @@
-"""Who is ahead at equal cost: rounds, traffic, local steps, a deployment's time.
+"""Who is ahead at equal cost: rounds, traffic, local steps, simulated time.
 
 A row of such an experiment is called 'regime: method'. At equal cost every run
 of a regime is looked at where it has spent as much as the cheapest run spends
@@ -17,20 +17,17 @@ from matplotlib import figure
 import pandas as pd
 
 from experiment.paper import intervals
+from experiment.runs import costs
 from experiment.runs import plots
 from experiment.runs import tables
 
 CURVES_FILE = 'curves.csv'
 # By column of the curves, what is equal.
 AXES: Mapping[str, str] = types.MappingProxyType({
-    'round': 'rounds',
-    'megabytes': 'MB',
-    'local_steps': 'local steps',
-    'simulated_seconds': 'seconds, mediators on the server',
-    'edge_seconds': 'seconds, mediators at the edge',
-    'edge_megabytes': 'wide-area MB, mediators at the edge',
+    **{column: axis.heading for column, axis in costs.AXES.items()},
+    'edge_seconds': 'simulated seconds, mediators at the edge',
+    'edge_megabytes': 'megabytes over the wide area, mediators at the edge',
 })
-_RUN = ['regime', 'method', 'seed']
 
 
 def read_curves(path: pathlib.Path) -> pd.DataFrame:
@@ -56,15 +53,26 @@ def at_equal_cost(curves: pd.DataFrame, axis: str) -> pd.DataFrame:
     axis: A column of `AXES`.
 
   Returns:
-    A line for each run: `regime`, `method`, `seed`, `budget`, and `top_1` of
-    the last evaluated round within the budget.
+    A line for each run: `regime`, `method`, `seed`, `budget`, and `top_1`
+    there, between two evaluations on a line.
   """
-  spent = curves.groupby(_RUN, sort=False)[axis].max()
-  budgets = spent.groupby(level='regime', sort=False).min().rename('budget')
-  joined = curves.join(budgets, on='regime')
-  # Costs are sums in floating point, and kept with six digits.
-  within = joined[joined[axis] <= joined['budget'] * (1 + 1e-5)]
-  return within.groupby(_RUN, sort=False)[['budget', 'top_1']].last().reset_index()
+  lines = []
+  for regime, of_regime in curves.groupby('regime', sort=False):
+    runs = {
+        run: costs.Curve(lines_of_run[axis].to_numpy(float),
+                         lines_of_run['top_1'].to_numpy(float))
+        for run, lines_of_run in of_regime.groupby(
+            ['method', 'seed'], sort=False
+        )
+    }
+    budget = costs.shared_budget({regime: list(runs.values())})
+    for (method, seed), of_run in runs.items():
+      lines.append((
+          regime, method, seed, budget, costs.accuracy_at(of_run, budget)
+      ))
+  return pd.DataFrame(
+      lines, columns=['regime', 'method', 'seed', 'budget', 'top_1']
+  )
 
 
 class First(NamedTuple):
@@ -167,7 +175,8 @@ def draw(path: pathlib.Path, curves: pd.DataFrame) -> None:
     curves: See `frontier_costs.measure`; the mean over seeds is drawn.
   """
   regimes = curves['regime'].unique()
-  costs = [name for name in AXES if name != 'round']
+  columns = [*AXES, 'top_1']
+  columns.remove('round')
   drawn = figure.Figure(
       figsize=(3.2 * len(AXES), 2.6 * len(regimes)), layout='constrained'
   )
@@ -178,7 +187,7 @@ def draw(path: pathlib.Path, curves: pd.DataFrame) -> None:
     for axes, (name, heading) in zip(line, AXES.items()):
       for index, method in enumerate(methods):
         runs = of_regime[of_regime['method'] == method]
-        means = runs.groupby('round')[[*costs, 'top_1']].mean().reset_index()
+        means = runs.groupby('round')[columns].mean().reset_index()
         axes.plot(
             means[name], means['top_1'], color=f'C{index}', label=method
         )

@@ -1,8 +1,8 @@
-"""What the runs of a frontier cost, with mediators on the server and at the edge.
+"""What a frontier's runs cost, with mediators on the server and at the edge.
 
-On the server every visit crosses the wide area; at the edge one model a mediator
-does (`astraea_tff.metrics.deployment_time`). Where the mediators stand changes
-no weight, so that a run is measured for both.
+On the server every visit crosses the wide area; at the edge one model of a
+mediator does (`astraea_tff.metrics.deployment_time`). Where the mediators stand
+changes no weight, so that a run is measured for both.
 """
 
 import dataclasses

@@ -3,13 +3,13 @@
 from typing import Any
 
 from experiment.paper import experiments
+from experiment.paper import methods
 
 _row = experiments.make_row
-_FED_AVG = dict(algorithm='fedavg')
 
-_ROUNDS_OF_GROUPING = dict(small=30, emnist=60, paper=300)
+_ROUNDS_OF_GROUPING = dict(small=30, emnist=30, paper=300)
 _GROUPS = {
-    'FedAvg': _FED_AVG,
+    'FedAvg': methods.FED_AVG,
     'random': dict(grouping='random'),
     'greedy': dict(),
     'refined': dict(grouping='refined'),
@@ -28,7 +28,7 @@ _SKEWS = {
 }
 _SKEWS_OF_SCALE = dict(
     small=_SKEWS,
-    emnist=_SKEWS,
+    emnist={name: _SKEWS[name] for name in ('beta 0.3', '1 class a client')},
     paper={'gamma 20': dict(max_clients=20)} | _SKEWS,
 )
 # Where grouping pays with the recommended optimizer.
@@ -43,8 +43,9 @@ _RECOMMENDED_SKEWS = {
     'beta 0.05': dict(local_distribution='dirichlet', beta=0.05),
     '1 class': dict(local_distribution='n_classes', classes_per_client=1),
 }
-_GAMMAS_OF_SCALE = dict(small=(2, 5), emnist=(5, 10), paper=(10, 25))
-_ROUNDS_OF_GROUPING_RECOMMENDED = dict(small=20, emnist=40, paper=300)
+_GAMMAS_OF_SCALE = dict(small=(2, 5), emnist=(10,), paper=(10, 25))
+_ROUNDS_OF_GROUPING_RECOMMENDED = dict(small=20, emnist=30, paper=300)
+_ROUNDS_OF_STABILITY = dict(small=150, emnist=60, paper=150)
 
 _CHAINS = {
     'fresh Adam': dict(),
@@ -55,128 +56,9 @@ _CHAINS = {
     ),
 }
 
-# As scripts/flags has them, but for the rate that each has a grid of.
-_RECOMMENDED = dict(
-    client_optimizer='sgd',
-    client_learning_rate=0.1,
-    mediator_optimizer='adam',
-    label_prior='mixed',
-)
-_CLIENT_SGD = _FED_AVG | dict(client_optimizer='sgd')
-_SERVER_ADAM = _CLIENT_SGD | dict(
-    client_learning_rate=0.1,
-    server_optimizer='adam',
-    server_epsilon=1e-5,
-    server_beta_2=0.99,
-)
-_WITH_AUGMENTATION = dict(alpha=0.67)
-_WITH_PRIOR = _WITH_AUGMENTATION | dict(label_prior='mixed')
-
-_METHODS = {
-    'FedAvg': _FED_AVG,
-    'Astraea': dict(),
-    'FedAvg, balanced classes': _FED_AVG | dict(global_distribution='balanced'),
-    # With as many local steps as Astraea.
-    'FedAvg and augmentation': _FED_AVG | dict(alpha=0.67),
-    'rescheduling alone': dict(alpha=0.0),
-    'Astraea, random mediators': dict(grouping='random'),
-    'FedAvg, five local epochs': _FED_AVG | dict(local_epochs=5),
-    'FedProx': dict(algorithm='fedprox'),
-    'Mime Lite': dict(algorithm='mime_lite'),
-    # The same three with each optimizer of FedAvg: plain, with the augmentation,
-    # and with the label prior too; the last one of all is the control.
-    'FedAvg, augmentation and prior': _FED_AVG | _WITH_PRIOR,
-    'FedAvg, client SGD': _CLIENT_SGD,
-    'FedAvg, client SGD and augmentation': _CLIENT_SGD | _WITH_AUGMENTATION,
-    'FedAvg, client SGD, augmentation and prior': _CLIENT_SGD | _WITH_PRIOR,
-    'FedAvg, server Adam': _SERVER_ADAM,
-    'FedAvg, server Adam and augmentation': _SERVER_ADAM | _WITH_AUGMENTATION,
-    'control': _SERVER_ADAM | _WITH_PRIOR,
-    'Astraea, carried Adam': dict(carry_optimizer_state=True),
-    'Astraea, client SGD': dict(client_optimizer='sgd'),
-    'recommended': _RECOMMENDED,
-    'recommended, random mediators': _RECOMMENDED | dict(grouping='random'),
-    'recommended, rarity': _RECOMMENDED | dict(sampling_weights='rarity'),
-    'recommended, feedback': _RECOMMENDED | dict(class_feedback='sampling'),
-}
-# What has its rate elsewhere than at the clients.
-_RATE_OF = dict.fromkeys(
-    (
-        'FedAvg, server Adam', 'FedAvg, server Adam and augmentation', 'control'
-    ),
-    'server_learning_rate',
-) | dict.fromkeys(
-    (name for name in _METHODS if name.startswith('recommended')),
-    'mediator_learning_rate',
-)
-# Shown beside what the paper compares; at the small scale with one seed.
-_BESIDES = ('FedAvg, five local epochs', 'FedProx', 'Mime Lite')
-# Clients that build on one another want smaller steps than clients that are
-# averaged.
-_FED_AVG_RATES = (3e-3, 1e-2)
-_CHAIN_RATES = (1e-3, 3e-3)
-_RATES = {
-    'FedAvg': (1e-3, *_FED_AVG_RATES),
-    'Astraea': (3e-4, *_CHAIN_RATES),
-    'FedAvg, balanced classes': _FED_AVG_RATES,
-    'FedAvg and augmentation': _FED_AVG_RATES,
-    'rescheduling alone': _CHAIN_RATES,
-    'Astraea, random mediators': _CHAIN_RATES,
-    'FedAvg, five local epochs': (1e-3, *_FED_AVG_RATES),
-    'FedProx': _FED_AVG_RATES,
-    # Its second moments are of whole clients' gradients, which are smaller than
-    # those of the batches that it steps by.
-    'Mime Lite': (3e-4, 1e-3, 3e-3),
-    'FedAvg, augmentation and prior': _FED_AVG_RATES,
-    **dict.fromkeys(
-        (
-            'FedAvg, client SGD',
-            'FedAvg, client SGD and augmentation',
-            'FedAvg, client SGD, augmentation and prior',
-        ),
-        (0.1, 0.3),
-    ),
-    **dict.fromkeys(
-        (
-            'FedAvg, server Adam',
-            'FedAvg, server Adam and augmentation',
-            'control',
-        ),
-        (3e-3, 1e-2, 3e-2),
-    ),
-    'Astraea, carried Adam': _CHAIN_RATES,
-    'Astraea, client SGD': (3e-2, 1e-1),
-    **dict.fromkeys(
-        (name for name in _METHODS if name.startswith('recommended')),
-        (5e-4, 1e-3, 2e-3),
-    ),
-}
-# Of the usual ones the largest was the best for every method.
-_EMNIST_RATES = _RATES | {
-    'FedAvg': (1e-3, *_FED_AVG_RATES, 3e-2, 1e-1),
-    'Astraea': (3e-4, *_CHAIN_RATES, 1e-2),
-    'FedAvg, balanced classes': (*_FED_AVG_RATES, 3e-2, 1e-1),
-    'FedAvg and augmentation': (*_FED_AVG_RATES, 3e-2),
-    'rescheduling alone': (*_CHAIN_RATES, 1e-2, 3e-2),
-    'Astraea, random mediators': (*_CHAIN_RATES, 1e-2),
-    'FedAvg, five local epochs': (1e-3, *_FED_AVG_RATES, 3e-2),
-    'FedProx': (*_FED_AVG_RATES, 3e-2),
-    'FedAvg, augmentation and prior': (*_FED_AVG_RATES, 3e-2),
-}
-# What takes five or ten times FedAvg's seconds a round has fewer rates.
-_RATES_OF_HEADLINE = dict(
-    small=_RATES | {'FedAvg, five local epochs': (1e-3,), 'Mime Lite': ()},
-    emnist=_RATES | {'Mime Lite': ()},
-    paper=_RATES,
-)
-_RATES_OF_HEADLINE_EMNIST = dict(
-    small=_EMNIST_RATES | {'Mime Lite': (3e-4,)},
-    emnist=_EMNIST_RATES | {'Mime Lite': (3e-4, 1e-3)},
-    paper=_EMNIST_RATES,
-)
-_ROUNDS_OF_HEADLINE_EMNIST = dict(small=60, emnist=40, paper=300)
+_ROUNDS_OF_HEADLINE_EMNIST = dict(small=60, emnist=30, paper=300)
 # A row goes on so long at most, until validation stands still.
-_LONGEST_OF_HEADLINE = dict(small=1, emnist=3, paper=3)
+_LONGEST_OF_HEADLINE = dict(small=1, emnist=2, paper=3)
 
 _REGIMES = {
     'mild skew': dict(local_distribution='dirichlet', beta=0.3),
@@ -203,7 +85,7 @@ _RATES_OF_FRONTIER = {
 # As many as the pool has with a long tail.
 _EXAMPLES_OF_FRONTIER = dict(small=600, emnist=14_100, paper=117_500)
 # Of a chain; side by side, clients have twice as many.
-_ROUNDS_OF_FRONTIER = dict(small=20, emnist=40, paper=200)
+_ROUNDS_OF_FRONTIER = dict(small=20, emnist=20, paper=200)
 # Where the rates are chosen, one for all regimes.
 _REGIME_OF_RATES = 'long tail'
 
@@ -223,7 +105,9 @@ def _grouping(base: dict[str, Any], scale: str) -> experiments.Rows:
 
 def _stability(base: dict[str, Any], scale: str) -> experiments.Rows:
   base = base | dict(
-      rounds=150, rounds_per_evaluation=10, validation_fraction=0.2
+      rounds=_ROUNDS_OF_STABILITY[scale],
+      rounds_per_evaluation=10,
+      validation_fraction=0.2,
   )
   return {
       f'{name}, {rate:g}': _row(base, client_learning_rate=rate, **settings)
@@ -233,7 +117,7 @@ def _stability(base: dict[str, Any], scale: str) -> experiments.Rows:
 
 
 def _grouping_recommended(base: dict[str, Any], scale: str) -> experiments.Rows:
-  base = base | _RECOMMENDED | dict(
+  base = base | methods.RECOMMENDED | dict(
       rounds=_ROUNDS_OF_GROUPING_RECOMMENDED[scale],
       mediator_epochs=1,
       rounds_per_evaluation=5,
@@ -257,7 +141,7 @@ def _frontier(base: dict[str, Any], scale: str) -> experiments.Rows:
   rows = {}
   for regime, division in _REGIMES.items():
     for method in _METHODS_OF_FRONTIER:
-      settings = base | division | _METHODS[method]
+      settings = base | division | methods.METHODS[method]
       factor = 2 if settings.get('algorithm') == 'fedavg' else 1
       settings['rounds'] = factor * _ROUNDS_OF_FRONTIER[scale]
       settings['rounds_per_evaluation'] = factor * 2
@@ -265,7 +149,7 @@ def _frontier(base: dict[str, Any], scale: str) -> experiments.Rows:
       for rate in _RATES_OF_FRONTIER[method]:
         judge = f'{_REGIME_OF_RATES}: {method}, {rate:g}'
         rows[f'{name}, {rate:g}'] = _row(
-            settings | {_rate_of(method): rate},
+            settings | {methods.rate_of(method): rate},
             tuned=name,
             judged_by=None if regime == _REGIME_OF_RATES else judge,
         )
@@ -273,12 +157,12 @@ def _frontier(base: dict[str, Any], scale: str) -> experiments.Rows:
 
 
 def _headline(base: dict[str, Any], scale: str) -> experiments.Rows:
-  return _tuned_methods(base, scale, _RATES_OF_HEADLINE[scale])
+  return _tuned_methods(base, scale, methods.RATES_OF_HEADLINE[scale])
 
 
 def _headline_emnist(base: dict[str, Any], scale: str) -> experiments.Rows:
   base = base | dict(rounds=_ROUNDS_OF_HEADLINE_EMNIST[scale])
-  return _tuned_methods(base, scale, _RATES_OF_HEADLINE_EMNIST[scale])
+  return _tuned_methods(base, scale, methods.RATES_OF_HEADLINE_EMNIST[scale])
 
 
 def _tuned_methods(base, scale, rates) -> experiments.Rows:
@@ -287,18 +171,14 @@ def _tuned_methods(base, scale, rates) -> experiments.Rows:
   longest = _LONGEST_OF_HEADLINE[scale] * base['rounds']
   return {
       f'{name}, {rate:g}': _row(
-          base | settings | {_rate_of(name): rate},
+          base | settings | {methods.rate_of(name): rate},
           tuned=name,
-          has_one_seed=scale == 'small' and name in _BESIDES,
+          has_one_seed=scale == 'small' and name in methods.BESIDES,
           longest=longest if longest > base['rounds'] else None,
       )
-      for name, settings in _METHODS.items()
+      for name, settings in methods.METHODS.items()
       for rate in rates[name]
   }
-
-
-def _rate_of(method: str) -> str:
-  return _RATE_OF.get(method, 'client_learning_rate')
 
 
 ROWS = {

@@ -218,7 +218,8 @@ class Reproduction:
       self._train_run(row, seed)
 
   def _train_run(self, row: str, seed: int) -> None:
-    settings, folder = self.experiment.rows[row].settings, self.folder(row, seed)
+    settings = self.experiment.rows[row].settings
+    folder = self.folder(row, seed)
     folder_lib.lock(folder.parent)
     folder_lib.write_atomically(
         folder.parent / 'settings.json',

@@ -102,7 +102,8 @@ def test_too_few_of_a_class_is_one_line_with_the_fraction_that_fits(load):
 def test_too_few_test_images_are_one_line_with_what_fits(load):
   with pytest.raises(ValueError, match='Give a test_per_class of at most 100'):
     load('emnist_bal1', fraction=0.126, test_per_class=101)
-  with pytest.raises(ValueError, match=r'class 0 \(0\) has 100 \(300 missing\)'):
+  missing = r'class 0 \(0\) has 100 \(300 missing\)'
+  with pytest.raises(ValueError, match=missing):
     load('emnist_bal1')
 
 

@@ -58,11 +58,16 @@ def test_the_first_is_told_with_the_interval_to_the_second():
   expected = intervals.of_mean(np.array([5.0, 4.0, 3.0]))
   assert first.ahead == pytest.approx(expected)
   text = frontier.format_firsts(CURVES)
-  assert '| rounds | **chain**; +15.0 points [+15.0, +15.0] (3 seeds)' in text
-  assert '| MB | **side**; +4.0 points [+1.5, +6.5] (3 seeds) over chain' in text
-  assert 'First at equal rounds: chain in r.' in frontier.sentences(CURVES)
+  for line in (
+      '| synchronization rounds | **chain**; +15.0 points [+15.0, +15.0] (3',
+      '| megabytes sent | **side**; +4.0 points [+1.5, +6.5] (3 seeds) over',
+  ):
+    assert line in text
+  assert 'First at equal synchronization rounds: chain in r.' in (
+      frontier.sentences(CURVES)
+  )
   one_seed = CURVES[CURVES['seed'] == 0]
-  assert 'First at equal MB: side in r (not told from chain).' in (
+  assert 'First at equal megabytes sent: side in r (not told from chain).' in (
       frontier.sentences(one_seed)
   )
 

@@ -21,7 +21,7 @@ def test_interval_is_that_of_scipys_paired_test(size):
 
 
 def test_interval_of_three_by_hand():
-  # t of two degrees of freedom at 97.5 % is 4.3027; the standard error 1/sqrt 3.
+  # t of two degrees of freedom at 97.5 % is 4.3027; the error is 1 / sqrt(3).
   interval = intervals.of_mean(np.array([1.0, 2.0, 3.0]))
   assert interval.low == pytest.approx(2 - 4.302653 / 3**0.5, abs=1e-5)
   assert interval.high == pytest.approx(2 + 4.302653 / 3**0.5, abs=1e-5)
