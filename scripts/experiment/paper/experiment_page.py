@@ -165,6 +165,14 @@ def format_page(
     notes.append(
         "These are not the paper's data, so its numbers only show directions."
     )
+  fractions = {row.settings.fraction for row in rows} - {None}
+  if fractions:
+    clients = {row.settings.division['num_clients'] for row in rows}
+    notes.append(
+        "The sets are the paper's at a fraction of"
+        f' {", ".join(f"{fraction:g}" for fraction in sorted(fractions))}, on'
+        f' {", ".join(map(str, sorted(clients)))} clients of its sizes.'
+    )
   if any('to_target' in column for column in experiment.columns):
     notes.append(f'Target: {100 * experiment.target_accuracy:g} % top-1.')
   if any('gain' == column for column in experiment.columns):

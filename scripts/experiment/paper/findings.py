@@ -9,6 +9,7 @@ from experiment.paper import experiments
 from experiment.paper import intervals
 from experiment.paper import measured
 from experiment.paper import paper_claims
+from experiment.paper import runner
 
 # Of a headline: what is compared, in words, and both rows.
 _COMPARISONS = (
@@ -44,7 +45,7 @@ _COMPARISONS = (
         'FedAvg',
     ),
 )
-_HEADLINES = {'headline': 'CINIC-10', 'headline_emnist': 'EMNIST'}
+_HEADLINES = ('headline', 'headline_emnist')
 _GROUPINGS = {
     'grouping': 'as in the paper',
     'grouping_recommended': 'with the recommended optimizer',
@@ -97,7 +98,7 @@ def _of_claims(all_results: measured.AllResults) -> Iterator[str]:
 
 
 def _of_headlines(all_results: measured.AllResults) -> Iterator[str]:
-  for name, data in _HEADLINES.items():
+  for name in _HEADLINES:
     one = _largest(name, all_results)
     if one is None:
       continue
@@ -107,9 +108,14 @@ def _of_headlines(all_results: measured.AllResults) -> Iterator[str]:
       )
       if finding.is_measured:
         yield (
-            f'{_capitalized(text)} ({data}, {one.folder}):'
+            f'{_capitalized(text)} ({one.data}, {one.folder}):'
             f' {_in_words(finding)}.'
         )
+    if not runner.is_tuning(one.results).any():
+      yield (
+          f'In {one.folder} the learning rates were chosen with a seed that is'
+          ' reported too, which favours whoever has more of them.'
+      )
 
 
 def _of_groupings(all_results: measured.AllResults) -> Iterator[str]:
@@ -130,11 +136,11 @@ def _of_groupings(all_results: measured.AllResults) -> Iterator[str]:
         counts[finding.answer] += 1
     if together is not None and together.is_measured:
       yield (
-          f'Grouping by KL over random mediators, {how} ({one.folder}): over'
-          f' all settings together {_in_words(together)}; it is above random'
-          f' mediators in {counts[intervals.CONFIRMED]} of'
-          f' {sum(counts.values())} settings, below in'
-          f' {counts[intervals.REFUTED]}.'
+          f'Grouping by KL over random mediators, {how} ({one.data},'
+          f' {one.folder}): over all settings together'
+          f' {_in_words(together)}; it is above random mediators in'
+          f' {counts[intervals.CONFIRMED]} of {sum(counts.values())} settings,'
+          f' below in {counts[intervals.REFUTED]}.'
       )
 
 

@@ -33,6 +33,12 @@ class Measured:
     """The name of the folder of its page."""
     return f'{self.name}_{self.scale}'
 
+  @property
+  def data(self) -> str:
+    """What its rows are trained on."""
+    names = {row.settings.dataset for row in self.experiment.rows.values()}
+    return ', '.join(sorted(names))
+
 
 # By folder.
 AllResults = Mapping[str, Measured]

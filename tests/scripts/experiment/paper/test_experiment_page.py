@@ -65,6 +65,15 @@ def test_page_on_the_papers_data_does_not_disown_them():
   experiment = make_experiment(rows=rows)
   page = experiment_page.format_page(experiment, RESULTS, 'a command')
   assert "These are not the paper's data" not in page
+  assert 'at a fraction' not in page
+  rows = {
+      'FedAvg': experiments.make_row(
+          dict(dataset='emnist_ltrf2', fraction=0.12)
+      )
+  }
+  experiment = make_experiment(rows=rows)
+  page = experiment_page.format_page(experiment, RESULTS, 'a command')
+  assert "the paper's at a fraction of 0.12, on 60 clients" in page
 
 
 def test_csv_has_a_line_for_each_row_and_seed(tmp_path):

@@ -32,9 +32,10 @@ def test_a_headline_says_what_is_left_for_the_chain():
   assert sentences[0].startswith('1 experiments with 10 lines of results')
   assert (
       'What is left for the chain, Astraea as recommended over the control'
-      ' (EMNIST, headline_emnist_emnist): +9.80 points [+9.60, +10.00] (5'
+      ' (emnist_ltrf1, headline_emnist_emnist): +9.80 points [+9.60, +10.00] (5'
       ' seeds), a gain.'
   ) in sentences
+  assert any('chosen with a seed that is reported' in s for s in sentences)
   # Nothing is said of what was not run.
   assert not any('client Adam' in sentence for sentence in sentences)
 
