@@ -8,19 +8,19 @@ import subprocess
 import sys
 import zipfile
 
+import forked_program
 import patience
 import pytest
 
 _ROOT = pathlib.Path(__file__).parents[1]
 
 
-def _run(command, **kwargs):
+def _run(command):
   result = subprocess.run(
       command, capture_output=True, text=True, timeout=patience.SECONDS,
-      check=False, **kwargs,
+      check=False,
   )
   assert not result.returncode, result.stdout + result.stderr
-  return result.stdout
 
 
 @pytest.fixture(name='wheel', scope='module')
@@ -55,19 +55,24 @@ def fixture_installed(wheel, tmp_path_factory):
   return target
 
 
-@pytest.fixture(name='elsewhere')
-def fixture_elsewhere(tmp_path, installed):
-  """Arguments of a process which has the installed package, not the tree."""
-  environment = {
-      name: value for name, value in os.environ.items()
-      if not name.startswith('PYTHON')
-  }
-  environment |= {
-      'PYTHONPATH': str(installed),
-      'TF_CPP_MIN_LOG_LEVEL': '3',
-      'XDG_CACHE_HOME': str(tmp_path / 'cache'),
-  }
-  return {'cwd': tmp_path, 'env': environment}
+@pytest.fixture(name='run_elsewhere')
+def fixture_run_elsewhere(tmp_path, installed, monkeypatch):
+  """Runs a program which has the installed package, not the tree."""
+  monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+
+  def run(code, arguments=()):
+    before = (
+        f'{forked_program.FORGET_OUR_MODULES}\n'
+        f'import os; os.chdir({str(tmp_path)!r})\n'
+        f'sys.path[0] = {str(installed)!r}\n'
+    )
+    result = forked_program.run(
+        patience.SECONDS, code=before + code, arguments=arguments
+    )
+    assert not result.returncode, result.stdout + result.stderr
+    return result.stdout
+
+  return run
 
 
 def test_the_wheel_holds_every_module_and_nothing_else(wheel):
@@ -91,30 +96,32 @@ def test_the_wheel_holds_every_module_and_nothing_else(wheel):
   assert {pathlib.PurePath(name).parent.name for name in others} <= {'cinic10'}
 
 
-def test_readmes_program_runs_from_the_wheel(elsewhere, installed):
+def test_readmes_program_runs_from_the_wheel(run_elsewhere, installed):
   block = re.search(
       r'## Use\n.*?```python\n(.*?)```', (_ROOT / 'README.md').read_text(),
       re.DOTALL,
   )
-  where = '\nimport sys\nprint(astraea_tff.__file__, "experiment" in sys.modules)'
-  output = _run(
-      [sys.executable, '-c', block[1] + where], **elsewhere
-  ).splitlines()
+  where = '\nprint(astraea_tff.__file__, "experiment" in sys.modules)'
+  output = run_elsewhere(block[1] + where).splitlines()
   assert output[-1] == f'{installed}/astraea_tff/__init__.py False'
   rounds = [line for line in output if 'num_examples' in line]
   assert len(rounds) == 5
 
 
-def test_the_wheel_brings_the_command_of_a_worker(elsewhere, installed):
-  commands = [path.name for path in (installed / 'bin').iterdir()]
-  assert commands == ['astraea-worker']
-  command = subprocess.run(
-      [installed / 'bin' / 'astraea-worker', '--helpfull'],
-      capture_output=True, text=True, timeout=patience.SECONDS,
-      check=False, **elsewhere,
-  )
-  assert '--bind_address' in command.stdout + command.stderr
-  assert str(installed) in _run(
-      [sys.executable, '-c', 'from astraea_tff.runtime import serve;'
-       'print(serve.__file__)'], **elsewhere,
-  )
+def test_the_wheel_brings_the_command_of_a_worker(run_elsewhere, installed):
+  (command,) = (installed / 'bin').iterdir()
+  assert command.name == 'astraea-worker'
+  assert os.access(command, os.X_OK)
+  assert command.read_text().startswith(f'#!{sys.executable}')
+  output = run_elsewhere(f"""
+import runpy
+sys.argv[0] = {str(command)!r}
+try:
+  runpy.run_path(sys.argv[0], run_name='__main__')
+except SystemExit:
+  pass  # So ends absl's help.
+from astraea_tff.runtime import serve
+print(serve.__file__)
+""", ['--helpfull'])
+  assert '--bind_address' in output
+  assert output.splitlines()[-1] == f'{installed}/astraea_tff/runtime/serve.py'

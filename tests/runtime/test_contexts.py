@@ -3,7 +3,6 @@
 import os
 import pathlib
 import signal
-import subprocess
 import sys
 import textwrap
 import threading
@@ -297,12 +296,10 @@ def test_threads_are_the_usable_cores_by_default():
 
 
 def test_exit_without_a_computation_is_silent():
-  program = subprocess.run(
-      [sys.executable, '-c', 'from astraea_tff import runtime'],
-      env={**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '3'},
-      capture_output=True,
-      text=True,
-      timeout=patience.SECONDS,
-      check=True,
+  program = forked_program.run(
+      patience.SECONDS,
+      code=f'{forked_program.FORGET_OUR_MODULES}'
+      'from astraea_tff import runtime',
   )
+  assert program.returncode == 0, program.stderr
   assert 'Exception ignored' not in program.stderr

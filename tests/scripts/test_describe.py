@@ -2,9 +2,8 @@
 
 import pathlib
 import re
-import subprocess
-import sys
 
+import forked_program
 import numpy as np
 import patience
 import pytest
@@ -286,17 +285,10 @@ def test_piped_command_ends_and_prints_nothing_else(
     describe, folder, text, tmp_path
 ):
   del folder
-  done = subprocess.run(
-      [
-          sys.executable,
-          describe.__file__,
-          *ARGUMENTS,
-          f'--output_dir={tmp_path}',
-      ],
-      stdout=subprocess.PIPE,
-      stderr=subprocess.PIPE,
-      text=True,
-      timeout=patience.SECONDS,
+  done = forked_program.run(
+      patience.SECONDS,
+      script=describe.__file__,
+      arguments=[*ARGUMENTS, f'--output_dir={tmp_path}'],
   )
   assert done.returncode == 0, done.stderr
   assert done.stdout == text

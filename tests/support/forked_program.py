@@ -18,6 +18,13 @@ import subprocess
 import sys
 import time
 
+# Source after which a program imports our packages itself.
+FORGET_OUR_MODULES = """
+import sys
+for name in list(sys.modules):
+  if name.partition('.')[0] in ('astraea_tff', 'experiment'):
+    del sys.modules[name]
+"""
 _SERVER = pathlib.Path(__file__).with_name('forking_server.py')
 
 
@@ -28,12 +35,14 @@ class Program:
     read_ends, write_ends = zip(*(os.pipe() for _ in range(3)))
     request = {'argv': argv, 'code': code, 'environment': dict(os.environ)}
     output, errors, report = write_ends
-    sent = [output, output if merge_errors else errors, report]
+    given, giving = os.pipe()
+    sent = [given, output, output if merge_errors else errors, report]
     socket.send_fds(_server(), [json.dumps(request).encode()], sent)
-    for file in write_ends:
+    for file in (given, *write_ends):
       os.close(file)
     self.args = argv
     self.returncode = None
+    self.stdin = open(giving, 'w')
     self.stdout = open(read_ends[0])
     self.stderr = open(read_ends[1])
     self._report = open(read_ends[2])

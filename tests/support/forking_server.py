@@ -3,6 +3,7 @@
 `forked_program` starts it and talks to it over standard input, a socket.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -13,15 +14,21 @@ import sys
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
+# Nothing of this is garbage; a program that looked through it would copy it.
+gc.disable()
 # What programs load, so that they find it loaded.
 for _module in (
     'absl.app',
     'astraea_tff.datasets',
     'matplotlib.pyplot',
+    'pandas',
     'psutil',
+    'scipy.stats',
     'sklearn.datasets',
 ):
   importlib.import_module(_module)
+gc.freeze()
+gc.enable()
 
 
 def reopen(name, number):
@@ -41,7 +48,7 @@ def serve():
   """Returns a program's description in each process forked for one."""
   requests = socket.socket(fileno=0)
   while True:
-    message, files, _, _ = socket.recv_fds(requests, 1 << 20, 3)
+    message, files, _, _ = socket.recv_fds(requests, 1 << 20, 4)
     if not message:
       # The tests have ended; so does all that was forked.
       os.killpg(0, signal.SIGKILL)
@@ -52,10 +59,11 @@ def serve():
       if program == 0:
         os.close(report)
         requests.close()
-        os.open(os.devnull, os.O_RDONLY)
+        for number, file in enumerate(files):
+          os.dup2(file, number)
+          os.close(file)
+        sys.stdin = open(0, closefd=False)
         for number, name in enumerate(('stdout', 'stderr'), 1):
-          os.dup2(files[number - 1], number)
-          os.close(files[number - 1])
           reopen(name, number)
         return json.loads(message)
       for file in files:

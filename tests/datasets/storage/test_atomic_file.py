@@ -1,6 +1,5 @@
-import subprocess
-import sys
-
+import forked_program
+import patience
 import pytest
 
 from astraea_tff.datasets.storage import atomic_file
@@ -60,7 +59,7 @@ def test_what_a_killed_process_left_goes_the_next_time(tmp_path):
       '  (folder / "file").write_text("half")\n'
       '  os.kill(os.getpid(), signal.SIGKILL)\n'
   )
-  subprocess.run([sys.executable, '-c', program], check=False)
+  forked_program.run(patience.SECONDS, code=program)
   left = _files(tmp_path)
   assert len(left) == 2 and left[0].startswith('folder.incomplete-')
   with atomic_file.make_folder_atomically(path):

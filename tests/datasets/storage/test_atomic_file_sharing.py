@@ -3,11 +3,10 @@
 import fcntl
 import os
 import stat
-import subprocess
-import sys
 import threading
 import time
 
+import forked_program
 import patience
 import pytest
 
@@ -22,10 +21,7 @@ _WEEK_AND_MORE = 8 * 24 * 3600
 
 
 def _run(program, path):
-  return subprocess.Popen(
-      [sys.executable, '-c', _PREAMBLE + program, str(path)],
-      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-  )
+  return forked_program.start(code=_PREAMBLE + program, arguments=[path])
 
 
 def _names(folder):
@@ -197,7 +193,8 @@ print('whole')
     pass
   path.rmdir()
   assert _names(tmp_path) == [unfinished.name]
-  output, _ = writer.communicate('go on\n', timeout=patience.SECONDS)
+  print('go on', file=writer.stdin, flush=True)
+  output, _ = writer.communicate(patience.SECONDS)
   assert output == 'whole\n'
   assert (path / 'file').read_text() == 'whole'
 

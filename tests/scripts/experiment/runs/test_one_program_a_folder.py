@@ -1,10 +1,8 @@
 """A run's folder is one program's at a time, and may be given more to do."""
 
 import os
-import signal
-import subprocess
-import sys
 
+import forked_program
 import pytest
 import script_runner
 
@@ -27,10 +25,7 @@ def start_program(folder):
       f'folder.open_run_folder({str(folder)!r}, {FLAGS!r})\n'
       'print("open", flush=True); sys.stdin.read()\n'
   )
-  process = subprocess.Popen(
-      [sys.executable, '-c', program],
-      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-  )
+  process = forked_program.start(program)
   assert process.stdout.readline() == 'open\n'
   return process
 
@@ -44,7 +39,7 @@ def test_a_second_program_is_refused_until_the_first_is_killed(tmp_path):
         folder_lib.open_run_folder(str(folder), flags)
     assert folder_lib.read_flags(folder) == FLAGS
   finally:
-    os.kill(first.pid, signal.SIGKILL)
+    first.kill()
     first.wait()
   assert folder_lib.open_run_folder(str(folder), FLAGS) == folder
 
