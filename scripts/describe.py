@@ -26,7 +26,7 @@ from absl import flags
 import numpy as np
 
 from experiment.runs import command
-from experiment.runs import contact_sheet
+from experiment.runs import contact_sheet_plots
 from experiment.runs import description
 from experiment.runs import flags as flags_lib
 from experiment.runs import folder as folder_lib
@@ -60,8 +60,6 @@ _SETTINGS = (
 )
 flags_lib.define_flags(_SETTINGS)
 
-_SAMPLES_PER_CLASS = 8
-
 
 def draw(
     folder: pathlib.Path,
@@ -86,17 +84,8 @@ def draw(
       # Lines short enough to stand beside one another.
       {name.replace(' ', '\n', 2): v for name, v in divergences.items()},
   )
-  samples = contact_sheet.draw_samples(
-      data, plan, _SAMPLES_PER_CLASS, seed=population.seed
-  )
-  plots.plot_contact_sheet(
-      folder / 'contact_sheet.png',
-      contact_sheet.compose(samples, _SAMPLES_PER_CLASS),
-      [
-          f'{name}  x{copies:.2f}'
-          for name, copies in zip(data.class_names, plan.copies)
-      ],
-      ('samples', 'an augmented copy of each that has one'),
+  contact_sheet_plots.plot_contact_sheet(
+      folder / 'contact_sheet.png', data, plan, seed=population.seed
   )
 
 

@@ -2,7 +2,7 @@
 
 from astraea_tff.datasets.federated_dataset import batch_client
 from astraea_tff.datasets.federated_dataset import FederatedDataset
-from astraea_tff.datasets.federated_dataset import ImageData
+from astraea_tff.datasets.federated_dataset import LabelledExamples
 from astraea_tff.datasets.partitioning.global_distribution import GLOBAL_DISTRIBUTIONS
 from astraea_tff.datasets.partitioning.local_distribution import LOCAL_DISTRIBUTIONS
 from astraea_tff.datasets.partitioning.partition import partition

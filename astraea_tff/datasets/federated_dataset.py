@@ -1,33 +1,44 @@
-"""Labelled images, divided among clients."""
+"""Labelled examples, divided among clients."""
 
 import dataclasses
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
 
 from astraea_tff import arguments
 from astraea_tff.clients import batches
+from astraea_tff.datasets import kinds
 from astraea_tff.datasets.partitioning import partitions
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class ImageData:
-  """A pool of training images and a test set, as a loader returns them.
+class LabelledExamples:
+  """A pool of training examples and a test set, as a loader returns them.
 
   Attributes:
     class_names: N names; labels are indices into them.
-    images: `uint8 [n, H, W, C]`, the pool.
+    features: The pool, one of
+      `uint8 [n, H, W, C]`, images;
+      `float32 [n, D]`, rows of a table, best with a mean near 0 and a
+      deviation near 1 in every column;
+      `int32 [n, L]`, texts as token ids, 0 for padding and 1 for words that are
+      not in the vocabulary.
     labels: `int32 [n]`, in [0, N).
-    test_images: `uint8 [m, H, W, C]`.
+    test_features: As `features`, `[m, ...]`.
     test_labels: `int32 [m]`, in [0, N).
+    feature_names: Of a table its D columns, if they have names; of texts the
+      vocabulary, of which a token id is the index; of images None.
   """
 
   class_names: tuple[str, ...]
-  images: np.ndarray
+  features: np.ndarray
   labels: np.ndarray
-  test_images: np.ndarray
+  test_features: np.ndarray
   test_labels: np.ndarray
+  feature_names: Optional[tuple[str, ...]] = dataclasses.field(
+      default=None, kw_only=True
+  )
 
   def __post_init__(self):
     num_classes = len(self.class_names)
@@ -36,29 +47,57 @@ class ImageData:
           f'class_names must name at least 2 classes, got {self.class_names}.'
       )
     for prefix in ('', 'test_'):
-      images = getattr(self, f'{prefix}images')
+      features = getattr(self, f'{prefix}features')
       labels = getattr(self, f'{prefix}labels')
-      _check_examples(prefix, images, labels, num_classes)
-    if self.images.shape[1:] != self.test_images.shape[1:]:
+      _check_examples(prefix, features, labels, num_classes)
+    pool, test = self.features, self.test_features
+    if (pool.dtype, pool.shape[1:]) != (test.dtype, test.shape[1:]):
       raise ValueError(
-          'images and test_images must have one shape, got '
-          f'{list(self.images.shape[1:])} and '
-          f'{list(self.test_images.shape[1:])}.'
+          'features and test_features must have one shape and one dtype, got '
+          f'{pool.dtype} {list(pool.shape[1:])} and '
+          f'{test.dtype} {list(test.shape[1:])}.'
       )
+    self._check_feature_names()
 
   @property
   def num_classes(self) -> int:
     """N."""
     return len(self.class_names)
 
+  @property
+  def feature_spec(self) -> tf.TensorSpec:
+    """The dtype and the shape of one example's features."""
+    return tf.TensorSpec(self.features.shape[1:], self.features.dtype)
+
+  @property
+  def kind(self) -> str:
+    """'image', 'table' or 'text'; see `features`."""
+    return kinds.find_kind(self.feature_spec)
+
+  def _check_feature_names(self) -> None:
+    names, kind = self.feature_names, self.kind
+    if kind == kinds.TEXT:
+      for prefix in ('', 'test_'):
+        _check_tokens(f'{prefix}features', self, names)
+    elif names is None:
+      return
+    elif kind == kinds.IMAGE:
+      raise ValueError(f'feature_names must be None for images, got {names}.')
+    elif len(names) != self.features.shape[1]:
+      raise ValueError(
+          f'feature_names must name the {self.features.shape[1]} columns of'
+          f' features, got {len(names)}.'
+      )
+    object.__setattr__(self, 'feature_names', tuple(names))
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class FederatedDataset(ImageData):
-  """A pool of training images that is divided among clients, and a test set.
+class FederatedDataset(LabelledExamples):
+  """A pool of examples that is divided among clients, and a test set.
 
   Attributes:
     name: Of the data set.
-    partition: Which images of the pool each client has; some may be unused.
+    partition: Which examples of the pool each client has; some may be unused.
   """
 
   name: str
@@ -76,7 +115,7 @@ class FederatedDataset(ImageData):
     if indices.size and indices.max() >= len(self.labels):
       raise ValueError(
           f'partition has index {indices.max()}, but there are only '
-          f'{len(self.labels)} images.'
+          f'{len(self.labels)} examples.'
       )
     owners = np.repeat(np.arange(len(counts)), counts.sum(axis=1))
     found = np.zeros_like(counts)
@@ -84,7 +123,7 @@ class FederatedDataset(ImageData):
     if not np.array_equal(found, counts):
       raise ValueError(
           'partition was made for other labels: its counts are not those of '
-          'the images it refers to.'
+          'the examples it refers to.'
       )
 
   @property
@@ -96,12 +135,12 @@ class FederatedDataset(ImageData):
     """Each client's own examples, one data set a client.
 
     Returns:
-      K data sets of unbatched `(image uint8 [H, W, C], label int32 [])`, in the
-      order of `partition.client_indices`.
+      K data sets of unbatched `(features [...], label int32 [])`, in the order
+      of `partition.client_indices`.
     """
     return [
         tf.data.Dataset.from_tensor_slices(
-            (self.images[indices], self.labels[indices])
+            (self.features[indices], self.labels[indices])
         )
         for indices in self.partition.client_indices
     ]
@@ -113,17 +152,19 @@ def batch_client(
     *,
     shuffle_seed: Optional[int] = None,
 ) -> tf.data.Dataset:
-  """Turns a client's images into batches for a model that takes [0, 1].
+  """Turns a client's examples into batches for a model.
 
   Args:
-    dataset: `(image uint8 [H, W, C], label int32 [])`, unbatched.
+    dataset: `(features, label int32 [])`, unbatched: images uint8 `[H, W, C]`,
+      rows of a table float32 `[D]` or token ids int32 `[L]`.
     batch_size: B, at least 1. The last batch may be smaller.
     shuffle_seed: If given, the examples come in an order drawn from it, another
       one at each pass: over the whole client where its size is known, else
       within 10,000 examples.
 
   Returns:
-    `(float32 [None, H, W, C] in [0, 1], int32 [None])`.
+    `(features [None, ...], int32 [None])`; images are float32 in [0, 1], other
+    features as they were.
 
   Raises:
     TypeError: `dataset` has other elements, or a number is no int.
@@ -131,43 +172,74 @@ def batch_client(
   """
   batch_size = arguments.check_integer(batch_size, 'batch_size', 1)
   spec = dataset.element_spec
-  if not (isinstance(spec, tuple) and len(spec) == 2
-          and spec[0].dtype == tf.uint8 and spec[0].shape.rank == 3
-          and spec[1].dtype == tf.int32 and spec[1].shape.rank == 0):
+  kind = None
+  if isinstance(spec, tuple) and len(spec) == 2 and all(
+      isinstance(part, tf.TensorSpec) for part in spec
+  ):
+    features, label = spec
+    is_label = label.dtype == tf.int32 and label.shape.rank == 0
+    kind = kinds.find_kind(features) if is_label else None
+  if kind is None:
     raise TypeError(
-        'dataset must have elements (uint8 [H, W, C], int32 []), unbatched, '
-        f'got {spec}.'
+        'dataset must have elements (features, int32 []), unbatched, with '
+        'features uint8 [H, W, C], float32 [D] or int32 [L], got '
+        f'{spec}.'
     )
   if shuffle_seed is not None:
     shuffle_seed = arguments.check_integer(shuffle_seed, 'shuffle_seed', 0)
   size = int(dataset.cardinality())
-  return batches.batch_examples(
+  batched = batches.batch_examples(
       dataset,
       batch_size,
       seed=shuffle_seed,
       shuffle_buffer=max(size, 1) if size >= 0 else 10_000,
-  ).map(lambda images, labels: (tf.cast(images, tf.float32) / 255, labels))
+  )
+  if kind != kinds.IMAGE:
+    return batched
+  return batched.map(
+      lambda images, labels: (tf.cast(images, tf.float32) / 255, labels)
+  )
 
 
-def _check_examples(prefix, images, labels, num_classes) -> None:
-  for name, value in (('images', images), ('labels', labels)):
+def _check_examples(
+    prefix: str, features: Any, labels: Any, num_classes: int
+) -> None:
+  for name, value in (('features', features), ('labels', labels)):
     if not isinstance(value, np.ndarray):
       raise TypeError(
           f'{prefix}{name} must be a NumPy array, got a'
           f' {type(value).__name__}; np.asarray(value, dtype) makes one.'
       )
-  if images.dtype != np.uint8 or images.ndim != 4:
+  spec = tf.TensorSpec(features.shape[1:], features.dtype)
+  if not features.ndim or kinds.find_kind(spec) is None:
     raise ValueError(
-        f'{prefix}images must be uint8 [n, H, W, C], got {images.dtype} '
-        f'{list(images.shape)}.'
+        f'{prefix}features must be uint8 images [n, H, W, C], float32 rows '
+        '[n, D] or int32 token ids [n, L], got '
+        f'{features.dtype} {list(features.shape)}.'
     )
-  if labels.dtype != np.int32 or labels.shape != images.shape[:1]:
+  if labels.dtype != np.int32 or labels.shape != features.shape[:1]:
     raise ValueError(
-        f'{prefix}labels must be int32 [{len(images)}], a label for each of '
-        f'{prefix}images, got {labels.dtype} {list(labels.shape)}.'
+        f'{prefix}labels must be int32 [{len(features)}], a label for each of '
+        f'{prefix}features, got {labels.dtype} {list(labels.shape)}.'
     )
   outside = labels[(labels < 0) | (labels >= num_classes)]
   if outside.size:
     raise ValueError(
         f'{prefix}labels must lie in [0, {num_classes}), got {outside[0]}.'
+    )
+
+
+def _check_tokens(name: str, data: LabelledExamples, names: Any) -> None:
+  """Raises unless token ids are those of a vocabulary."""
+  if names is None or len(names) < 2:
+    raise ValueError(
+        'feature_names must be the vocabulary of the token ids, at least what '
+        f'stands for padding and for unknown words, got {names}.'
+    )
+  tokens = getattr(data, name)
+  outside = tokens[(tokens < 0) | (tokens >= len(names))]
+  if outside.size:
+    raise ValueError(
+        f'{name} must be token ids in [0, {len(names)}), the vocabulary of '
+        f'feature_names, got {outside[0]}.'
     )

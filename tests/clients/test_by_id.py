@@ -39,7 +39,7 @@ def fixture_store(tmp_path_factory):
       ),
       num_clients=len(_SIZES),
       num_classes=_NUM_CLASSES,
-      image_shape=_SHAPE,
+      feature_spec=tf.TensorSpec(_SHAPE, tf.uint8),
       description='writing',
   )
   return client_store.open_store(folder)

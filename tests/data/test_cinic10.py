@@ -105,8 +105,8 @@ def test_images_and_labels_are_those_of_the_archive(tmp_path, manual):
   data = datasets.load('cinic10', num_clients=2, seed=0, data_dir=tmp_path)
   assert data.class_names == _CLASSES
   for folder, images, labels in (
-      ('train', data.images, data.labels),
-      ('test', data.test_images, data.test_labels)):
+      ('train', data.features, data.labels),
+      ('test', data.test_features, data.test_labels)):
     expected = {
         _draw_image(folder, label, index).tobytes(): label
         for label in range(10) for index in range(_PER_CLASS[folder])}
@@ -121,7 +121,7 @@ def test_the_archive_is_not_needed_again(tmp_path, manual):
   datasets.load('cinic10', num_clients=2, seed=0, data_dir=tmp_path)
   manual.unlink()
   data = datasets.load('cinic10', num_clients=2, seed=0, data_dir=tmp_path)
-  assert len(data.images) == 40
+  assert len(data.features) == 40
 
 
 def test_imbalanced_cinic10_is_standard_normal_on_100_clients(
@@ -156,7 +156,7 @@ def test_a_grey_image_becomes_one_of_three_channels(
                       hashlib.md5(manual.read_bytes()).hexdigest())
   data = datasets.load('cinic10', num_clients=1, seed=0, data_dir=tmp_path)
   grey = _draw_image('train', 5, 0)[..., :1]
-  np.testing.assert_array_equal(data.images[0], np.repeat(grey, 3, axis=2))
+  np.testing.assert_array_equal(data.features[0], np.repeat(grey, 3, axis=2))
 
 
 @pytest.mark.parametrize('keep', [0, 0.5, 0.99])
@@ -171,7 +171,7 @@ def test_a_truncated_archive_of_the_user_is_refused_and_kept(
   assert 'replace it' in message and '\n' not in message
   manual.write_bytes(content)
   data = datasets.load('cinic10', num_clients=2, seed=0, data_dir=tmp_path)
-  assert len(data.images) == 40
+  assert len(data.features) == 40
 
 
 def test_a_damaged_download_is_deleted_and_the_next_run_recovers(
@@ -188,7 +188,7 @@ def test_a_damaged_download_is_deleted_and_the_next_run_recovers(
   assert not downloaded.exists()
   downloaded.write_bytes(official)
   data = datasets.load('cinic10', num_clients=2, seed=0, data_dir=tmp_path)
-  assert len(data.images) == 40
+  assert len(data.features) == 40
 
 
 def test_a_missing_download_says_where_the_archive_goes(tmp_path, monkeypatch):

@@ -12,8 +12,8 @@ _LABELS = _RNG.integers(0, 3, 60).astype(np.int32)
 
 def _dataset(**changes):
   arguments = dict(
-      class_names=('a', 'b', 'c'), images=_IMAGES, labels=_LABELS,
-      test_images=_IMAGES[:2], test_labels=_LABELS[:2], name='random',
+      class_names=('a', 'b', 'c'), features=_IMAGES, labels=_LABELS,
+      test_features=_IMAGES[:2], test_labels=_LABELS[:2], name='random',
       partition=datasets.partition(_LABELS, 4, 3, seed=0, num_examples=40))
   return datasets.FederatedDataset(**(arguments | changes))
 
@@ -39,7 +39,7 @@ def test_label_counts_are_those_of_the_clients():
 
 
 @pytest.mark.parametrize(
-    'name', ['images', 'labels', 'test_images', 'test_labels']
+    'name', ['features', 'labels', 'test_features', 'test_labels']
 )
 def test_lists_are_refused_by_name(name):
   value = getattr(_dataset(), name).tolist()
@@ -50,17 +50,17 @@ def test_lists_are_refused_by_name(name):
 @pytest.mark.parametrize('changes, message', [
     (dict(class_names=('a',)), 'at least 2 classes'),
     (dict(class_names=('a', 'b')), r'labels must lie in \[0, 2\), got 2'),
-    (dict(images=_IMAGES / 255), r'images must be uint8 \[n, H, W, C\]'),
-    (dict(images=_IMAGES[..., 0]), 'images must be uint8'),
+    (dict(features=_IMAGES / 255), 'features must be uint8 images'),
+    (dict(features=_IMAGES[..., 0]), 'features must be uint8'),
     (dict(labels=_LABELS.astype(np.int64)), 'labels must be int32'),
     (dict(labels=_LABELS[:-1]), r'labels must be int32 \[60\]'),
     (dict(labels=_LABELS - 1), r'labels must lie in \[0, 3\), got -1'),
     (dict(test_labels=np.array([0, 3], np.int32)), 'test_labels must lie'),
-    (dict(test_images=_IMAGES[:2, :3]), 'must have one shape'),
+    (dict(test_features=_IMAGES[:2, :3]), 'must have one shape'),
     (dict(partition=datasets.partition([0, 1], 1, 2, seed=0)),
      'partition has 2 classes'),
     (dict(partition=datasets.Partition(([60],), np.array([[1, 0, 0]]))),
-     'index 60, but there are only 60 images'),
+     'index 60, but there are only 60 examples'),
     (dict(partition=datasets.Partition(
         ([0],), np.array([np.arange(3) == (_LABELS[0] + 1) % 3], int))),
      'made for other labels'),

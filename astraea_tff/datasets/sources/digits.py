@@ -21,7 +21,7 @@ _TEST_EXAMPLES_PER_CLASS = 30
 _TEST_SEED = 20190901
 
 
-def load_digits() -> federated_dataset.ImageData:
+def load_digits() -> federated_dataset.LabelledExamples:
   """Loads the digits.
 
   Returns:
@@ -39,11 +39,11 @@ def load_digits() -> federated_dataset.ImageData:
   ])
   is_pool = np.ones(len(labels), bool)
   is_pool[test] = False
-  return federated_dataset.ImageData(
+  return federated_dataset.LabelledExamples(
       class_names=tuple(str(digit) for digit in range(10)),
-      images=images[is_pool],
+      features=images[is_pool],
       labels=labels[is_pool],
-      test_images=images[test],
+      test_features=images[test],
       test_labels=labels[test],
   )
 

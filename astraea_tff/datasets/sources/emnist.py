@@ -70,7 +70,7 @@ _TEST_SEED = 20190901
 def load_emnist(
     name: str = 'emnist/bymerge',
     data_dir: Optional[Union[str, os.PathLike]] = None,
-) -> federated_dataset.ImageData:
+) -> federated_dataset.LabelledExamples:
   """Loads a set of EMNIST with its images upright.
 
   NIST stores the images transposed, and TFDS hands them on as they are.
@@ -92,8 +92,8 @@ def load_emnist(
   return dataclasses.replace(
       data,
       class_names=CLASS_NAMES if is_named else data.class_names,
-      images=data.images.swapaxes(1, 2),
-      test_images=data.test_images.swapaxes(1, 2),
+      features=data.features.swapaxes(1, 2),
+      test_features=data.test_features.swapaxes(1, 2),
   )
 
 
@@ -116,7 +116,7 @@ def load_table_i(
     data_dir: Optional[Union[str, os.PathLike]] = None,
     *,
     test_per_class: int = TEST_EXAMPLES_PER_CLASS,
-) -> federated_dataset.ImageData:
+) -> federated_dataset.LabelledExamples:
   """Loads the pool and the test set of Table I: `emnist/bymerge`.
 
   Args:
@@ -138,7 +138,7 @@ def load_table_i(
   chosen = balanced_test_indices(data.test_labels, test_per_class)
   return dataclasses.replace(
       data,
-      test_images=data.test_images[chosen],
+      test_features=data.test_features[chosen],
       test_labels=data.test_labels[chosen],
   )
 

@@ -20,22 +20,25 @@ def load(
     test_per_class: Optional[int] = None,
     **partition_arguments: Any,
 ) -> federated_dataset.FederatedDataset:
-  """Loads a data set and divides its training images among clients.
+  """Loads a data set and divides its training examples among clients.
 
   Args:
     name: A built-in name, or that of any image-classification set of TensorFlow
       Datasets with images of one shape and splits 'train' and 'test', such as
       'fashion_mnist', 'cifar100', 'svhn_cropped' or 'emnist/balanced'. Built in
       are 'digits' (bundled with scikit-learn; 28x28x1), 'mnist' (28x28x1),
-      'cifar10' and 'cinic10' (32x32x3). Other names stand for a division too:
-      'emnist_bal1', 'emnist_bal2', 'emnist_ins', 'emnist_ltrf1' and
-      'emnist_ltrf2' for Table I of Duan et al. (2019) with K = 500, and
+      'cifar10' and 'cinic10' (32x32x3); the tables 'breast_cancer' (30 columns)
+      and 'wine' (13), bundled with scikit-learn; and 'messages', short texts of
+      a grammar. 'tff_emnist', 'tff_cifar100' and 'tff_stackoverflow' are the
+      synthetic sets of TFF, a handful of examples. Other names stand for a
+      division too: 'emnist_bal1', 'emnist_bal2', 'emnist_ins', 'emnist_ltrf1'
+      and 'emnist_ltrf2' for Table I of Duan et al. (2019) with K = 500, and
       'cifar10_imbalanced' and 'cinic10_imbalanced' for a global standard normal
       with K = 100. TensorFlow Datasets downloads what is not there yet.
     num_clients: K, at least 1. None takes that of the name, if it says one.
     seed: Of the division; at least 0. The test set does not depend on it.
     data_dir: Where TensorFlow Datasets keeps its data; by default TFDS's own
-      choice. 'digits' needs none.
+      choice. What is bundled needs none.
     fraction: How much of a set of Table I, in (0, 1]: 0.12 has 14,100 of
       117,500 examples, 60 of 500 clients and 48 of 400 test images a class.
     test_per_class: Test images of each class of a set of Table I, at least 1,
@@ -51,8 +54,8 @@ def load(
   Raises:
     TypeError: An argument has a wrong type, or is unknown.
     ValueError: The name is unknown, an argument is out of range or does not
-      go with the name, or the images do not suffice for the distributions; the
-      message says what would do.
+      go with the name, or there are too few examples for the distributions;
+      the message says what would do.
     RuntimeError: The data are neither there nor can be downloaded.
   """
   preset = presets.find_preset(name, fraction, test_per_class)
@@ -64,7 +67,7 @@ def load(
         'many clients it is divided among.'
     )
   arguments = presets.partition_arguments(name, partition_arguments, fraction)
-  data = preset.load_images(data_dir)
+  data = preset.load_examples(data_dir)
   try:
     partition = partition_lib.partition(
         data.labels, num_clients, data.num_classes, seed=seed, **arguments

@@ -1,6 +1,6 @@
 """Data sets by name, and what a name says about clients.
 
-A name stands for images and, for the paper's sets, for their division too:
+A name stands for examples and, for the paper's sets, for their division too:
 'emnist_ltrf2' is EMNIST on 500 clients with Table I's distributions. What the
 caller says always comes before what the name says.
 
@@ -18,8 +18,11 @@ import types
 from typing import Any, Optional, Union
 
 from astraea_tff.datasets import federated_dataset
+from astraea_tff.datasets.sources import bundled_tables
 from astraea_tff.datasets.sources import digits
 from astraea_tff.datasets.sources import emnist
+from astraea_tff.datasets.sources import messages
+from astraea_tff.datasets.sources import tff_synthetic
 from astraea_tff.datasets.sources import tfds_images
 
 _Folder = Optional[Union[str, os.PathLike]]
@@ -30,7 +33,7 @@ class Preset:
   """What a name stands for.
 
   Attributes:
-    load_images: Loads the pool and the test set, given the folder where TFDS
+    load_examples: Loads the pool and the test set, given the folder where TFDS
       keeps its data.
     source_state: Says in which state the files behind them are, given the same
       folder: a text that changes with them, or None if they are not there.
@@ -38,7 +41,7 @@ class Preset:
     partition_arguments: Arguments of `partition` that the name says.
   """
 
-  load_images: Callable[[_Folder], federated_dataset.ImageData]
+  load_examples: Callable[[_Folder], federated_dataset.LabelledExamples]
   source_state: Callable[[_Folder], Optional[str]]
   num_clients: Optional[int] = None
   partition_arguments: Mapping[str, Any] = dataclasses.field(
@@ -51,6 +54,20 @@ def _of_tfds(name: str, *division: Any) -> Preset:
       functools.partial(tfds_images.load_tfds_images, name),
       functools.partial(tfds_images.source_state, name),
       *division,
+  )
+
+
+def _installed(
+    load: Callable[..., federated_dataset.LabelledExamples],
+    source_state: Callable[..., str],
+    *name: str,
+    **division: Any,
+) -> Preset:
+  """A set that comes with an installed package, wherever TFDS has its data."""
+  return Preset(
+      lambda data_dir: load(*name),
+      lambda data_dir: source_state(*name),
+      **division,
   )
 
 
@@ -95,18 +112,36 @@ _IMBALANCED = types.MappingProxyType(dict(
     local_distribution='random',
 ))
 
+_SYNTHETIC_DIVISION = types.MappingProxyType(dict(
+    size_distribution='even', local_distribution='iid',
+))
+
 # The built-in names; those of TFDS come on top.
 PRESETS: Mapping[str, Preset] = types.MappingProxyType({
-    'digits': Preset(
-        lambda data_dir: digits.load_digits(),
-        lambda data_dir: digits.source_state(),
-    ),
+    'digits': _installed(digits.load_digits, digits.source_state),
     'mnist': _of_tfds('mnist'),
     'cifar10': _of_tfds('cifar10'),
     'cifar10_imbalanced': _of_tfds('cifar10', 100, _IMBALANCED),
     'cinic10': _of_cinic10(),
     'cinic10_imbalanced': _of_cinic10(100, _IMBALANCED),
     **{name: _of_table_i(name) for name in emnist.TABLE_I},
+    **{
+        name: _installed(
+            bundled_tables.load_table, bundled_tables.source_state, name
+        )
+        for name in bundled_tables.NAMES
+    },
+    'messages': _installed(messages.load_messages, messages.source_state),
+    **{
+        name: _installed(
+            tff_synthetic.load_synthetic,
+            tff_synthetic.source_state,
+            name,
+            num_clients=num_clients,
+            partition_arguments=_SYNTHETIC_DIVISION,
+        )
+        for name, num_clients in tff_synthetic.NUM_CLIENTS.items()
+    },
 })
 
 
@@ -127,7 +162,7 @@ def find_preset(
       None takes the fraction's.
 
   Returns:
-    The preset. Whether TFDS has the data set shows when its images are loaded.
+    The preset. Whether TFDS has the data set shows when it is loaded.
 
   Raises:
     TypeError: The name is no string, or the fraction no number.
@@ -145,6 +180,10 @@ def find_preset(
     return _of_table_i(name, fraction, test_per_class)
   if name in PRESETS:
     return PRESETS[name]
+  if name == 'tff_shakespeare':
+    return _installed(
+        tff_synthetic.refuse_shakespeare, tff_synthetic.refuse_shakespeare
+    )
   # EMNIST's images lie on their side in all its configurations.
   is_emnist = name.split('/')[0].split(':')[0] == 'emnist'
   load = emnist.load_emnist if is_emnist else tfds_images.load_tfds_images

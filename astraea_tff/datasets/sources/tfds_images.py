@@ -24,7 +24,7 @@ class UnknownDatasetError(ValueError):
 
 def load_tfds_images(
     name: str, data_dir: Optional[Union[str, os.PathLike]] = None
-) -> federated_dataset.ImageData:
+) -> federated_dataset.LabelledExamples:
   """Loads a data set with splits 'train' and 'test' into memory.
 
   The split 'train' is the pool and 'test' the test set. If `data_dir` does not
@@ -49,17 +49,17 @@ def load_tfds_images(
   _prepare(name, builder)
   try:
     images, labels = _read(builder, 'train')
-    test_images, test_labels = _read(builder, 'test')
+    test_features, test_labels = _read(builder, 'test')
   except Exception as error:  # TensorFlow and TFDS raise many kinds here.
     raise RuntimeError(
         f'The data set {name!r} in {builder.data_dir} cannot be read '
         f'({_first_line(error)}). Delete that folder, and it is made again.'
     ) from error
-  return federated_dataset.ImageData(
+  return federated_dataset.LabelledExamples(
       class_names=tuple(builder.info.features['label'].names),
-      images=images,
+      features=images,
       labels=labels,
-      test_images=test_images,
+      test_features=test_features,
       test_labels=test_labels,
   )
 

@@ -1,12 +1,15 @@
 """Augmentation that is computed once and kept on disk (Algorithm 2, line 8)."""
 
 import hashlib
+from typing import Optional
 
 import numpy as np
 
 from astraea_tff.augmentation import all_clients
 from astraea_tff.augmentation import one_client
 from astraea_tff.augmentation import plan as plan_lib
+from astraea_tff.datasets import kinds
+from astraea_tff.datasets.storage import cache_entries
 from astraea_tff.datasets.storage import client_store
 from astraea_tff.datasets.storage import preparation
 from astraea_tff.datasets.storage import transform_key
@@ -20,7 +23,7 @@ def prepare_augmented(
     plan: plan_lib.AugmentationPlan,
     *,
     seed: int,
-    transform: one_client.Transform = one_client.DEFAULT_TRANSFORM,
+    transform: Optional[one_client.Transform] = None,
 ) -> client_store.ClientStore:
   """Augments all clients on disk, or opens them if that is done.
 
@@ -33,6 +36,8 @@ def prepare_augmented(
     seed: The run's seed.
     transform: The random transform of the copies, as for `augment_clients`; an
       instance of a dataclass, whose fields and methods tell it from others.
+      None takes that of the data's kind: an `AffineTransform` for images, a
+      `TabularTransform` for rows of a table, a `TextTransform` for texts.
 
   Returns:
     The augmented clients.
@@ -41,6 +46,8 @@ def prepare_augmented(
     TypeError: Of `transform` it cannot be told whether it is another one.
     OSError: The cache cannot be written to, for want of space for example.
   """
+  if transform is None:
+    transform = kinds.transform_of(data.kind)
   digest = hashlib.sha256(
       f'{_FORMAT} {data.content_hash} {seed} '
       f'{transform_key.describe_transform(transform)}'.encode()
@@ -64,8 +71,8 @@ def prepare_augmented(
         ),
         num_clients=len(data.clients),
         num_classes=data.num_classes,
-        image_shape=data.image_shape,
+        feature_spec=data.feature_spec,
         description=f'augmenting {data.name}',
     )
 
-  return preparation.open_or_make(folder, client_store.open_store, write)
+  return cache_entries.open_or_make(folder, client_store.open_store, write)

@@ -24,7 +24,7 @@ import tqdm
 
 from astraea_tff.datasets.storage import client_files
 
-_FORMAT = 'astraea_tff client store 2'
+_FORMAT = 'astraea_tff client store 3'
 _INDEX_FILE = 'clients.npz'
 _CLIENTS_FOLDER = 'clients'
 
@@ -39,12 +39,12 @@ class ClientStore:
 
   Attributes:
     folder: The folder.
-    image_shape: `(H, W, C)`.
+    feature_spec: The dtype and the shape of one example's features.
     label_counts: Read-only `int64 [K, N]`, examples of each client and class.
   """
 
   folder: pathlib.Path
-  image_shape: tuple[int, int, int]
+  feature_spec: tf.TensorSpec
   label_counts: np.ndarray
 
   def __len__(self) -> int:
@@ -52,7 +52,7 @@ class ClientStore:
 
   @functools.cached_property
   def client_data(self) -> tff.simulation.datasets.ClientData:
-    """The clients as a `ClientData` of `(image uint8 [H, W, C], label int32)`.
+    """The clients as a `ClientData` of `(features, label int32 [])`.
 
     The k-th of its `client_ids` is client k. Not a
     `tff.simulation.datasets.FilePerUserClientData`, though its
@@ -62,21 +62,21 @@ class ClientStore:
     # Taken apart from `self`, which the computation should not hold on to.
     # As bytes, since a path need not be text.
     folder = os.fsencode(self.folder / _CLIENTS_FOLDER)
-    image_shape = self.image_shape
+    feature_spec = self.feature_spec
 
     def read_client(client_id):
       path = tf.strings.join([folder, client_id], separator=os.sep)
-      return client_files.read_examples(path, image_shape)
+      return client_files.read_examples(path, feature_spec)
 
     return tff.simulation.datasets.ClientData.from_clients_and_tf_fn(
         _client_ids(len(self)), read_client
     )
 
   def load(self, client: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns a client's images `uint8 [n, H, W, C]` and labels `int32 [n]`."""
+    """Returns a client's features `[n, ...]` and labels `int32 [n]`."""
     name = _client_id(range(len(self))[client], len(self))
     return client_files.load_examples(
-        self.folder / _CLIENTS_FOLDER / name, self.image_shape
+        self.folder / _CLIENTS_FOLDER / name, self.feature_spec
     )
 
 
@@ -86,18 +86,18 @@ def write_store(
     *,
     num_clients: int,
     num_classes: int,
-    image_shape: tuple[int, int, int],
+    feature_spec: tf.TensorSpec,
     description: str,
 ) -> None:
   """Writes clients to a folder, with a progress bar.
 
   Args:
     folder: An empty folder, best one of `atomic_file.make_folder_atomically`.
-    clients: Images `uint8 [n, H, W, C]` and labels `int32 [n]` of the clients,
-      one after another; taken when they are written.
+    clients: Features `[n, ...]` and labels `int32 [n]` of the clients, one
+      after another; taken when they are written.
     num_clients: How many they are, K.
     num_classes: N.
-    image_shape: `(H, W, C)`.
+    feature_spec: The dtype and the shape of one example's features.
     description: What the progress bar says.
 
   Raises:
@@ -111,15 +111,16 @@ def write_store(
       zip(_client_ids(num_clients), clients),
       total=num_clients, desc=description, unit='client', leave=False,
   )
-  for client, (name, (images, labels)) in enumerate(progress):
-    content = client_files.serialize_examples(images, labels)
+  for client, (name, (features, labels)) in enumerate(progress):
+    content = client_files.serialize_examples(features, labels)
     (folder / _CLIENTS_FOLDER / name).write_bytes(content)
     counts[client] = np.bincount(labels, minlength=num_classes)
     sizes[client] = len(content)
     checksums[client] = zlib.crc32(content)
   with open(folder / _INDEX_FILE, 'wb') as file:
     np.savez(
-        file, format=_FORMAT, image_shape=image_shape, counts=counts,
+        file, format=_FORMAT, dtype=feature_spec.dtype.name,
+        shape=np.array(feature_spec.shape, np.int64), counts=counts,
         sizes=sizes, checksums=checksums,
     )
 
@@ -144,7 +145,7 @@ def open_store(folder: pathlib.Path) -> ClientStore:
     name = _client_id(client, len(counts))
     check_file(folder / _CLIENTS_FOLDER / name, int(size), int(checksum))
   counts.flags.writeable = False
-  return ClientStore(folder, tuple(index['image_shape'].tolist()), counts)
+  return ClientStore(folder, index['feature_spec'], counts)
 
 
 def check_file(path: pathlib.Path, size: int, checksum: int) -> None:
@@ -194,7 +195,7 @@ def read_checked(
     ) from error
 
 
-def _parse_index(content: bytes) -> dict[str, np.ndarray]:
+def _parse_index(content: bytes) -> dict[str, Any]:
   # NumPy would believe a damaged header, however much memory that asks for.
   if zipfile.ZipFile(io.BytesIO(content)).testzip() is not None:
     raise ValueError('its index has another checksum')
@@ -205,7 +206,9 @@ def _parse_index(content: bytes) -> dict[str, np.ndarray]:
   num_clients = len(index['counts'])
   if not len(index['sizes']) == len(index['checksums']) == num_clients:
     raise ValueError('its index has another number of clients')
-  index['image_shape'].tolist()
+  index['feature_spec'] = tf.TensorSpec(
+      index['shape'].tolist(), str(index['dtype'])
+  )
   return index
 
 

@@ -1,13 +1,13 @@
 """Data sets prepared once on disk: divided among clients, a file a client.
 
 `prepare` does what `load` does and writes the result to a cache, from where it
-is opened the next time without the pool of images. In the cache a data set has
-a folder named after the hash of what is in it, and a request (a name with a
-seed and a division, and the state of the images that it is answered from) a
+is opened the next time without the pool of examples. In the cache a data set
+has a folder named after the hash of what is in it, and a request (a name with a
+seed and a division, and the state of the source that it is answered from) a
 file that says which folder answers it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 import dataclasses
 import hashlib
 import json
@@ -16,21 +16,23 @@ import pathlib
 from typing import Any, Optional, Union
 import zlib
 
-from absl import logging
 import numpy as np
+import tensorflow as tf
 
 from astraea_tff.datasets import federated_dataset
+from astraea_tff.datasets import kinds
 from astraea_tff.datasets.sources import loading
 from astraea_tff.datasets.sources import presets
 from astraea_tff.datasets.storage import atomic_file
+from astraea_tff.datasets.storage import cache_entries
 from astraea_tff.datasets.storage import cache_folders
 from astraea_tff.datasets.storage import client_store
 from astraea_tff.datasets.storage import preparation_requests as requests
 
 # To be changed with what is written, or with what a seed's partition is.
-_FORMAT = 'astraea_tff prepared data set 2'
+_FORMAT = 'astraea_tff prepared data set 3'
 _DESCRIPTION_FILE = 'dataset.json'
-_TEST_IMAGES_FILE = 'test_images.npy'
+_TEST_FEATURES_FILE = 'test_features.npy'
 _TEST_LABELS_FILE = 'test_labels.npy'
 _PARTITION_FILE = 'partition.npz'
 _Folder = Optional[Union[str, os.PathLike]]
@@ -44,22 +46,24 @@ class PreparedDataset:
     name: Of the data set.
     class_names: N names; labels are indices into them.
     clients: The clients' examples and label counts.
-    test_images: `uint8 [m, H, W, C]`, mapped from the disk.
+    test_features: `[m, ...]`, mapped from the disk.
     test_labels: `int32 [m]`.
     num_pool_examples: The examples that were there to be divided.
     partition_hash: `Partition.hash` of the division.
     content_hash: SHA-256 of all that is kept: of the names, of the partition
-      and of the images.
+      and of the examples.
+    feature_names: As in `LabelledExamples`.
   """
 
   name: str
   class_names: tuple[str, ...]
   clients: client_store.ClientStore
-  test_images: np.ndarray
+  test_features: np.ndarray
   test_labels: np.ndarray
   num_pool_examples: int
   partition_hash: str
   content_hash: str
+  feature_names: Optional[tuple[str, ...]] = None
 
   @property
   def num_classes(self) -> int:
@@ -67,9 +71,14 @@ class PreparedDataset:
     return len(self.class_names)
 
   @property
-  def image_shape(self) -> tuple[int, int, int]:
-    """`(H, W, C)`."""
-    return self.clients.image_shape
+  def feature_spec(self) -> tf.TensorSpec:
+    """The dtype and the shape of one example's features."""
+    return self.clients.feature_spec
+
+  @property
+  def kind(self) -> str:
+    """'image', 'table' or 'text'; see `LabelledExamples.features`."""
+    return kinds.find_kind(self.feature_spec)
 
   @property
   def label_counts(self) -> np.ndarray:
@@ -92,8 +101,8 @@ def prepare(
 
   An interrupted preparation leaves nothing behind that would be taken for a
   whole one, and a damaged data set is made again: all of it is read once when
-  it is opened. So is one whose images TFDS has in another version, or prepared
-  anew, since. Where the images are neither there any more nor can be had, what
+  it is opened. So is one whose source TFDS has in another version, or prepared
+  anew, since. Where the source is neither there any more nor can be had, what
   was prepared from them last is opened, with a warning.
 
   Args:
@@ -155,7 +164,7 @@ def _open_answer(
 ) -> Optional[PreparedDataset]:
   with cache_folders.explained_errors(folder, 'read from'):
     answer = requests.find_answer(folder, request, source)
-    return answer and open_or_delete(folder / answer, _open)
+    return answer and cache_entries.open_or_delete(folder / answer, _open)
 
 
 def store(
@@ -164,7 +173,7 @@ def store(
   """Writes a data set in memory to the cache, or opens it if it is there.
 
   Args:
-    data: The images and their partition, for instance of NumPy arrays.
+    data: The examples and their partition, for instance of NumPy arrays.
     cache_dir: As for `prepare`.
 
   Returns:
@@ -176,16 +185,17 @@ def store(
   folder = cache_folders.dataset_folder(data.name, cache_dir)
   content_hash = _hash_content(data)
   target = folder / content_hash[:16]
-  return open_or_make(
+  return cache_entries.open_or_make(
       target, _open, lambda new_folder: _write(new_folder, data, content_hash)
   )
 
 
 def _hash_content(data: federated_dataset.FederatedDataset) -> str:
-  arrays = (data.images, data.labels, data.test_images, data.test_labels)
+  arrays = (data.features, data.labels, data.test_features, data.test_labels)
   head = [
-      _FORMAT, data.name, data.class_names, data.partition.hash,
-      [array.shape for array in arrays],
+      _FORMAT, data.name, data.class_names, data.feature_names,
+      data.partition.hash,
+      [(str(array.dtype), array.shape) for array in arrays],
   ]
   digest = hashlib.sha256(json.dumps(head).encode())
   for array in arrays:
@@ -201,28 +211,29 @@ def _write(
   client_store.write_store(
       folder,
       (
-          (data.images[indices], data.labels[indices])
+          (data.features[indices], data.labels[indices])
           for indices in data.partition.client_indices
       ),
       num_clients=len(data.label_counts),
       num_classes=data.num_classes,
-      image_shape=data.images.shape[1:],
+      feature_spec=data.feature_spec,
       description=f'preparing {data.name}',
   )
-  np.save(folder / _TEST_IMAGES_FILE, data.test_images)
+  np.save(folder / _TEST_FEATURES_FILE, data.test_features)
   np.save(folder / _TEST_LABELS_FILE, data.test_labels)
   data.partition.save(folder / _PARTITION_FILE)
   description = dict(
       format=_FORMAT,
       name=data.name,
       class_names=data.class_names,
+      feature_names=data.feature_names,
       num_pool_examples=len(data.labels),
       partition_hash=data.partition.hash,
       content_hash=content_hash,
       files={
           name: [(folder / name).stat().st_size,
                  zlib.crc32((folder / name).read_bytes())]
-          for name in (_TEST_IMAGES_FILE, _TEST_LABELS_FILE, _PARTITION_FILE)
+          for name in (_TEST_FEATURES_FILE, _TEST_LABELS_FILE, _PARTITION_FILE)
       },
   )
   description['checksum'] = _checksum(description)
@@ -231,72 +242,6 @@ def _write(
 
 def _checksum(description: Mapping[str, Any]) -> int:
   return zlib.crc32(json.dumps(description, sort_keys=True).encode())
-
-
-def open_or_make(
-    folder: pathlib.Path,
-    open_folder: Callable[[pathlib.Path], Any],
-    write: Callable[[pathlib.Path], None],
-) -> Any:
-  """Opens a folder of the cache; makes it if it is missing or damaged.
-
-  Args:
-    folder: The folder.
-    open_folder: Opens it, or raises a `client_store.DamagedStoreError`.
-    write: Writes to the empty folder that takes its place when it is whole.
-
-  Returns:
-    What `open_folder` returns.
-
-  Raises:
-    OSError: The cache cannot be read or written to.
-  """
-  with cache_folders.explained_errors(folder.parent, 'read from'):
-    opened = open_or_delete(folder, open_folder)
-  if opened is not None:
-    return opened
-  with cache_folders.explained_errors(folder.parent):
-    with atomic_file.make_folder_atomically(folder) as new_folder:
-      write(new_folder)
-  with cache_folders.explained_errors(folder.parent, 'read from'):
-    return open_folder(folder)
-
-
-def open_or_delete(
-    folder: pathlib.Path, open_folder: Callable[[pathlib.Path], Any]
-) -> Any:
-  """Opens a folder of the cache, or deletes it if it is damaged.
-
-  Args:
-    folder: The folder, which need not be there.
-    open_folder: Opens it, or raises a `client_store.DamagedStoreError`.
-
-  Returns:
-    What `open_folder` returns; None if there is no (longer a) folder.
-
-  Raises:
-    ValueError: The folder has no name that this module gives.
-    OSError: It cannot be read at the moment, or is damaged and cannot be
-      deleted. Nothing was deleted.
-  """
-  if not cache_folders.FOLDER_NAME.fullmatch(folder.name):
-    raise ValueError(f'folder must be one of the cache, got {folder}.')
-  if not folder.is_dir():
-    return None
-  try:
-    return open_folder(folder)
-  except client_store.DamagedStoreError:
-    pass
-  # Once more and alone: somebody may just have made it again.
-  with atomic_file.locked_folder(folder.parent):
-    if not folder.is_dir():
-      return None
-    try:
-      return open_folder(folder)
-    except client_store.DamagedStoreError as error:
-      logging.warning('%s It is made again.', error)
-      atomic_file.remove_folder(folder)
-      return None
 
 
 def _open(folder: pathlib.Path) -> PreparedDataset:
@@ -312,7 +257,7 @@ def _open(folder: pathlib.Path) -> PreparedDataset:
     client_store.check_file(folder / name, size, checksum)
   return PreparedDataset(
       clients=clients,
-      test_images=np.load(folder / _TEST_IMAGES_FILE, mmap_mode='r'),
+      test_features=np.load(folder / _TEST_FEATURES_FILE, mmap_mode='r'),
       test_labels=np.load(folder / _TEST_LABELS_FILE),
       **description,
   )
@@ -325,5 +270,7 @@ def _parse_description(content: bytes) -> dict[str, Any]:
     raise ValueError('its description has another checksum')
   if description.pop('format') != _FORMAT:
     raise ValueError('it has another format')
-  description['class_names'] = tuple(description['class_names'])
+  for key in ('class_names', 'feature_names'):
+    if description[key] is not None:
+      description[key] = tuple(description[key])
   return description

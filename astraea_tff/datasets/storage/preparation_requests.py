@@ -1,7 +1,7 @@
 """Which folder of the cache answers a request for a prepared data set.
 
 The answer is the text of a file that is named after the request and the state
-of the images. Anybody may have written to that file, so it is believed only if
+of its source. Anybody may have written to that file, so it is believed only if
 it is a name that the cache gives.
 """
 
@@ -66,7 +66,7 @@ def request_file(request: str, source: Optional[str]) -> str:
 
   Args:
     request: What `digest_request` returned.
-    source: What state the images are in; None if they are not there.
+    source: What state the source is in; None if it is not there.
   """
   digest = hashlib.sha256(str(source).encode()).hexdigest()
   return f'{request}-{digest[:16]}.request'
@@ -79,13 +79,13 @@ def find_answer(
   if source is not None:
     path = folder / request_file(request, source)
   else:
-    # The images are not there to be divided again.
+    # The source is not there to be divided again.
     earlier = list(folder.glob(f'{request}-*.request'))
     if not earlier:
       return None
     path = max(earlier, key=lambda path: path.stat().st_mtime)
     logging.warning(
-        'The images that %s was prepared from are not there any more; what was'
+        'The data that %s was prepared from are not there any more; what was'
         ' made of them last is used.', folder,
     )
   try:

@@ -60,7 +60,7 @@ def _write_store(
       clients,
       num_clients=num_clients,
       num_classes=_NUM_CLASSES,
-      image_shape=_IMAGE_SHAPE,
+      feature_spec=tf.TensorSpec(_IMAGE_SHAPE, tf.uint8),
       description='writing clients',
   )
 

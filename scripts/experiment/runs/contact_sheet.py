@@ -1,6 +1,6 @@
 """Samples of each class beside their augmented copies, for a contact sheet.
 
-What Algorithm 2 does to the images is best judged by eye. The copies are made
+What Algorithm 2 does to the examples is best judged by eye. The copies are made
 by the very pipeline that augments clients, with the server's plan: a sample of
 a class that has, say, 1.3 copies has an augmented one beside it in three cases
 of ten.
@@ -17,8 +17,9 @@ from astraea_tff import arguments
 from astraea_tff.augmentation import one_client
 from astraea_tff.augmentation import plan as plan_lib
 from astraea_tff import datasets
+from astraea_tff.datasets import kinds
 
-# A sample, uint8 [H, W, C], and an augmented copy of it, if it has one.
+# A sample's features and those of an augmented copy of it, if it has one.
 SampleAndCopy = tuple[np.ndarray, Optional[np.ndarray]]
 
 _PADDING = 2
@@ -31,17 +32,18 @@ def draw_samples(
     samples_per_class: int,
     *,
     seed: int,
-    transform: one_client.Transform = one_client.DEFAULT_TRANSFORM,
+    transform: Optional[one_client.Transform] = None,
 ) -> list[list[SampleAndCopy]]:
   """Draws samples of the clients, and augments them.
 
   Args:
-    data: The clients' images.
+    data: The clients' examples.
     plan: The server's plan.
     samples_per_class: How many to draw of a class, at least 1; fewer where the
       clients have fewer.
     seed: Of the draw and of the augmentation; at least 0.
-    transform: As for `astraea_tff.augment`.
+    transform: As for `datasets.prepare_augmented`. The neighbours of a
+      `TabularTransform` are those among the samples.
 
   Returns:
     For each of the N classes, its samples, each with the first of its
@@ -60,18 +62,20 @@ def draw_samples(
         f'plan must be for the {data.num_classes} classes of data, got one for'
         f' {len(plan.counts)}.'
     )
-  images, labels = _draw_examples(data.clients, samples_per_class, seed)
-  copies = _first_copies(images, labels, plan, seed, transform)
+  if transform is None:
+    transform = kinds.transform_of(data.kind)
+  features, labels = _draw_examples(data.clients, samples_per_class, seed)
+  copies = _first_copies(features, labels, plan, seed, transform)
   samples = [[] for _ in range(data.num_classes)]
   for position, label in enumerate(labels):
-    samples[label].append((images[position], copies.get(position)))
+    samples[label].append((features[position], copies.get(position)))
   return samples
 
 
 def compose(
     samples: Sequence[Sequence[SampleAndCopy]], samples_per_class: int
 ) -> np.ndarray:
-  """Lays samples out in one picture, a row for each class.
+  """Lays images out in one picture, a row for each class.
 
   On the left stand the samples, on the right, in the same order, their
   augmented copies, with light grey where there is none. White separates them.
@@ -113,35 +117,35 @@ def _draw_examples(
   """
   rng = np.random.default_rng(seed)
   missing = np.minimum(clients.label_counts.sum(axis=0), samples_per_class)
-  images, labels = [], []
+  features, labels = [], []
   for client in rng.permutation(len(clients)):
     if not (missing * clients.label_counts[client]).any():
       continue
-    client_images, client_labels = clients.load(client)
+    client_features, client_labels = clients.load(client)
     for index in rng.permutation(len(client_labels)):
       label = client_labels[index]
       if missing[label]:
         missing[label] -= 1
-        images.append(client_images[index])
+        features.append(client_features[index])
         labels.append(label)
   order = np.argsort(labels, kind='stable')
-  return np.array(images)[order], np.array(labels)[order]
+  return np.array(features)[order], np.array(labels)[order]
 
 
 def _first_copies(
-    images: np.ndarray,
+    features: np.ndarray,
     labels: np.ndarray,
     plan: plan_lib.AugmentationPlan,
     seed: int,
     transform: Any,
 ) -> dict[int, np.ndarray]:
-  """Returns the first copy of each image that has one, by its position.
+  """Returns the first copy of each example that has one, by its position.
 
-  How many copies an image has is drawn from the seed and the label alone. So
-  augmenting the positions in the images' stead, with nothing done to them,
-  tells whose copy each augmented image is.
+  How many copies an example has is drawn from the seed and the label alone. So
+  augmenting the positions in the examples' stead, with nothing done to them,
+  tells whose copy each augmented example is.
   """
-  positions = np.arange(len(images), dtype=np.float32).reshape(-1, 1, 1, 1)
+  positions = np.arange(len(features), dtype=np.float32).reshape(-1, 1, 1, 1)
   owners, augmented = (
       one_client.augment(
           tf.data.Dataset.from_tensor_slices((values, labels)),
@@ -151,16 +155,16 @@ def _first_copies(
       )
       for values, applied in (
           (positions, lambda values, _: values),
-          (images, transform),
+          (features, transform),
       )
   )
   seen, copies = set(), {}
-  for (owner, _), (image, _) in zip(
+  for (owner, _), (example, _) in zip(
       owners.as_numpy_iterator(), augmented.as_numpy_iterator()
   ):
     position = int(owner.item())
-    # An image itself comes out before its copies.
+    # An example itself comes out before its copies.
     if position in seen:
-      copies.setdefault(position, image)
+      copies.setdefault(position, example)
     seen.add(position)
   return copies

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from astraea_tff import datasets
+from astraea_tff.datasets import kinds
 from astraea_tff.labels import divergence
 from astraea_tff.labels import imbalance
 from astraea_tff.scheduling import greedy
@@ -22,15 +23,25 @@ _NUM_RANDOM_SCHEDULES = 10
 def describe_data(population: population_lib.Population) -> str:
   """Returns what the data are, and how imbalanced before augmentation."""
   data = population.data
-  sizes = 'x'.join(str(size) for size in data.image_shape)
   return (
-      f'{data.name}: uint8 images {sizes}, '
+      f'{data.name}: {_describe_features(data)}, '
       f'{data.label_counts.sum():,} training examples in use of '
       f'{data.num_pool_examples:,}, {len(data.test_labels):,} test examples\n'
       f'partition of seed {population.seed}: {data.partition_hash}\n\n'
       'Imbalance before augmentation, KL divergence from uniform\n'
       f'{imbalance.imbalance_report(data.label_counts)}'
   )
+
+
+def _describe_features(data: datasets.PreparedDataset) -> str:
+  spec = data.feature_spec
+  sizes = 'x'.join(str(size) for size in spec.shape)
+  if data.kind == kinds.TABLE:
+    return f'{spec.dtype.name} rows of {sizes} columns'
+  if data.kind == kinds.TEXT:
+    words = len(data.feature_names)
+    return f'{spec.dtype.name} texts of {sizes} tokens out of {words:,}'
+  return f'{spec.dtype.name} images {sizes}'
 
 
 def describe_augmentation(population: population_lib.Population) -> str:

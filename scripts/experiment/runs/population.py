@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 import dataclasses
-import math
 from typing import Optional
 
 import numpy as np
@@ -15,9 +14,17 @@ from astraea_tff.control import feedback as feedback_lib
 from astraea_tff.clients import by_id as clients_by_id
 from astraea_tff.clients import label_prior
 from astraea_tff import datasets
+from astraea_tff.datasets import kinds
 from astraea_tff import models
 from experiment.runs import adaptive
 from experiment.runs import settings as settings_lib
+
+# The networks for each kind of data.
+_NETWORKS = {
+    kinds.IMAGE: ('emnist_cnn', 'cifar10_cnn'),
+    kinds.TABLE: ('mlp',),
+    kinds.TEXT: ('text_cnn',),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +40,7 @@ class Population:
     counts: int64 [K, N]; the labels the clients train on, augmented examples
       included. Those of the stored examples; if the augmentation is fresh in
       every epoch, those that the plan makes a client expect.
-    model: The network's name, 'emnist_cnn' or 'cifar10_cnn'.
+    model: The network's name, such as 'emnist_cnn'.
     has_label_prior: Whether the loss is calibrated by a label prior.
     feedback: The weights of the classes that the copies follow, or the draw of
       a round; None without such.
@@ -82,6 +89,7 @@ def from_prepared(
     seed: int,
 ) -> Population:
   """Augments clients on disk; see `make_population`."""
+  network = _choose_network(settings.model, data)
   plan = plan_lib.augmentation_plan(
       data.label_counts,
       settings.augmentation_factor,
@@ -96,7 +104,7 @@ def from_prepared(
   if settings.fresh_augmentation and (settings.augments or copies):
     counts = np.rint(counts * plan.multiples).astype(np.int64)
     preprocess = one_client.augment_dataset_fn(
-        plan, one_client.DEFAULT_TRANSFORM, fresh_every_epoch=True
+        plan, kinds.transform_of(data.kind), fresh_every_epoch=True
     )
   elif settings.augments:
     store = datasets.prepare_augmented(data, plan, seed=seed)
@@ -122,14 +130,13 @@ def from_prepared(
         ),
         copies=plan.multiples if preprocess is not None else None,
     )
-  by_channels = 'emnist_cnn' if data.image_shape[-1] == 1 else 'cifar10_cnn'
   return Population(
       seed,
       data,
       plan,
       clients,
       counts,
-      settings.model or by_channels,
+      network,
       has_label_prior,
       feedback,
   )
@@ -163,17 +170,41 @@ def split_test(
 
 
 def bytes_per_example(data: datasets.PreparedDataset) -> int:
-  """Returns the size of an image and its label."""
-  return math.prod(data.image_shape) + np.dtype(np.int32).itemsize
+  """Returns the size of an example's features and its label."""
+  spec = data.feature_spec
+  return spec.shape.num_elements() * spec.dtype.size + tf.int32.size
+
+
+def _choose_network(
+    model: Optional[str], data: datasets.PreparedDataset
+) -> str:
+  """Returns the network's name: the one of the settings, or the data's."""
+  known = _NETWORKS[data.kind]
+  if model is None:
+    # The second is for images in color.
+    is_color = data.kind == kinds.IMAGE and data.feature_spec.shape[-1] > 1
+    return known[int(is_color)]
+  if model not in known:
+    raise ValueError(
+        f'model={model} must be one for data of the kind {data.kind!r}, as'
+        f' {data.name} has them: {" or ".join(known)}; or leave it out.'
+    )
+  return model
 
 
 def build_keras_model(population: Population) -> tf.keras.Model:
-  """Returns the population's network, on uint8 images.
+  """Returns the population's network, on features as clients keep them.
 
-  Scaling to [0, 1] belongs to the model, so that clients keep bytes.
+  Scaling images to [0, 1] belongs to the model, so that clients keep bytes.
   """
-  data = population.data
-  shape = data.image_shape
+  data, seed = population.data, population.seed
+  shape = tuple(data.feature_spec.shape)
+  if data.kind == kinds.TABLE:
+    return models.build_mlp(data.num_classes, *shape, seed=seed)
+  if data.kind == kinds.TEXT:
+    return models.build_text_cnn(
+        data.num_classes, len(data.feature_names), *shape, seed=seed
+    )
   build = {
       'emnist_cnn': models.build_emnist_cnn,
       'cifar10_cnn': models.build_cifar10_cnn,
@@ -181,7 +212,7 @@ def build_keras_model(population: Population) -> tf.keras.Model:
   return tf.keras.Sequential([
       tf.keras.layers.Input(shape, dtype=tf.uint8),
       tf.keras.layers.Rescaling(1 / 255),
-      build(data.num_classes, input_shape=shape, seed=population.seed),
+      build(data.num_classes, input_shape=shape, seed=seed),
   ])
 
 
@@ -189,10 +220,10 @@ def build_model_fn(
     population: Population,
 ) -> Callable[[], tff.learning.models.VariableModel]:
   """Returns the `model_fn` of a learning process on the population."""
-  shape = population.data.image_shape
+  spec = population.data.feature_spec
   build = lambda: build_keras_model(population)
   input_spec = (
-      tf.TensorSpec([None, *shape], tf.uint8),
+      tf.TensorSpec([None, *spec.shape], spec.dtype),
       tf.TensorSpec([None], tf.int32),
   )
   if population.has_label_prior:

@@ -123,7 +123,7 @@ def train_population(
 
   def evaluate(part) -> classification.Evaluation:
     return classification.evaluate(
-        model, data.test_images[part], data.test_labels[part], data.num_classes
+        model, data.test_features[part], data.test_labels[part], data.num_classes
     )
 
   def select(round_num: int) -> Any:
@@ -177,7 +177,7 @@ def _adaptive_process(
   if validation.size:
     examples = validation_lib.Validation(
         model,
-        data.test_images[validation],
+        data.test_features[validation],
         data.test_labels[validation],
         data.num_classes,
     )

@@ -119,14 +119,14 @@ class Trainer:
         ),
         num_clients=len(clients),
         num_classes=data.num_classes,
-        image_shape=data.images.shape[1:],
+        feature_spec=data.feature_spec,
         description='writing clients',
     )
     return datasets.PreparedDataset(
         name=data.name,
         class_names=data.class_names,
         clients=client_store.open_store(store),
-        test_images=data.test_images,
+        test_features=data.test_features,
         test_labels=data.test_labels,
         num_pool_examples=len(data.labels),
         partition_hash=data.partition.hash,

@@ -14,12 +14,12 @@ def _contents(images):
 def test_pool_and_test_set_hold_every_digit_once():
   data = digits.load_digits()
   # All 1,797 digits differ, so content tells whether one is in both sets.
-  pool, test = _contents(data.images), _contents(data.test_images)
-  assert (len(pool), len(test)) == (len(data.images), 300)
+  pool, test = _contents(data.features), _contents(data.test_features)
+  assert (len(pool), len(test)) == (len(data.features), 300)
   assert len(pool) + len(test) == len(pool | test) == 1797
   np.testing.assert_array_equal(np.bincount(data.test_labels), 30)
-  assert data.images.shape == (1497, 28, 28, 1)
-  assert data.images.dtype == np.uint8 and data.labels.dtype == np.int32
+  assert data.features.shape == (1497, 28, 28, 1)
+  assert data.features.dtype == np.uint8 and data.labels.dtype == np.int32
   assert data.class_names == tuple('0123456789')
 
 
@@ -30,7 +30,7 @@ def test_labels_belong_to_their_images():
   expected = np.rint(resized * 255 / 16)
   labels = dict(zip((x.tobytes() for x in raw.images), raw.target))
   assert len(labels) == 1797
-  ours = np.concatenate([data.images, data.test_images]).astype(int)
+  ours = np.concatenate([data.features, data.test_features]).astype(int)
   our_labels = np.concatenate([data.labels, data.test_labels])
   # Nearest in the sum of differences: the same digit, but for rounding.
   for index in range(0, 1797, 50):
@@ -41,7 +41,7 @@ def test_labels_belong_to_their_images():
 
 
 def test_grey_levels_use_the_whole_range():
-  images = digits.load_digits().images
+  images = digits.load_digits().features
   assert (images.min(), images.max()) == (0, 255)
 
 
@@ -60,7 +60,7 @@ def test_load_divides_the_digits_without_sharing():
       _contents(images for images, _ in client.as_numpy_iterator())
       for client in data.client_datasets()]
   assert sum(map(len, contents)) == len(set.union(*contents)) == 503
-  assert not set.union(*contents) & _contents(data.test_images)
+  assert not set.union(*contents) & _contents(data.test_features)
   class_sizes = data.label_counts.sum(axis=0)
   assert class_sizes.tolist() == [148, 106, 76, 55, 39, 28, 20, 14, 10, 7]
 
@@ -69,7 +69,7 @@ def test_load_gives_the_same_for_the_same_seed_and_one_test_set():
   first, same, other = (
       datasets.load('digits', num_clients=5, seed=seed) for seed in (0, 0, 1))
   assert first.partition.hash == same.partition.hash != other.partition.hash
-  np.testing.assert_array_equal(first.test_images, other.test_images)
+  np.testing.assert_array_equal(first.test_features, other.test_features)
   assert first.name == 'digits' and first.num_classes == 10
 
 

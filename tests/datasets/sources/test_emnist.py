@@ -45,7 +45,7 @@ def full_size():
     labels = rng.permutation(np.repeat(np.arange(47), _class_sizes(total)))
     return np.zeros([total, 1, 1, 1], np.uint8), labels.astype(np.int32)
 
-  return federated_dataset.ImageData(
+  return federated_dataset.LabelledExamples(
       emnist.CLASS_NAMES, *draw(697_932), *draw(116_323))
 
 
@@ -67,7 +67,7 @@ def test_table_one_is_exact_at_full_size(load, full_size, name):
   assert counts.sum() == _TOTALS[name]
   assert counts.sum(axis=1).min() >= 1
   assert np.bincount(data.test_labels).tolist() == [400] * 47
-  assert len(data.test_labels) == len(data.test_images) == 18_800
+  assert len(data.test_labels) == len(data.test_features) == 18_800
   chosen = np.concatenate(data.partition.client_indices)
   assert len(np.unique(chosen)) == len(chosen) == _TOTALS[name]
   owners = np.repeat(np.arange(500), counts.sum(axis=1))
@@ -209,11 +209,11 @@ def test_images_come_upright_through_tfds(prepared):
       data_dir=prepared)
   assert data.class_names[9:12] == ('9', 'A', 'B')
   assert data.class_names[35:38] == ('Z', 'a', 'b')
-  assert data.images.shape == (141, 28, 28, 1)
+  assert data.features.shape == (141, 28, 28, 1)
   np.testing.assert_array_equal(np.bincount(data.labels), [3] * 47)
   np.testing.assert_array_equal(np.bincount(data.test_labels), [2] * 47)
   for images, labels in (
-      (data.images, data.labels), (data.test_images, data.test_labels)):
+      (data.features, data.labels), (data.test_features, data.test_labels)):
     np.testing.assert_array_equal(
         images[:, 2, :20, 0], np.repeat(labels[:, np.newaxis] + 1, 20, axis=1))
     assert (images[:, 3:20] == 0).all()
@@ -228,7 +228,7 @@ def test_images_come_upright_through_tfds(prepared):
 def test_any_emnist_of_tfds_is_upright(prepared, name, names):
   data = datasets.load(name, num_clients=4, seed=0, data_dir=prepared)
   assert data.class_names == names
-  np.testing.assert_array_equal(data.images[:, 2, 0, 0], data.labels + 1)
+  np.testing.assert_array_equal(data.features[:, 2, 0, 0], data.labels + 1)
   assert data.label_counts.sum() == 141
   assert len(data.test_labels) == 94
 

@@ -22,7 +22,7 @@ def make_pool(sizes, test_per_class):
     labels = np.repeat(np.arange(_N, dtype=np.int32), of_class)
     return np.zeros([len(labels), 1, 1, 1], np.uint8), labels
 
-  return federated_dataset.ImageData(
+  return federated_dataset.LabelledExamples(
       emnist.CLASS_NAMES, *draw(sizes), *draw([test_per_class] * _N)
   )
 

@@ -48,13 +48,13 @@ def test_any_image_classification_set_of_tfds_goes_by_its_name(
   data = datasets.load(
       name, num_clients=7, seed=0, data_dir=tmp_path, num_examples=50,
       local_distribution='random')
-  assert data.images.shape == (60, *shape)
+  assert data.features.shape == (60, *shape)
   assert data.num_classes == num_classes == len(data.class_names)
   assert data.label_counts.shape == (7, num_classes)
   assert data.label_counts.sum() == 50
   np.testing.assert_array_equal(
       np.sort(data.labels), np.sort(np.arange(60) % num_classes))
-  assert len(data.test_images) == 20
+  assert len(data.test_features) == 20
 
 
 @pytest.mark.parametrize('name', [

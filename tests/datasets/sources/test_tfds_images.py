@@ -79,15 +79,15 @@ def test_a_data_set_is_prepared_once_and_read_again(tmp_path, network,
                                                     monkeypatch):
   first = tfds_images.load_tfds_images('tiny_images', tmp_path)
   expected = _content(_COLOURS, np.arange(8) % 2)
-  pool = _content(first.images, first.labels)
-  test = _content(first.test_images, first.test_labels)
+  pool = _content(first.features, first.labels)
+  test = _content(first.test_features, first.test_labels)
   assert (len(pool), len(test)) == (6, 2)
   assert pool | test == expected
-  assert first.images.dtype == np.uint8 and first.labels.dtype == np.int32
+  assert first.features.dtype == np.uint8 and first.labels.dtype == np.int32
   assert first.class_names == ('even', 'odd')
   monkeypatch.setattr(tfds_images, '_has_network', lambda: False)
   again = tfds_images.load_tfds_images('tiny_images', str(tmp_path))
-  np.testing.assert_array_equal(first.images, again.images)
+  np.testing.assert_array_equal(first.features, again.features)
   np.testing.assert_array_equal(first.labels, again.labels)
 
 
@@ -116,7 +116,7 @@ def test_a_download_that_fails_says_why_in_one_line_and_can_be_repeated(
     with pytest.raises(RuntimeError, match=type(error).__name__) as caught:
       tfds_images.load_tfds_images('tiny_images', tmp_path)
     assert '\n' not in str(caught.value)
-  assert len(tfds_images.load_tfds_images('tiny_images', tmp_path).images) == 6
+  assert len(tfds_images.load_tfds_images('tiny_images', tmp_path).features) == 6
 
 
 @pytest.mark.parametrize('keep', [0, 30, 0.5, 0.9])
@@ -166,8 +166,8 @@ def test_the_real_data_are_divided_without_a_shared_image(
   data = datasets.load(
       name, num_clients=100, seed=0, data_dir=_PREPARED,
       global_distribution='standard_normal', local_distribution='dirichlet')
-  assert data.images.shape == (pool_size, *shape)
-  assert data.test_images.shape == (10_000, *shape)
+  assert data.features.shape == (pool_size, *shape)
+  assert data.test_features.shape == (10_000, *shape)
   sizes = data.label_counts.sum(axis=0)
   available = np.bincount(data.labels)
   # Full use of the class that is scarcest for its share; the bell is symmetric.
@@ -175,5 +175,5 @@ def test_the_real_data_are_divided_without_a_shared_image(
   assert np.abs(sizes - sizes[::-1]).max() <= 1
   assert sizes[4] / sizes[0] == pytest.approx(7.2, abs=0.1)
   chosen = np.concatenate(data.partition.client_indices)
-  contents = {data.images[index].tobytes() for index in chosen}
+  contents = {data.features[index].tobytes() for index in chosen}
   assert len(contents) == len(chosen) == sizes.sum()

@@ -102,13 +102,13 @@ def test_names_of_any_text_come_back_and_stay_in_the_cache(tmp_path, name):
   for _ in range(2):
     stored = datasets.store(data, cache)
     assert stored.name == name and stored.class_names == (name, 'other')
-    np.testing.assert_array_equal(stored.clients.load(0)[0], data.images)
+    np.testing.assert_array_equal(stored.clients.load(0)[0], data.features)
   assert list(tmp_path.iterdir()) == [cache]
   assert stored.clients.folder.parent.parent == cache
   example = next(iter(
       stored.clients.client_data.create_tf_dataset_for_client('0')
   ))
-  np.testing.assert_array_equal(example[0], data.images[0])
+  np.testing.assert_array_equal(example[0], data.features[0])
 
 
 def test_a_cache_at_a_path_that_is_no_text(tmp_path):
@@ -128,7 +128,7 @@ def test_names_and_shapes_tell_data_sets_apart(tmp_path):
     data = _dataset(**change)
     stored = datasets.store(data, tmp_path)
     assert (stored.name, stored.class_names) == (data.name, data.class_names)
-    assert stored.image_shape == data.images.shape[1:]
+    assert stored.feature_spec == data.feature_spec
 
 
 @dataclasses.dataclass(frozen=True)

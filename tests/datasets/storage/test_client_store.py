@@ -27,7 +27,7 @@ def _write(folder, clients):
       iter(clients),
       num_clients=len(clients),
       num_classes=6,
-      image_shape=_SHAPE,
+      feature_spec=tf.TensorSpec(_SHAPE, tf.uint8),
       description='writing',
   )
 
@@ -45,7 +45,7 @@ def fixture_store(tmp_path, clients):
 
 def test_a_store_gives_back_what_was_written(store, clients):
   assert len(store) == len(clients)
-  assert store.image_shape == _SHAPE
+  assert store.feature_spec == tf.TensorSpec(_SHAPE, tf.uint8)
   for client, (images, labels) in enumerate(clients):
     read_images, read_labels = store.load(client)
     np.testing.assert_array_equal(read_images, images, strict=True)
@@ -81,7 +81,7 @@ def test_tffs_file_per_user_client_data_opens_the_same_folder(store, clients):
   client_data = (
       tff.simulation.datasets.FilePerUserClientData.create_from_dir(
           str(store.folder / 'clients'),
-          lambda path: client_files.read_examples(path, _SHAPE),
+          lambda path: client_files.read_examples(path, store.feature_spec),
       )
   )
   assert client_data.client_ids == store.client_data.client_ids

@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from astraea_tff.augmentation import all_clients
 from astraea_tff.augmentation import plan as plan_lib
@@ -50,13 +51,13 @@ def test_a_prepared_data_set_is_the_loaded_one(tmp_path):
   assert prepared.class_names == loaded.class_names
   assert prepared.num_pool_examples == len(loaded.labels)
   assert prepared.partition_hash == loaded.partition.hash
-  assert prepared.image_shape == (28, 28, 1)
+  assert prepared.feature_spec == tf.TensorSpec([28, 28, 1], tf.uint8)
   np.testing.assert_array_equal(prepared.label_counts, loaded.label_counts)
-  np.testing.assert_array_equal(prepared.test_images, loaded.test_images)
+  np.testing.assert_array_equal(prepared.test_features, loaded.test_features)
   np.testing.assert_array_equal(prepared.test_labels, loaded.test_labels)
   for client, indices in enumerate(loaded.partition.client_indices):
     images, labels = prepared.clients.load(client)
-    np.testing.assert_array_equal(images, loaded.images[indices])
+    np.testing.assert_array_equal(images, loaded.features[indices])
     np.testing.assert_array_equal(labels, loaded.labels[indices])
 
 
@@ -88,7 +89,7 @@ def test_another_seed_or_division_is_another_data_set(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'name', ['clients/2', 'clients.npz', 'dataset.json', 'test_images.npy']
+    'name', ['clients/2', 'clients.npz', 'dataset.json', 'test_features.npy']
 )
 def test_a_damaged_data_set_is_made_again(tmp_path, name, count_loads):
   folder = _prepare(tmp_path).clients.folder
@@ -106,11 +107,11 @@ def test_a_damaged_data_set_is_made_again(tmp_path, name, count_loads):
 def test_an_interrupted_preparation_leaves_nothing(tmp_path, monkeypatch):
   written = []
 
-  def serialize_two_and_stop(images, labels):
+  def serialize_two_and_stop(features, labels):
     if len(written) == 2:
       raise KeyboardInterrupt
     written.append(labels)
-    return serialize(images, labels)
+    return serialize(features, labels)
 
   serialize = client_files.serialize_examples
   monkeypatch.setattr(
@@ -185,7 +186,7 @@ def test_augmented_clients_are_kept_by_plan_and_seed(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('name', [
-    'clients/2', 'clients.npz', 'dataset.json', 'test_images.npy',
+    'clients/2', 'clients.npz', 'dataset.json', 'test_features.npy',
     'test_labels.npy', 'partition.npz',
 ])
 @pytest.mark.parametrize('place', [0.3, 0.9])
@@ -204,7 +205,7 @@ def test_damage_that_keeps_the_size_is_noticed(
   loaded = datasets.load('digits', **_REQUEST)
   for client, indices in enumerate(loaded.partition.client_indices):
     np.testing.assert_array_equal(
-        again.clients.load(client)[0], loaded.images[indices]
+        again.clients.load(client)[0], loaded.features[indices]
     )
 
 

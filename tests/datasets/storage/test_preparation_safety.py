@@ -9,8 +9,8 @@ import pytest
 
 from astraea_tff import datasets
 from astraea_tff.augmentation import plan as plan_lib
+from astraea_tff.datasets.storage import cache_entries
 from astraea_tff.datasets.storage import client_store
-from astraea_tff.datasets.storage import preparation
 
 
 def _prepare(cache_dir, seed=0):
@@ -72,7 +72,7 @@ def test_only_a_folder_of_the_cache_can_be_deleted(tmp_path):
   for name in ('thesis', '..', '0' * 15, '0' * 16 + '-augmented', '0' * 17):
     (tmp_path / name).mkdir(exist_ok=True)
     with pytest.raises(ValueError, match='must be one of the cache'):
-      preparation.open_or_delete(tmp_path / name, client_store.open_store)
+      cache_entries.open_or_delete(tmp_path / name, client_store.open_store)
     assert (tmp_path / name).is_dir()
 
 
@@ -133,5 +133,5 @@ def test_what_somebody_mended_meanwhile_is_not_deleted(cache):
       raise client_store.DamagedStoreError('half-written')
     return client_store.open_store(path)
 
-  store = preparation.open_or_delete(folder, open_mended)
+  store = cache_entries.open_or_delete(folder, open_mended)
   assert len(store) == 3 and folder.is_dir()

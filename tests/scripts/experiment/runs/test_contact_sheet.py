@@ -28,9 +28,9 @@ def make_data(num_classes=3, shape=(4, 5, 1), labels=None, rng=None):
   ]
   return datasets.store(datasets.FederatedDataset(
       class_names=tuple(str(label) for label in range(num_classes)),
-      images=images,
+      features=images,
       labels=labels,
-      test_images=images[:1],
+      test_features=images[:1],
       test_labels=labels[:1],
       name='gray',
       partition=datasets.Partition(client_indices, np.array(counts)),

@@ -32,9 +32,9 @@ def population(tmp_path):
   images = np.zeros((len(labels), 4, 5, 3), np.uint8)
   data = datasets.FederatedDataset(
       class_names=('cat', 'dog', 'ox'),
-      images=images,
+      features=images,
       labels=labels,
-      test_images=images[:2],
+      test_features=images[:2],
       test_labels=labels[:2],
       name='animals',
       partition=datasets.Partition(
