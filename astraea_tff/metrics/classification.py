@@ -65,7 +65,7 @@ class Evaluation:
 
 def evaluate(
     model: Union[tf.keras.Model, Callable[[np.ndarray], Any]],
-    images: np.ndarray,
+    features: np.ndarray,
     labels: np.ndarray,
     num_classes: int,
     *,
@@ -78,11 +78,11 @@ def evaluate(
 
   Args:
     model: A Keras model that returns logits, called with `training=False`, or a
-      function from images `[B, ...]` to logits `[B, N]`.
-    images: `[n, ...]` in the form that the model takes, n at least 1.
+      function from features `[B, ...]` to logits `[B, N]`.
+    features: `[n, ...]` in the form that the model takes, n at least 1.
     labels: `int [n]` in [0, N).
     num_classes: N, at least 2.
-    batch_size: How many images the model gets at once, at least 1.
+    batch_size: How many examples the model gets at once, at least 1.
 
   Returns:
     The evaluation.
@@ -90,21 +90,21 @@ def evaluate(
   Raises:
     TypeError: `labels` are no integers, or a number is no int.
     ValueError: Shapes do not fit, a label is outside [0, N), there are no
-      examples, or the model does not return N logits for each image.
+      examples, or the model does not return N logits for each example.
   """
   num_classes = arguments.check_integer(num_classes, 'num_classes', 2)
   batch_size = arguments.check_integer(batch_size, 'batch_size', 1)
-  labels = _check_labels(labels, len(images), num_classes)
+  labels = _check_labels(labels, len(features), num_classes)
   if isinstance(model, tf.keras.Model):
     model = functools.partial(model, training=False)
   batches = []
-  for start in range(0, len(images), batch_size):
-    batch = images[start : start + batch_size]
+  for start in range(0, len(features), batch_size):
+    batch = features[start : start + batch_size]
     logits = np.asarray(model(batch), np.float64)
     if logits.shape != (len(batch), num_classes):
       raise ValueError(
           f'model must return logits of shape [{len(batch)}, {num_classes}] '
-          f'for {len(batch)} images, got {list(logits.shape)}.'
+          f'for {len(batch)} examples, got {list(logits.shape)}.'
       )
     batches.append(logits)
   return _evaluate_logits(np.concatenate(batches), labels)
@@ -168,8 +168,8 @@ def _check_labels(labels: Any, length: int, num_classes: int) -> np.ndarray:
     raise TypeError(f'labels must be integers, got dtype {labels.dtype}.')
   if not length or labels.shape != (length,):
     raise ValueError(
-        'labels must have a label for each of at least one image, got shape '
-        f'{list(labels.shape)} for {length} images.'
+        'labels must have a label for each of at least one example, got shape '
+        f'{list(labels.shape)} for {length} examples.'
     )
   outside = labels[(labels < 0) | (labels >= num_classes)]
   if outside.size:

@@ -167,12 +167,12 @@ def test_a_class_never_predicted_and_a_class_without_examples():
 
 @pytest.mark.parametrize('changes, error, message', [
     (dict(labels=np.array([0.0, 1.0])), TypeError, 'labels must be integers'),
-    (dict(labels=np.array([0])), ValueError, r'got shape \[1\] for 2 images'),
+    (dict(labels=np.array([0])), ValueError, r'got shape \[1\] for 2 examples'),
     (dict(labels=np.array([[0], [1]])), ValueError, r'got shape \[2, 1\]'),
     (dict(labels=np.array([0, 3])), ValueError, r'\[0, 3\), got 3'),
     (dict(labels=np.array([-1, 0])), ValueError, 'got -1'),
-    (dict(images=np.zeros((0, 3)), labels=np.array([], int)), ValueError,
-     'at least one image'),
+    (dict(features=np.zeros((0, 3)), labels=np.array([], int)), ValueError,
+     'at least one example'),
     (dict(num_classes=1), ValueError, 'num_classes must be at least 2'),
     (dict(num_classes=4), ValueError, r'shape \[2, 4\] .*got \[2, 3'),
     (dict(batch_size=0), ValueError, 'batch_size must be at least 1'),
@@ -180,7 +180,7 @@ def test_a_class_never_predicted_and_a_class_without_examples():
     (dict(model=lambda batch: batch[:1]), ValueError, r'got \[1, 3\]'),
 ])
 def test_bad_arguments_are_refused(changes, error, message):
-  arguments = dict(model=_identity, images=np.eye(3)[:2],
+  arguments = dict(model=_identity, features=np.eye(3)[:2],
                    labels=np.array([0, 1]), num_classes=3)
   with pytest.raises(error, match=message):
     classification.evaluate(**(arguments | changes))
