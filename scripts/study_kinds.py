@@ -1,0 +1,233 @@
+"""Compares Astraea and FedAvg on tables and texts over skewed clients.
+
+  python scripts/study_kinds.py --output_dir=runs/kinds
+  python scripts/study_kinds.py --output_dir=runs/messages \
+      --messages_of_users=../shared/data/sent140_tokens.npz
+
+Trains, for every seed, Astraea as recommended (scripts/flags/recommended.flags)
+and FedAvg with Adam at the server (scripts/flags/fedavg.flags): on breast
+cancer and wine over 20 clients with Dirichlet mixes or, where a file has them,
+on the messages of real users instead. FedAvg gets as many more rounds as make
+its traffic Astraea's. Writes kinds.csv, a row a run, and
+kinds.md to --output_dir. The same command goes on where an earlier one stopped.
+
+The file is an archive of NumPy arrays: `user` int [n]; `tokens` int [n, L], 0
+for padding and 1 for unknown words; `label` int [n], 0 for negative and 1 for
+positive; and `vocabulary`, the words of the tokens from 2 on. Of the users a
+tenth, drawn by a seed of its own, are for testing. The others are put together
+in the order of their numbers until a client has 50 messages.
+"""
+
+from collections.abc import Callable
+import functools
+import pathlib
+import tempfile
+import zipfile
+
+from absl import app
+from absl import flags
+import numpy as np
+
+# Before TensorFlow, which it keeps from filling the terminal.
+from experiment.runs import command
+from experiment.runs import flags as flags_lib
+from experiment.runs import folder as folder_lib
+from experiment.runs import metrics_log
+from experiment.runs import population as population_lib
+from experiment.runs import run as run_lib
+from experiment.runs import settings as settings_lib
+from experiment.runs import tables
+from experiment.studies import table as study_table
+import astraea_tff
+from astraea_tff import datasets
+from astraea_tff.datasets import kinds
+
+_OUTPUT_DIR = flags_lib.define_path(
+    'output_dir', None, 'Where the table goes.', required=True
+)
+_MESSAGES = flags_lib.define_path(
+    'messages_of_users',
+    None,
+    'An archive of real messages to train on instead.',
+)
+_SEED = flags.DEFINE_multi_integer(
+    'seed', [0, 1, 2], 'Seed of partition and training; repeatable.'
+)
+_DATA_DIR, _CACHE_DIR = flags_lib.define_folder_flags()
+_ROUNDS = flags.DEFINE_integer(
+    'rounds',
+    None,
+    'Rounds of Astraea; by default 30 on tables and 40 on texts.',
+    lower_bound=1,
+)
+# Both flagfiles' values; a test compares them with the files.
+ALGORITHMS = {
+    'Astraea as recommended': dict(
+        algorithm='astraea', client_optimizer='sgd', client_learning_rate=0.1,
+        mediator_optimizer='adam', mediator_learning_rate=1e-3,
+        label_prior='mixed', prior_share=0.3, alpha=0.67,
+    ),
+    'FedAvg, server Adam': dict(
+        algorithm='fedavg', client_optimizer='sgd', client_learning_rate=0.1,
+        server_optimizer='adam', server_learning_rate=0.03, server_epsilon=1e-3,
+    ),
+}
+# 2 |w| (c + M) and the mediators' Adam, 2 * 2 |w| M, against 2 |w| c, with
+# c = 5 M.
+_FED_AVG_ROUNDS = 1.6
+_SKEWED = dict(
+    num_clients=20, local_distribution='dirichlet', beta=0.3,
+    clients_per_round=10, max_clients=5,
+)
+_USERS = 'messages of users'
+# By name, settings of the data and of their rounds.
+_DATA = {
+    'breast_cancer': dict(**_SKEWED, batch_size=8, rounds=30),
+    'wine': dict(**_SKEWED, batch_size=4, rounds=30),
+    _USERS: dict(clients_per_round=20, max_clients=5, batch_size=10, rounds=40),
+}
+_MESSAGES_PER_CLIENT = 50
+_SHARE_OF_TEST_USERS = 0.1
+_TEST_SEED = 20190901
+# One evaluation of a small task is a matter of luck.
+_EVALUATIONS_AVERAGED = 3
+_COLUMNS = {
+    'accuracy': ('top-1 (%)', 100, 2),
+    'macro_recall': ('macro recall (%)', 100, 2),
+    'rounds': ('rounds', 1, 0),
+    'megabytes': ('MB', 1, 2),
+}
+
+
+def load_messages_of_users(path: str) -> datasets.FederatedDataset:
+  """Loads messages, divided among clients by their users.
+
+  Args:
+    path: The archive; see this script's description.
+
+  Returns:
+    The messages of whole users, those of the test users as the test set.
+
+  Raises:
+    ValueError: The file is no such archive.
+    OSError: The file cannot be read.
+  """
+  names = ('user', 'tokens', 'label', 'vocabulary')
+  try:
+    with np.load(path) as archive:
+      users, tokens, labels, words = (archive[name] for name in names)
+  except (KeyError, ValueError, zipfile.BadZipFile) as error:
+    raise ValueError(
+        f'--messages_of_users={path} must be an archive of the arrays'
+        f' {", ".join(names)}: {error}'
+    ) from error
+  tokens, labels = tokens.astype(np.int32), labels.astype(np.int32)
+  order = np.argsort(users, kind='stable')
+  of_users = np.split(
+      order, np.flatnonzero(np.diff(users[order])) + 1
+  )
+  num_test = int(_SHARE_OF_TEST_USERS * len(of_users))
+  test_users = set(
+      np.random.default_rng(_TEST_SEED).permutation(len(of_users))[:num_test]
+  )
+  clients, client = [], []
+  for user, indices in enumerate(of_users):
+    if user in test_users:
+      continue
+    client.extend(indices)
+    if len(client) >= _MESSAGES_PER_CLIENT:
+      clients.append(client)
+      client = []
+  if client:
+    clients.append(client)
+  test = np.concatenate([of_users[user] for user in sorted(test_users)])
+  return datasets.FederatedDataset(
+      class_names=('negative', 'positive'),
+      features=tokens,
+      labels=labels,
+      test_features=tokens[test],
+      test_labels=labels[test],
+      feature_names=(*kinds.NAMES_OF_NO_WORDS, *map(str, words)),
+      name='messages_of_users',
+      partition=datasets.Partition.from_labels(clients, labels, 2),
+  )
+
+
+def measure(setting: str, seed: int) -> dict[str, float]:
+  """Trains one run in a folder that is removed after.
+
+  Args:
+    setting: The data's name, a comma and the algorithm's name.
+    seed: Of everything random.
+
+  Returns:
+    The means of the last evaluations, and what the rounds cost.
+  """
+  name, algorithm = setting.split(', ', 1)
+  algorithm = ALGORITHMS[algorithm]
+  division = dict(_DATA[name])
+  rounds = _ROUNDS.value or division.pop('rounds')
+  if algorithm['algorithm'] == 'fedavg':
+    rounds = round(_FED_AVG_ROUNDS * rounds)
+  division['rounds'] = rounds
+  if name == _USERS:
+    data = datasets.store(
+        load_messages_of_users(_MESSAGES.value), _CACHE_DIR.value
+    )
+    division['num_clients'] = len(data.clients)
+  else:
+    division['dataset'] = name
+  settings = settings_lib.Settings(**division, **algorithm)
+  if name == _USERS:
+    population = population_lib.from_prepared(settings, data, seed)
+  else:
+    population = population_lib.make_population(
+        settings, seed, _DATA_DIR.value, _CACHE_DIR.value
+    )
+  with tempfile.TemporaryDirectory() as folder:
+    run_lib.train_population(
+        settings, population, pathlib.Path(folder), rounds_per_checkpoint=rounds
+    )
+    rows = metrics_log.read_rows(
+        pathlib.Path(folder) / metrics_log.METRICS_FILE
+    )
+  evaluated = [row for row in rows if row['top_1'] is not None]
+  last = evaluated[-_EVALUATIONS_AVERAGED:]
+  return {
+      'accuracy': np.mean([row['top_1'] for row in last]),
+      'macro_recall': np.mean([row['macro_recall'] for row in last]),
+      'rounds': rounds,
+      'megabytes': rows[-1]['megabytes'],
+  }
+
+
+def _study() -> None:
+  given = (_SEED, _ROUNDS, _MESSAGES)
+  folder = folder_lib.open_run_folder(
+      _OUTPUT_DIR.value,
+      {flag.name: flag.value for flag in given},
+      growing=('seed',),
+  )
+  names = [name for name in _DATA if (name == _USERS) == bool(_MESSAGES.value)]
+  if _MESSAGES.value:
+    load_messages_of_users(_MESSAGES.value)  # Refused now or never.
+  settings = [
+      f'{name}, {algorithm}' for name in names for algorithm in ALGORITHMS
+  ]
+  astraea_tff.set_local_execution_context()
+
+  def start(seed: int) -> Callable[[str], dict[str, float]]:
+    return lambda setting: measure(setting, seed)
+
+  rows = study_table.fill_table(
+      folder / 'kinds.csv', settings, _SEED.value, start
+  )
+  table = tables.markdown_of_seeds(rows, settings, _COLUMNS)
+  print(table, flush=True)
+  folder_lib.write_atomically(folder / 'kinds.md', table + '\n')
+
+
+main = functools.partial(command.run, _study)
+
+if __name__ == '__main__':
+  app.run(main)

@@ -1,0 +1,97 @@
+"""study_kinds.py: its settings, real users' messages, and a run of a round."""
+
+import pathlib
+
+import numpy as np
+import pytest
+import script_runner
+
+
+_FLAGS = pathlib.Path(script_runner.SCRIPTS) / 'flags'
+
+
+@pytest.fixture(scope='module')
+def script():
+  with script_runner.loaded('study_kinds') as script:
+    yield script
+
+
+@pytest.fixture
+def archive(tmp_path):
+  """40 users with one to nine messages of three tokens, each its own."""
+  rng = np.random.default_rng(0)
+  users = rng.permutation(np.repeat(np.arange(40), rng.integers(1, 10, 40)))
+  tokens = np.stack([users, np.arange(len(users)), users % 2], axis=1)
+  path = tmp_path / 'messages.npz'
+  np.savez(
+      path, user=users, tokens=tokens.astype(np.int16) + 2,
+      label=(users % 2).astype(np.uint8),
+      vocabulary=np.array([f'word {n}' for n in range(len(users) + 40)]),
+  )
+  return path
+
+
+def test_the_algorithms_are_those_of_the_flagfiles(script):
+  parse = {'float': float, 'str': str}
+  for (name, settings), file in zip(
+      script.ALGORITHMS.items(), ('recommended', 'fedavg')
+  ):
+    lines = (_FLAGS / f'{file}.flags').read_text().splitlines()
+    given = dict(line[2:].split('=') for line in lines if line[:2] == '--')
+    assert settings == {
+        key: parse[type(settings[key]).__name__](value)
+        for key, value in given.items()
+    }, name
+
+
+def test_a_user_belongs_to_one_client_or_to_the_test_set(script, archive):
+  data = script.load_messages_of_users(archive)
+  test_users = set(data.test_features[:, 0])
+  owners = [
+      set(data.features[indices, 0])
+      for indices in data.partition.client_indices
+  ]
+  assert len(test_users) == 4
+  assert sum(map(len, owners)) == 36
+  assert set.union(*owners, test_users) == set(range(2, 42))
+  sizes = data.label_counts.sum(axis=1)
+  assert (sizes[:-1] >= 50).all() and sizes.max() < 60
+  used = np.concatenate(data.partition.client_indices)
+  assert len(used) + len(data.test_labels) == len(data.labels)
+  assert data.feature_names[:3] == ('', '<unknown>', 'word 0')
+
+
+def test_another_file_is_one_line(script, tmp_path):
+  path = tmp_path / 'other.npz'
+  for content in (dict(user=np.zeros(3)), None):
+    path.write_text('x')
+    if content:
+      np.savez(path, **content)
+    with pytest.raises(SystemExit) as refusal:
+      script_runner.run(script, [
+          f'--messages_of_users={path}', f'--output_dir={tmp_path / "out"}'
+      ])
+    message = refusal.value.code
+    assert 'an archive of the arrays user, tokens' in message
+    assert '\n' not in message
+
+
+def test_a_study_of_one_round(script, archive, tmp_path, monkeypatch):
+  """A second time everything is there."""
+  data = script._DATA[script._USERS] | {'clients_per_round': 2}
+  monkeypatch.setattr(script, '_DATA', {script._USERS: data})
+  monkeypatch.setattr(
+      script, 'ALGORITHMS',
+      {'FedAvg, server Adam': script.ALGORITHMS['FedAvg, server Adam']},
+  )
+  arguments = [
+      f'--messages_of_users={archive}', '--rounds=1', '--seed=4',
+      f'--output_dir={tmp_path / "out"}',
+  ]
+  script_runner.run(script, arguments)
+  table = (tmp_path / 'out' / 'kinds.md').read_text()
+  lines = [line for line in table.splitlines() if 'FedAvg, server Adam' in line]
+  assert len(lines) == 1 and lines[0].startswith('| messages of users, ')
+  monkeypatch.setattr(script, 'measure', None)
+  script_runner.run(script, arguments)
+  assert (tmp_path / 'out' / 'kinds.md').read_text() == table
