@@ -62,7 +62,7 @@ def test_what_is_prepared_is_what_tfds_and_table_i_read(archives, tmp_path):
       data_dir=tmp_path / 'data',
   )
   # Upright, as NIST stores them transposed.
-  assert _by_bytes(data.images[..., 0]) == _by_bytes(
+  assert _by_bytes(data.features[..., 0]) == _by_bytes(
       _images('train').swapaxes(1, 2)
   )
   assert np.bincount(data.labels).tolist() == [3] * _CLASSES
