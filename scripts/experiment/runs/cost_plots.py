@@ -13,8 +13,6 @@ import numpy as np
 from experiment.runs import costs
 from experiment.runs import plots
 
-_LINE_STYLES = ('-', '--', ':', '-.')
-_NUM_COLORS = 10
 # As many runs as a class has room for, one above the other.
 _MOST_DOTS = 5
 # Of a name in a legend below the panels, in characters.
@@ -53,10 +51,7 @@ def plot_costs(
         missing += 1
         continue
       band = costs.band(curves)
-      style = dict(
-          color=f'C{index % _NUM_COLORS}',
-          linestyle=_LINE_STYLES[index // _NUM_COLORS % len(_LINE_STYLES)],
-      )
+      style = plots.line_style(index)
       (lines[name],) = axes.plot(
           scale * band.costs, band.mean, linewidth=1.8, **style
       )

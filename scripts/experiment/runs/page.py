@@ -98,9 +98,12 @@ def table(
   )
 
 
-def folded(summary: Any, body: str) -> str:
-  """Returns what is shown when a reader asks for it."""
-  return f'<details><summary>{escape(summary)}</summary>{body}</details>'
+def folded(summary: Any, body: str, is_open: bool = False) -> str:
+  """Returns what a reader can show and hide; hidden at first by default."""
+  state = ' open' if is_open else ''
+  return (
+      f'<details{state}><summary>{escape(summary)}</summary>{body}</details>'
+  )
 
 
 def whole(title: Any, parts: Iterable[str]) -> str:

@@ -20,6 +20,14 @@ from astraea_tff.datasets.storage import atomic_file
 _DOTS_PER_INCH = 120
 # In characters.
 _LONGEST_CLASS_NAME = 24
+_LONGEST_NAME = 70
+# What fits into a corner of a picture without hiding its curves.
+_MOST_NAMES_INSIDE = 5
+_LONGEST_NAME_INSIDE = 24
+_LINE_STYLES = ('-', '--', ':', '-.')
+_NUM_COLORS = 10
+# Inches that a turned character of a class's name takes.
+_CHARACTER = 0.075
 # Matplotlib's own has no letters of East Asia, for example.
 _FONTS = ['DejaVu Sans'] + sorted({
     font.name
@@ -64,6 +72,14 @@ def legend_name(name: Any, longest: Optional[int] = None) -> str:
   return f' {text}' if text.startswith('_') else text
 
 
+def line_style(index: int) -> dict[str, str]:
+  """Returns the color and the line of a run, which 40 runs do not share."""
+  return dict(
+      color=f'C{index % _NUM_COLORS}',
+      linestyle=_LINE_STYLES[index // _NUM_COLORS % len(_LINE_STYLES)],
+  )
+
+
 def plot_accuracy(
     path: pathlib.Path,
     runs: Mapping[str, Sequence[tuple[Sequence[int], Sequence[float]]]],
@@ -75,23 +91,28 @@ def plot_accuracy(
     runs: By name, the runs (one for each seed) as rounds and accuracies in
       [0, 1]. Several runs of a name share a color; their mean is drawn bold.
   """
-  drawn, axes = _new_axes()
+  is_inside = len(runs) <= _MOST_NAMES_INSIDE and all(
+      len(name) <= _LONGEST_NAME_INSIDE for name in runs
+  )
+  drawn, axes = _new_axes(height=4.0 if is_inside else 4.0 + 0.23 * len(runs))
   for index, (name, curves) in enumerate(runs.items()):
-    color = f'C{index}'
+    style = line_style(index)
     for rounds, accuracies in curves:
-      axes.plot(rounds, accuracies, color=color, alpha=0.35, linewidth=1)
+      axes.plot(rounds, accuracies, **style, alpha=0.35, linewidth=1)
     shared = sorted(set.intersection(*(set(r) for r, _ in curves)))
     means = [
         np.mean([dict(zip(r, a))[round_num] for r, a in curves])
         for round_num in shared
     ]
-    axes.plot(
-        shared, means, color=color, linewidth=2, label=legend_name(name)
-    )
+    label = legend_name(name, _LONGEST_NAME)
+    axes.plot(shared, means, **style, linewidth=2, label=label)
   axes.set_xlabel('synchronization round')
   axes.set_ylabel('top-1 accuracy on the test set')
   axes.grid(alpha=0.3)
-  axes.legend()
+  if is_inside:
+    axes.legend()
+  else:
+    drawn.legend(loc='outside lower center', fontsize=9, frameon=False)
   save(drawn, path)
 
 
@@ -185,23 +206,33 @@ def plot_label_histogram(
     class_names: The N names under the bars; the class numbers by default.
   """
   num_classes = len(next(iter(histograms.values())))
-  drawn, axes = _new_axes(width=max(6.4, 0.25 * num_classes))
+  names = _class_labels(class_names, num_classes)
+  # Side by side there is room for some 70 characters.
+  longest = max(map(len, names))
+  is_crowded = num_classes > 12 or longest * num_classes > 70
+  drawn, axes = _new_axes(
+      width=max(6.4, 0.25 * num_classes),
+      height=4.0 + _CHARACTER * longest * is_crowded,
+  )
   bar_width = 0.8 / len(histograms)
   for index, (name, counts) in enumerate(histograms.items()):
     offset = (index - (len(histograms) - 1) / 2) * bar_width
     axes.bar(np.arange(num_classes) + offset, counts, bar_width, label=name)
-  names = [
-      plain(name, _LONGEST_CLASS_NAME)
-      for name in class_names or range(num_classes)
-  ]
   axes.set_xticks(range(num_classes), names)
-  # Side by side there is room for some 70 characters.
-  is_crowded = num_classes > 12 or max(map(len, names)) * num_classes > 70
   axes.tick_params(axis='x', labelrotation=90 if is_crowded else 0)
   axes.set_xlabel('class')
   axes.set_ylabel('examples over all clients')
-  axes.legend()
+  drawn.legend(
+      loc='outside upper center', ncols=len(histograms), frameon=False
+  )
   save(drawn, path)
+
+
+def _class_labels(
+    class_names: Optional[Sequence[str]], num_classes: int
+) -> list[str]:
+  names = class_names or range(num_classes)
+  return [plain(name, _LONGEST_CLASS_NAME) for name in names]
 
 
 def plot_client_sizes(path: pathlib.Path, sizes: np.ndarray) -> None:
@@ -275,14 +306,11 @@ def plot_confusion_matrix(
   num_classes = len(confusion)
   totals = np.maximum(confusion.sum(axis=1, keepdims=True), 1)
   shares = confusion / totals
-  size = max(5.0, 0.22 * num_classes)
+  names = _class_labels(class_names, num_classes)
+  size = max(5.0, 0.22 * num_classes) + _CHARACTER * max(map(len, names))
   drawn, axes = _new_axes(width=size + 1, height=size)
   image = axes.imshow(shares, vmin=0, vmax=1, cmap='Blues')
   drawn.colorbar(image, label='share of the true class')
-  names = [
-      plain(name, _LONGEST_CLASS_NAME)
-      for name in class_names or range(num_classes)
-  ]
   axes.set_xticks(range(num_classes), names, rotation=90)
   axes.set_yticks(range(num_classes), names)
   axes.set_xlabel('predicted')

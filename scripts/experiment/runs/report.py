@@ -162,9 +162,14 @@ def write(
     ))
     parts.append(page.table(*budgets))
   parts += _classes(output, runs)
-  parts += [page.heading('Flags'), *_flags(runs)]
-  for name, run in runs.items():
-    parts += _details(name, run, only_first=len(runs) > 1)
+  flags = [page.heading('Flags'), *_flags(runs)]
+  details = [
+      part
+      for name, run in runs.items()
+      for part in _details(name, run, only_first=len(runs) > 1)
+  ]
+  # In which flags runs differ is what a reader asks first.
+  parts += flags + details if len(runs) > 1 else details + flags
   folder_lib.write_atomically(output / PAGE_FILE, page.whole(title, parts))
 
 
@@ -253,7 +258,9 @@ def _details(name: str, run: Run, only_first: bool) -> list[str]:
         if (folder / file).exists()
     ]
     if shown:
-      parts.append(
-          page.folded(f'Pictures of seed {seed}', page.pictures(shown))
-      )
+      parts.append(page.folded(
+          f'Pictures of seed {seed}',
+          page.pictures(shown),
+          is_open=not only_first and seed == seeds[0],
+      ))
   return parts

@@ -105,3 +105,33 @@ def test_class_names_that_would_overlap_are_turned(tmp_path, monkeypatch):
     )
   rotations = [f.axes[0].get_xticklabels()[0].get_rotation() for f in drawn]
   assert rotations == [0, 90]
+
+
+def test_names_that_would_hide_the_curves_stand_below_them(
+    tmp_path, monkeypatch
+):
+  drawn = []
+  monkeypatch.setattr(plots, 'save', lambda f, path: drawn.append(f))
+  curve = ([0, 5], [0.1, 0.5])
+  for names in (['x', '_y'], ['a name of a row ' * 9], map(str, range(25))):
+    plots.plot_accuracy(tmp_path / 'a.png', {name: [curve] for name in names})
+  few, long_name, many = drawn
+  (inside,) = [few.axes[0].get_legend()]
+  assert [text.get_text() for text in inside.texts] == ['x', ' _y']
+  for below in (long_name, many):
+    assert below.axes[0].get_legend() is None and len(below.legends) == 1
+  assert len(long_name.legends[0].texts[0].get_text()) == 70
+  means = [line for line in many.axes[0].lines if line.get_linewidth() == 2]
+  assert len({(l.get_color(), l.get_linestyle()) for l in means}) == 25
+
+
+def test_long_names_leave_their_bars_room(tmp_path, monkeypatch):
+  drawn = []
+  monkeypatch.setattr(plots, 'save', lambda f, path: drawn.append(f))
+  for names in (None, ['a class with a very long name'] * 47):
+    plots.plot_label_histogram(tmp_path / 'a.png', {'x': np.ones(47)}, names)
+    plots.plot_confusion_matrix(tmp_path / 'b.png', np.eye(47, dtype=int), names)
+  for short, long in ((drawn[0], drawn[2]), (drawn[1], drawn[3])):
+    labels = [text.get_text() for text in long.axes[0].get_xticklabels()]
+    assert {len(label) for label in labels} == {24}
+    assert long.get_figheight() > short.get_figheight() + 1
