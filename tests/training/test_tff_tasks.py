@@ -89,7 +89,6 @@ def test_task_trains(make):
   state, metrics = process.next(state, next(rounds))
   weights = process.get_model_weights(state).trainable
   train = metrics['client_work']['train']
-  print(make.__name__, dict(train), counts.tolist()[:2])
   assert np.isfinite(train['loss'])
   assert all(np.isfinite(weight).all() for weight in weights)
   assert any(
