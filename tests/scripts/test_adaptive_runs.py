@@ -37,7 +37,7 @@ def fixture_run_train():
   with script_runner.loaded('train') as script, quick_runs.shared_processes():
 
     def run(folder, *arguments):
-      with quick_runs.without_pictures():
+      with quick_runs.without_pictures(), quick_runs.small_networks():
         script_runner.run(
             script, [*_ARGUMENTS, *arguments, f'--output_dir={folder}']
         )

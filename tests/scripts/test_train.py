@@ -6,11 +6,10 @@ import os
 import re
 import shutil
 import socket
-import subprocess
-import sys
 import threading
 import time
 
+import forked_program
 import numpy as np
 import patience
 import psutil
@@ -54,9 +53,20 @@ def train():
 
 
 @pytest.fixture(scope='module')
-def run_train(train):
+def run_whole(train):
   def run(folder, *arguments):
     script_runner.run(train, [*arguments, f'--output_dir={folder}'])
+
+  return run
+
+
+@pytest.fixture(scope='module')
+def run_train(run_whole):
+  """Runs the script with a small network."""
+
+  def run(folder, *arguments):
+    with quick_runs.small_networks():
+      run_whole(folder, *arguments)
 
   return run
 
@@ -71,12 +81,12 @@ def run_undrawn(run_train):
 
 
 @pytest.fixture(scope='module')
-def refuse_train(run_train):
+def refuse_train(run_whole):
   """Runs the script where it must fail; returns its one line."""
 
   def refuse(folder, *arguments):
     with pytest.raises(SystemExit) as refusal:
-      run_train(folder, *arguments)
+      run_whole(folder, *arguments)
     message = refusal.value.code
     assert isinstance(message, str), 'would exit with 0'
     assert message.startswith('train.py: ') and '\n' not in message
@@ -91,9 +101,9 @@ def read_reported(folder, seed=0):
 
 
 @pytest.fixture(scope='module')
-def astraea_run(run_train, tmp_path_factory):
+def astraea_run(run_whole, tmp_path_factory):
   folder = tmp_path_factory.mktemp('runs') / 'astraea'
-  run_train(folder, *ASTRAEA, '--mediator_epochs=2')
+  run_whole(folder, *ASTRAEA, '--mediator_epochs=2')
   return folder
 
 
@@ -141,9 +151,9 @@ def test_mean_divergence_is_that_of_the_sampled_mediators(astraea_run):
     )
 
 
-def test_same_command_again_does_nothing_more(run_train, astraea_run, capsys):
+def test_same_command_again_does_nothing_more(run_whole, astraea_run, capsys):
   before = (astraea_run / 'seed_0' / 'metrics.csv').read_bytes()
-  run_train(astraea_run, *ASTRAEA, '--mediator_epochs=2')
+  run_whole(astraea_run, *ASTRAEA, '--mediator_epochs=2')
   assert 'is finished already' in capsys.readouterr().out
   assert (astraea_run / 'seed_0' / 'metrics.csv').read_bytes() == before
 
@@ -154,7 +164,7 @@ def test_other_flags_on_the_folder_are_refused(refuse_train, astraea_run):
 
 
 def test_damaged_checkpoint_is_one_line_that_says_what_to_do(
-    run_undrawn, refuse_train, astraea_run, tmp_path
+    run_whole, refuse_train, astraea_run, tmp_path
 ):
   folder = tmp_path / 'run'
   shutil.copytree(astraea_run, folder)
@@ -164,7 +174,8 @@ def test_damaged_checkpoint_is_one_line_that_says_what_to_do(
   message = refuse_train(folder, *ASTRAEA, '--mediator_epochs=2')
   assert 'program_state_4 is damaged' in message and 'Remove it' in message
   shutil.rmtree(checkpoint)
-  run_undrawn(folder, *ASTRAEA, '--mediator_epochs=2')
+  with quick_runs.without_pictures():
+    run_whole(folder, *ASTRAEA, '--mediator_epochs=2')
   assert read_reported(folder)[-1]['top_1'] == pytest.approx(
       read_reported(astraea_run)[-1]['top_1']
   )
@@ -173,7 +184,7 @@ def test_damaged_checkpoint_is_one_line_that_says_what_to_do(
 def test_fed_avg_run_counts_its_traffic_and_clients(run_undrawn, tmp_path):
   run_undrawn(tmp_path, *FED_AVG, '--seed=3')
   rows = read_reported(tmp_path, seed=3)
-  num_parameters = 68_873 - 37 * 151
+  num_parameters = 10 * (28 * 28 + 1)
   assert rows[-1]['megabytes'] == pytest.approx(
       4 * 2 * 4 * num_parameters * 4 / 1e6
   )
@@ -292,9 +303,9 @@ def test_other_baselines_are_tffs_own_on_the_same_clients(
 
 @pytest.mark.parametrize('algorithm', ['astraea', 'fedavg', 'mime_lite'])
 def test_rounds_that_everybody_drops_out_of_change_nothing(
-    run_train, tmp_path, algorithm
+    run_undrawn, tmp_path, algorithm
 ):
-  run_train(
+  run_undrawn(
       tmp_path,
       *SMALL,
       f'--algorithm={algorithm}',
@@ -399,13 +410,11 @@ def find_orphans():
 
 def test_piped_command_ends_and_leaves_no_process(train, tmp_path):
   orphans_before = find_orphans()
-  command = [sys.executable, train.__file__, *FED_AVG, '--rounds=1']
-  done = subprocess.run(
-      [*command, f'--output_dir={tmp_path}/run'],
-      stdout=subprocess.PIPE,
-      stderr=subprocess.STDOUT,
-      text=True,
-      timeout=patience.SECONDS,
+  done = forked_program.run(
+      patience.SECONDS,
+      script=train.__file__,
+      arguments=[*FED_AVG, '--rounds=1', f'--output_dir={tmp_path}/run'],
+      merge_errors=True,
   )
   assert done.returncode == 0, done.stdout
   assert 'top_1=' in done.stdout and '1/1' in done.stdout

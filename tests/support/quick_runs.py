@@ -1,14 +1,21 @@
 """Runs of train.py in a test's own process, without what its test looks past.
 
-To build the process of Astraea takes three CPU seconds, and a run's pictures
-two.
+To build the process of Astraea takes two CPU seconds, to compile it for another
+worker two, to train the paper's network for some rounds two, and to draw a
+run's pictures two.
 """
 
+from collections.abc import Iterator
 import contextlib
 import dataclasses
 import types
 from unittest import mock
 
+import tensorflow as tf
+import tensorflow_federated as tff
+
+import astraea_tff
+from astraea_tff import models
 from experiment.runs import algorithms
 from experiment.runs import run as run_lib
 
@@ -28,41 +35,87 @@ _OF_ROUNDS = (
     'target',
     'validation_fraction',
 )
+_BUILDERS = (
+    (algorithms.astraea, 'build_weighted_astraea'),
+    (algorithms.baselines, 'build_process'),
+)
 
 
 @contextlib.contextmanager
-def shared_processes():
-  """Builds Astraea's process once for all runs that train alike."""
-  build = algorithms._build_astraea
-  build_process = algorithms.astraea.build_weighted_astraea
+def shared_processes() -> Iterator[None]:
+  """Makes all runs that train alike share their process, compiled, and worker."""
+  with (
+      _processes_built_once(),
+      _worker_kept(astraea_tff),
+      _worker_kept(astraea_tff.runtime),
+      # What is frozen stays so; runs would thaw it, and look through all of it.
+      mock.patch.object(run_lib, 'gc', mock.Mock(spec=run_lib.gc)),
+  ):
+    yield
+
+
+def _processes_built_once():
+  build_algorithm = algorithms.build
   read_by_id = algorithms.clients_by_id.read_by_id
   # With the clients, whose data a process reads.
   processes = {}
 
-  def build_astraea(settings, population, *arguments):
+  def build(settings, population, *arguments):
     fields = dataclasses.asdict(settings) | {'seed': population.seed}
     for name in _OF_ROUNDS:
       del fields[name]
-    key = tuple(fields.items())
+    key = (
+        *fields.items(),
+        population.data.clients.folder,
+        models.build_emnist_cnn,
+    )
 
     def read_once(build_now, clients):
       if key not in processes:
         processes[key] = read_by_id(build_now(), clients), clients
       return processes[key][0]
 
-    with mock.patch.multiple(
-        algorithms,
-        astraea=types.SimpleNamespace(
-            build_weighted_astraea=lambda *args, **kwargs: lambda: (
-                build_process(*args, **kwargs)
-            )
-        ),
-        clients_by_id=types.SimpleNamespace(read_by_id=read_once),
-    ):
-      return build(settings, population, *arguments)
+    with contextlib.ExitStack() as stack:
+      for module, name in _BUILDERS:
+        later = _later(getattr(module, name))
+        stack.enter_context(mock.patch.object(module, name, later))
+      stack.enter_context(
+          mock.patch.object(algorithms.clients_by_id, 'read_by_id', read_once)
+      )
+      return build_algorithm(settings, population, *arguments)
 
-  with mock.patch.object(algorithms, '_build_astraea', build_astraea):
-    yield
+  return mock.patch.object(algorithms, 'build', build)
+
+
+def _later(build):
+  return lambda *args, **kwargs: lambda: build(*args, **kwargs)
+
+
+def _worker_kept(module):
+  set_context = module.set_local_execution_context
+  stack = tff.framework.get_context_stack()
+  last = types.SimpleNamespace(arguments=None, worker=None, context=None)
+
+  def set_if_new(**arguments):
+    if last.arguments != arguments or last.context is not stack.current:
+      last.worker = set_context(**arguments)
+      last.arguments, last.context = arguments, stack.current
+    return last.worker
+
+  return mock.patch.object(module, 'set_local_execution_context', set_if_new)
+
+
+def small_networks():
+  """Makes runs train a softmax regression in the place of `build_emnist_cnn`."""
+  return mock.patch.object(models, 'build_emnist_cnn', _build_softmax_regression)
+
+
+def _build_softmax_regression(num_classes, input_shape, seed):
+  initializer = tf.keras.initializers.GlorotUniform(seed)
+  return tf.keras.Sequential([
+      tf.keras.layers.Flatten(input_shape=input_shape),
+      tf.keras.layers.Dense(num_classes, kernel_initializer=initializer),
+  ])
 
 
 def without_pictures():
