@@ -1,8 +1,17 @@
 """What tells a transform from every other one, in this program and in others."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 import dataclasses
+import dis
+import enum
+import functools
+import hashlib
 import inspect
+import logging
+import pathlib
+import re
+import sys
+import sysconfig
 import types
 from typing import Any
 
@@ -11,18 +20,38 @@ import tensorflow as tf
 
 from astraea_tff.augmentation import one_client
 
+# What their `repr` says wholly.
+_SHOWN = (
+    complex, enum.Enum, logging.Logger, np.dtype, pathlib.PurePath, range,
+    re.Pattern, slice,
+)
+# What Python and dataclasses make of fields, which are described themselves.
+_OF_FIELDS = frozenset({
+    '__init__', '__repr__', '__eq__', '__lt__', '__le__', '__gt__', '__ge__',
+    '__hash__', '__setattr__', '__delattr__', '__getstate__', '__setstate__',
+})
+_SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
+# Of these the name will do.
+_LIBRARIES = tuple(
+    pathlib.Path(sysconfig.get_path(name)).resolve()
+    for name in ('stdlib', 'platstdlib', 'purelib', 'platlib')
+) + (pathlib.Path(__file__).resolve().parents[2],)
+
 
 def describe_transform(transform: one_client.Transform) -> str:
   """Returns a text that no other transform has.
 
   Args:
     transform: A dataclass instance, of plain values, arrays, and other such
-      instances; or a mapping of classes to such. Its class counts by its name and by the instructions of its
-      methods, with the functions and values of the module that they use.
+      instances; or a mapping of classes to such. Its class counts by its name, by what it holds, and by the
+      instructions of its methods, with their default values and all that they
+      use: what they took from a function around them, and the functions,
+      classes and values of their module. Of other modules that are no
+      libraries the whole text counts.
 
   Raises:
     TypeError: It is something else, such as a function, of which nothing says
-      whether it is the same as in another program.
+      whether it is the same as in another program; or it uses such a thing.
   """
   is_instance = dataclasses.is_dataclass(transform) and not isinstance(
       transform, type
@@ -34,51 +63,118 @@ def describe_transform(transform: one_client.Transform) -> str:
         f' {transform!r:.200}. Write it as one whose fields are all that it'
         ' depends on, or augment in memory with astraea_tff.augment_clients.'
     )
-  return repr(_describe(transform))
+  return repr(_describe(transform, set()))
 
 
-def _describe(value: Any) -> Any:
-  """Returns plain values that say what a value is."""
+def _describe(value: Any, seen: set[int]) -> Any:
+  """Returns plain values that say what a value is.
+
+  Args:
+    value: The value.
+    seen: The functions and classes that are described already, by identity.
+  """
   kind = type(value).__name__
   if value is None or isinstance(value, (bool, int, float, str, bytes)):
     return kind, value
   if isinstance(value, (list, tuple)):
-    return kind, [_describe(entry) for entry in value]
+    return kind, [_describe(entry, seen) for entry in value]
   if isinstance(value, (set, frozenset)):
-    return kind, sorted(repr(_describe(entry)) for entry in value)
+    return kind, sorted(repr(_describe(entry, seen)) for entry in value)
   if isinstance(value, Mapping):
-    return kind, [(_describe(k), _describe(v)) for k, v in value.items()]
+    return kind, [
+        (_describe(k, seen), _describe(v, seen)) for k, v in value.items()
+    ]
   if isinstance(value, (np.ndarray, np.generic, tf.Tensor)):
     array = np.asarray(value)
     if array.dtype != object:
       return kind, str(array.dtype), array.shape, array.tobytes()
   if isinstance(value, tf.DType):
     return kind, value.name
+  if isinstance(value, _SHOWN):
+    return kind, repr(value)
   if dataclasses.is_dataclass(value) and not isinstance(value, type):
-    fields = [
-        (field.name, _describe(getattr(value, field.name)))
-        for field in dataclasses.fields(value)
-    ]
-    return _describe_class(type(value)), fields
+    names = [field.name for field in dataclasses.fields(value)]
+    # What a method set is part of it too, field or not.
+    names += sorted(set(getattr(value, '__dict__', ())) - set(names))
+    fields = [(name, _describe(getattr(value, name), seen)) for name in names]
+    return _describe_class(type(value), seen), fields
   raise TypeError(
       'What `transform` depends on must be plain values, arrays or dataclasses'
       f' to be kept on disk, got {value!r:.200} of type {kind}.'
   )
 
 
-def _describe_class(cls: type[Any]) -> Any:
-  """The class's name, and what its own and inherited methods do."""
-  methods = [
-      (base.__qualname__, name, _describe_function(function, set()))
-      for base in cls.__mro__ if base is not object
-      for name, member in sorted(vars(base).items())
-      if (function := _function_of(member)) is not None
+def _describe_class(cls: type[Any], seen: set[int]) -> Any:
+  """The class's name, what it holds, and what its methods do, also inherited."""
+  name = cls.__module__, cls.__qualname__
+  if id(cls) in seen:
+    return name
+  seen.add(id(cls))
+  bases = [
+      base for base in cls.__mro__
+      if base.__module__ == cls.__module__ or not _is_library(base.__module__)
   ]
-  return cls.__module__, cls.__qualname__, methods
+  return name, [
+      (base.__qualname__, key, _describe_used(member, base.__module__, seen))
+      for base in bases
+      for key, member in sorted(vars(base).items())
+      if _is_own(key, member)
+  ]
+
+
+def _is_own(name: str, member: Any) -> bool:
+  """Whether a class's author put a member there that the results depend on."""
+  if name.startswith('__'):
+    return name not in _OF_FIELDS and _function_of(member) is not None
+  return name != '_abc_impl' and not isinstance(member, _SLOTS)
+
+
+def _describe_used(value: Any, module: str, seen: set[int]) -> Any:
+  """What a function of a module uses, or a class of it holds."""
+  function = _function_of(value)
+  if function is not None:
+    value = function
+  elif isinstance(value, types.ModuleType):
+    return _describe_module(value.__name__)
+  elif isinstance(value, functools.partial):
+    parts = (value.func, *value.args, *value.keywords.values())
+    return list(value.keywords), [
+        _describe_used(part, module, seen) for part in parts
+    ]
+  elif isinstance(value, (types.BuiltinFunctionType, np.ufunc)) or (
+      type(value).__module__ == 'typing'
+  ):
+    return repr(value).split(' at ')[0]
+  elif not isinstance(value, type):
+    return _describe(value, seen)
+  if value.__module__ != module:
+    return value.__qualname__, _describe_module(value.__module__)
+  if function is not None:
+    return _describe_function(function, seen)
+  return _describe_class(value, seen)
+
+
+def _describe_module(name: str) -> Any:
+  """A module's name, and its text if it is no library's."""
+  if name == '__main__' or _is_library(name):
+    return name
+  text = pathlib.Path(sys.modules[name].__file__).read_bytes()
+  return name, hashlib.sha256(text).hexdigest()
+
+
+def _is_library(name: Any) -> bool:
+  """Whether a module comes from a library, or from no file at all."""
+  file = getattr(sys.modules.get(name), '__file__', None)
+  if file is None:
+    return name != '__main__'
+  path = pathlib.Path(file).resolve()
+  return any(path.is_relative_to(library) for library in _LIBRARIES)
 
 
 def _function_of(member: Any) -> Any:
   """The Python function behind a method, a property or a `tf.function`."""
+  if isinstance(member, functools.cached_property):
+    member = member.func
   for attribute in ('__func__', 'fget', 'python_function'):
     member = getattr(member, attribute, member)
   try:
@@ -89,26 +185,43 @@ def _function_of(member: Any) -> Any:
 
 
 def _describe_function(function: types.FunctionType, seen: set[int]) -> Any:
-  """What a function says, and what it uses of its module."""
+  """What a function says, and what it uses."""
   if id(function) in seen:
     return function.__qualname__
   seen.add(id(function))
-  used = []
-  for name in _names(function.__code__):
-    value = function.__globals__.get(name)
-    inner = _function_of(value)
-    if inner is not None and inner.__module__ == function.__module__:
-      used.append((name, _describe_function(inner, seen)))
-    elif isinstance(value, (bool, int, float, str, bytes, list, tuple, dict,
-                            np.ndarray, np.generic)):
-      used.append((name, _describe(value)))
+  used = [
+      (name, _describe_used(value, function.__module__, seen))
+      for name, value in _uses(function)
+  ]
   return _describe_code(function.__code__), used
 
 
-def _names(code: types.CodeType) -> list[str]:
-  inner = [c for c in code.co_consts if isinstance(c, types.CodeType)]
-  names = [*code.co_names, *(name for c in inner for name in _names(c))]
-  return sorted(set(names))
+def _uses(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
+  """Yields the values behind the names of a function, but its own."""
+  for place, value in enumerate(function.__defaults__ or ()):
+    yield f'default {place}', value
+  yield from (function.__kwdefaults__ or {}).items()
+  code = function.__code__
+  for name, cell in zip(code.co_freevars, function.__closure__ or ()):
+    try:
+      yield name, cell.cell_contents
+    except ValueError:  # Empty as yet.
+      pass
+  for name in sorted(_global_names(code)):
+    if name in function.__globals__:
+      yield name, function.__globals__[name]
+
+
+def _global_names(code: types.CodeType) -> set[str]:
+  names = {
+      instruction.argval
+      for instruction in dis.get_instructions(code)
+      if instruction.opname == 'LOAD_GLOBAL'
+  }
+  for constant in code.co_consts:
+    if isinstance(constant, types.CodeType):
+      names |= _global_names(constant)
+  return names
 
 
 def _describe_code(code: types.CodeType) -> Any:

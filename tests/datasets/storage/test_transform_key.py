@@ -1,0 +1,153 @@
+"""All that a transform depends on tells it from others."""
+
+import dataclasses
+import functools
+import sys
+
+import pytest
+
+from astraea_tff.augmentation.transforms import affine
+from astraea_tff.augmentation.transforms import tabular
+from astraea_tff.augmentation.transforms import text
+from astraea_tff.datasets.storage import transform_key
+
+_FACTORS = {}
+
+
+def _outer(images):
+  return images * _FACTORS['factor']
+
+
+def _keys(make):
+  """The keys of what `make` makes of 1, of 2 and of 1 again."""
+  keys = []
+  for value in (1, 2, 1):
+    _FACTORS.clear()
+    keys.append(transform_key.describe_transform(make(value)))
+  return keys
+
+
+def _of_a_closure(value):
+
+  @dataclasses.dataclass(frozen=True)
+  class Transform:
+
+    def __call__(self, images, seed):
+      return images + value
+
+  return Transform()
+
+
+def _of_a_default(value):
+
+  @dataclasses.dataclass(frozen=True)
+  class Transform:
+
+    def __call__(self, images, seed, amount=value, *, other=0):
+      return images + amount + other
+
+  return Transform()
+
+
+def _of_a_keyword_default(value):
+
+  @dataclasses.dataclass(frozen=True)
+  class Transform:
+
+    def __call__(self, images, seed, *, amount=value):
+      return images + amount
+
+  return Transform()
+
+
+def _of_a_class_attribute(value):
+
+  @dataclasses.dataclass
+  class Base:
+    pass
+
+  @dataclasses.dataclass
+  class Transform(Base):
+
+    def __call__(self, images, seed):
+      return images + self.AMOUNT
+
+  Base.AMOUNT = value
+  return Transform()
+
+
+def _of_what_is_no_field(value):
+
+  @dataclasses.dataclass
+  class Transform:
+    names: list = dataclasses.field(default_factory=list)
+
+    def __call__(self, images, seed):
+      return images + self.amount
+
+  transform = Transform()
+  transform.amount = value
+  return transform
+
+
+def _of_a_function_around(value):
+
+  def inner(images):
+    return images + value
+
+  return _of_a_closure(functools.partial(inner, value))
+
+
+def _of_a_global(value):
+  _FACTORS['factor'] = value
+
+  @dataclasses.dataclass(frozen=True)
+  class Transform:
+
+    @functools.cached_property
+    def function(self):
+      return _outer
+
+    def __call__(self, images, seed):
+      return self.function(images)
+
+  return Transform()
+
+
+@pytest.mark.parametrize('make', [
+    _of_a_closure, _of_a_default, _of_a_keyword_default, _of_a_class_attribute,
+    _of_what_is_no_field, _of_a_function_around, _of_a_global,
+])
+def test_what_a_transform_depends_on_is_in_its_key(make):
+  first, other, again = _keys(make)
+  assert first == again
+  assert first != other
+
+
+def test_the_text_of_a_users_module_is_in_the_key(tmp_path, monkeypatch):
+  monkeypatch.syspath_prepend(tmp_path)
+  keys = []
+  for amount in (1, 2):
+    (tmp_path / 'my_helpers.py').write_text(f'def shift(x): return x + {amount}')
+    sys.modules.pop('my_helpers', None)
+    import my_helpers
+
+    keys.append(transform_key.describe_transform(_of_a_closure(my_helpers)))
+    keys.append(
+        transform_key.describe_transform(_of_a_closure(my_helpers.shift))
+    )
+  assert len(set(keys)) == 4
+
+
+def test_a_transform_that_uses_what_cannot_be_known_is_refused():
+  with pytest.raises(TypeError, match='What `transform` depends on must be'):
+    transform_key.describe_transform(_of_a_closure(object()))
+
+
+def test_our_transforms_have_keys_that_stay():
+  for make in (
+      affine.AffineTransform, tabular.TabularTransform, text.TextTransform
+  ):
+    assert len({
+        transform_key.describe_transform(make()) for _ in range(2)
+    }) == 1
