@@ -52,7 +52,7 @@ class TableColumns:
     Raises:
       ValueError: A column is missing, or has missing or unknown values.
     """
-    table, source = _read_table(table)
+    table, source = _read_table(table, {self.label: _are_texts(self.class_names)})
     parts = collections.OrderedDict()
     if self.numbers:
       parts['numbers'] = np.stack(
@@ -117,6 +117,10 @@ def from_table(
     class_names: The classes, of which a label names one; by default those that
       there are, sorted, for labels that are no numbers.
 
+  In a CSV file clients, and labels for which `class_names` has texts, are what
+  is written there, such as '007' or 'true', which Arrow takes for a number and
+  a truth value.
+
   Returns:
     A `ClientData` of `(features, label)`. Features are float32 `[D]` or, if
     there are categories, a mapping of `numbers` float32 `[D]` and `categories`
@@ -131,7 +135,9 @@ def from_table(
       the file is neither CSV nor Parquet. The message names the column.
     OSError: The file cannot be read.
   """
-  table, source = _read_table(table)
+  table, source = _read_table(
+      table, {label: _are_texts(class_names), client: True}
+  )
   if features is None:
     features = [n for n in table.column_names if n not in (client, label)]
   names = [client, label, *features]
@@ -173,8 +179,15 @@ def from_table(
   return clients
 
 
-def _read_table(table: Table) -> tuple[pyarrow.Table, str]:
-  """Returns an Arrow table, and what messages call it."""
+def _read_table(
+    table: Table, texts: Mapping[str, bool]
+) -> tuple[pyarrow.Table, str]:
+  """Returns an Arrow table, and what messages call it.
+
+  Args:
+    table: See `from_table`.
+    texts: See `_read_csv`.
+  """
   if isinstance(table, pyarrow.Table):
     return table, 'the table'
   # Not with isinstance, for which pandas would have to be imported.
@@ -196,7 +209,7 @@ def _read_table(table: Table) -> tuple[pyarrow.Table, str]:
     if '.parquet' in suffixes:
       return parquet.read_table(path), str(path)
     if '.csv' in suffixes:
-      return csv.read_csv(path), str(path)
+      return _read_csv(path, texts), str(path)
   except pyarrow.ArrowInvalid as error:
     raise ValueError(f'{path} cannot be read as a table: {error}') from error
   raise ValueError(
@@ -205,11 +218,59 @@ def _read_table(table: Table) -> tuple[pyarrow.Table, str]:
   )
 
 
+def _read_csv(path: pathlib.Path, texts: Mapping[str, bool]) -> pyarrow.Table:
+  """Returns the table of a CSV file.
+
+  Args:
+    path: The file.
+    texts: The columns that hold what is written, which may look like a number,
+      a truth value or a missing value; and whether numbers are texts there too.
+  """
+  table = csv.read_csv(path)
+  names = [name for name in texts if table.column_names.count(name) == 1]
+  if not names:
+    return table
+  written = csv.read_csv(
+      path,
+      convert_options=csv.ConvertOptions(
+          include_columns=names,
+          column_types=dict.fromkeys(names, pyarrow.string()),
+          # Nothing is missing but a cell without even quotes.
+          null_values=[''],
+          strings_can_be_null=True,
+          quoted_strings_can_be_null=False,
+      ),
+  )
+  for name in names:
+    column = table.column(name)
+    if not texts[name] and _is_number(column.type):
+      continue
+    values = [str(value) for value in column.to_pylist()]
+    # Numbers that are written as Python writes them keep their order.
+    if written.column(name).to_pylist() != values:
+      place = table.column_names.index(name)
+      table = table.set_column(place, name, written.column(name))
+  return table
+
+
+def _is_number(kind: pyarrow.DataType) -> bool:
+  return pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind)
+
+
+def _are_texts(names: Optional[Sequence[Any]]) -> bool:
+  return names is not None and all(isinstance(name, str) for name in names)
+
+
 def _column(table: pyarrow.Table, name: str, source: str) -> np.ndarray:
   """Returns a column without missing values, or raises."""
   if name not in table.column_names:
     raise ValueError(
         f'Column {name!r} is not in {source}, which has {table.column_names}.'
+    )
+  if table.column_names.count(name) > 1:
+    raise ValueError(
+        f'Column {name!r} must be once in {source}, which has'
+        f' {table.column_names}.'
     )
   column = table.column(name)
   if isinstance(column, pyarrow.ChunkedArray):
