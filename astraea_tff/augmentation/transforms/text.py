@@ -82,7 +82,8 @@ class TextTransform:
 
     Raises:
       TypeError: `tokens` are no integers, or are a structure.
-      ValueError: `tokens` or `seed` has another shape.
+      ValueError: `tokens` or `seed` has another shape, or one of the ids does
+        not fit into the dtype of `tokens`.
     """
     if tf.nest.is_nested(tokens) and not isinstance(tokens, (list, tuple)):
       raise TypeError(_one_tensor_message(tokens))
@@ -96,6 +97,7 @@ class TextTransform:
           '`tokens` must have shape [B, L] with L known, got '
           f'{tokens.shape}.'
       )
+    self._check_ids_fit(tokens.dtype)
     seed = tf.convert_to_tensor(seed)
     checks.check_seed(seed)
     length = tokens.shape[1]
@@ -111,6 +113,16 @@ class TextTransform:
       tokens = tf.where(is_masked, masked, tokens)
     tokens = self._drop(tokens, dropping < self.drop)
     return self._swap(tokens, swapping < self.swap, offset < 0.5)
+
+  def _check_ids_fit(self, dtype):
+    """Raises for an id that a cast to the tokens' dtype would make another."""
+    ids = [self.pad_token, *self.fixed_tokens]
+    largest = max(ids if self.mask_token is None else [*ids, self.mask_token])
+    if largest > dtype.max:
+      raise ValueError(
+          f'`tokens` must be of a dtype that holds the id {largest}, got'
+          f' {dtype.name}; cast them to int32.'
+      )
 
   def _is_free(self, tokens):
     """Whether a place holds a token that may be changed, bool `[B, L]`."""

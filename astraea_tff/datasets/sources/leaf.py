@@ -37,7 +37,7 @@ def from_leaf(
 
   Returns:
     A `ClientData` of `(features, label)`: float32, or int32 where all numbers
-    are integers, and labels int64 or float32. `client_ids` have the order of
+    are integers (int64 where they are large), and labels int64 or float32. `client_ids` have the order of
     the files' names and, within a file, of its `users`.
 
   Raises:
@@ -144,4 +144,9 @@ def _as_numbers(values, encode, shape, key, owner) -> np.ndarray:
 def _join(arrays: Sequence[np.ndarray], integer: Any) -> np.ndarray:
   """Returns all users' numbers, of the integer type or float32."""
   joined = np.concatenate(arrays)
-  return joined.astype(integer if joined.dtype.kind in 'iub' else np.float32)
+  if joined.dtype.kind not in 'iub':
+    return joined.astype(np.float32)
+  # Those that do not fit would become other numbers.
+  bounds = np.iinfo(integer)
+  fits = bounds.min <= joined.min() and joined.max() <= bounds.max
+  return joined.astype(integer if fits else np.int64)

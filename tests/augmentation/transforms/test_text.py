@@ -204,3 +204,13 @@ def test_refuses_other_tokens(tokens, error, message):
 def test_refuses_a_seed_that_is_not_two_integers(seed):
   with pytest.raises(ValueError, match='`seed` must be two int32 or int64'):
     TextTransform()(texts(1), seed)
+
+
+@pytest.mark.parametrize('ids', [
+    dict(mask_token=300), dict(pad_token=256), dict(fixed_tokens=(1, 999)),
+])
+def test_an_id_that_the_tokens_cannot_hold_is_refused(ids):
+  tokens = texts(3, dtype=np.uint8)
+  with pytest.raises(ValueError, match='of a dtype that holds the id'):
+    TextTransform(**ids)(tokens, SEED)
+  assert TextTransform(mask_token=255)(tokens, SEED).dtype == np.uint8

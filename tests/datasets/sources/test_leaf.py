@@ -113,3 +113,9 @@ def test_refuses_a_user_of_two_files(tmp_path):
   write(tmp_path / 'two.json', {'a': BEN})
   with pytest.raises(ValueError, match="'a' of .*two.json is in .*one.json"):
     datasets.from_leaf(tmp_path)
+
+
+def test_integers_beyond_int32_stay_what_they_are(tmp_path):
+  users = {'a': {'x': [[2**40], [-1]], 'y': [0, 1]}}
+  clients = datasets.from_leaf(write(tmp_path / 'large.json', users))
+  assert [int(x[0]) for x, _ in read(clients, 'a')] == [2**40, -1]
