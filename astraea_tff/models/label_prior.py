@@ -18,6 +18,7 @@ KerasModel = TypeVar(
 )
 
 
+@tf.keras.saving.register_keras_serializable(package='astraea_tff')
 class AddLabelPrior(tf.keras.layers.Layer):
   """Adds a logarithm of label shares to logits, in training only.
 

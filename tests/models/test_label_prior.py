@@ -237,3 +237,17 @@ def test_other_outputs_are_refused():
 def test_what_is_no_model_is_refused():
   with pytest.raises(TypeError, match='`keras_model` must be'):
     label_prior.model_with_label_prior([1], oracle.SPEC)
+
+
+@pytest.mark.parametrize('name', ['m.keras', 'm.h5'])
+def test_a_loaded_model_is_the_saved_one(tmp_path, name):
+  model, _ = label_prior.model_with_label_prior(
+      oracle.build_keras_model(), oracle.SPEC
+  )
+  model.save(tmp_path / name)
+  loaded = tf.keras.models.load_model(tmp_path / name)
+  batch = _features(), _rows(oracle.log_prior(_COUNTS, _GLOBAL))
+  for training in (False, True):
+    np.testing.assert_array_equal(
+        loaded(batch, training=training), model(batch, training=training)
+    )
