@@ -41,11 +41,13 @@ def load_tfds_images(
   Raises:
     UnknownDatasetError: TFDS has no such data set, configuration or version.
     ValueError: It is not one of labelled images of one shape with both splits.
-    RuntimeError: The data are not there and cannot be had, or are damaged; the
-      message says what to do.
+    RuntimeError: The data are not there and cannot be had, are damaged, or are
+      older than the archive that the user put there for them; the message says
+      what to do.
   """
   builder = _find_builder(name, data_dir)
   _check_features(name, builder)
+  _check_archives(name, builder)
   _prepare(name, builder)
   try:
     images, labels = _read(builder, 'train')
@@ -79,12 +81,13 @@ def source_state(
 
   Raises:
     UnknownDatasetError: TFDS has no such data set, configuration or version.
+    RuntimeError: It is older than the archive that the user put there for it.
   """
   builder = _find_builder(name, data_dir)
   folder = pathlib.Path(builder.data_dir).resolve()
   if not (folder / _INFO_FILE).exists():
     return None
-  _warn_of_newer_archives(name, builder)
+  _check_archives(name, builder)
   files = [
       (path.name, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
       for path in sorted(folder.iterdir()) if (status := path.stat())
@@ -107,17 +110,33 @@ def _find_builder(
     ) from error
 
 
-def _warn_of_newer_archives(
-    name: str, builder: tfds.core.DatasetBuilder
-) -> None:
-  """TFDS itself never looks at an archive again once it has read it."""
-  if not _has_manual_download(builder):
+def _check_archives(name: str, builder: tfds.core.DatasetBuilder) -> None:
+  """Refuses data that are older than the archives that they come from.
+
+  TFDS itself never looks at an archive again once it has read it. Which ones a
+  data set is of it does not say; the instructions to the user mostly do.
+
+  Raises:
+    RuntimeError: An archive that the instructions name is newer.
+  """
+  info_file = os.path.join(builder.data_dir, _INFO_FILE)
+  if not _has_manual_download(builder) or not os.path.exists(info_file):
     return
-  prepared = os.path.getmtime(os.path.join(builder.data_dir, _INFO_FILE))
+  prepared = os.path.getmtime(info_file)
   newer = [
       path.name for path in sorted(_manual_folder(builder).iterdir())
       if path.stat().st_mtime > prepared
   ]
+  named = [
+      file for file in newer if file in builder.MANUAL_DOWNLOAD_INSTRUCTIONS
+  ]
+  if named:
+    raise RuntimeError(
+        f'The data set {name!r} in {builder.data_dir} was prepared before'
+        f' {", ".join(named[:3])} came to {_manual_folder(builder)}. Delete the'
+        ' former folder, and it is made again; or, if the archive holds what'
+        f' the data set was made of, touch {info_file}.'
+    )
   if newer:
     logging.warning(
         'The data set %r in %s was prepared before %s came to %s. If it is of'

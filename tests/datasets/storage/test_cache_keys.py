@@ -72,6 +72,32 @@ def test_a_data_set_that_is_built_anew_or_elsewhere_is_read_anew(
   assert prepare(8)[0] == 7
 
 
+def test_data_that_are_older_than_their_archive_are_refused(
+    prepare, tmp_path, monkeypatch
+):
+  monkeypatch.setattr(
+      ChangingImages, 'MANUAL_DOWNLOAD_INSTRUCTIONS', 'pixels 猫.zip, as it is'
+  )
+  manual = tmp_path / 'data' / 'downloads' / 'manual'
+  manual.mkdir(parents=True)
+  archive = manual / 'pixels 猫.zip'
+  archive.write_text('3')
+  assert prepare(3)[0] == 3
+  (manual / 'of another set.zip').write_text('new')
+  assert prepare(4)[0] == 3
+  archive.write_text('4')
+  folder = tmp_path / 'data' / 'changing_images' / '1.0.0'
+  with pytest.raises(RuntimeError) as raised:
+    prepare(4)
+  message = str(raised.value)
+  assert str(folder) in message and 'before pixels 猫.zip came' in message
+  assert len(message.splitlines()) == 1
+  with pytest.raises(RuntimeError, match='was prepared before'):
+    tfds_images.load_tfds_images('changing_images', tmp_path / 'data')
+  folder.rename(tmp_path / 'old')
+  assert prepare(4)[0] == 4
+
+
 def test_what_was_prepared_last_serves_when_the_images_are_gone(
     prepare, tmp_path, monkeypatch
 ):
