@@ -18,6 +18,7 @@ from astraea_tff.augmentation import elements
 from astraea_tff.augmentation import one_client
 from astraea_tff.augmentation import plan as plan_lib
 from astraea_tff.clients import client_errors
+from astraea_tff.clients import client_names
 from astraea_tff import randomness
 
 
@@ -63,7 +64,10 @@ class FreshlyAugmentedClients(Sequence):
     # Counted from the front, so that client -1 has the draws of the last one.
     client = range(len(self))[index]
     pair = randomness.seed_pair((*self._seed, client, self._round_num))
-    return self._augment_dataset(self._clients[client], pair)
+    dataset = self._clients[client]
+    augmented = self._augment_dataset(dataset, pair)
+    client_names.remember_sources(augmented, dataset)
+    return augmented
 
   @property
   def unaugmented(self) -> Sequence[tf.data.Dataset]:
@@ -205,10 +209,12 @@ def _augment_client_data(clients, augment_dataset, pair):
   """Returns a `ClientData` whose datasets are augmented as they are read."""
 
   def augmented_dataset(client_id):
-    return augment_dataset(
-        clients.serializable_dataset_fn(client_id),
-        randomness.client_id_pair(pair, client_id),
+    dataset = clients.serializable_dataset_fn(client_id)
+    augmented = augment_dataset(
+        dataset, randomness.client_id_pair(pair, client_id)
     )
+    client_names.remember_sources(augmented, dataset)
+    return augmented
 
   return tff.simulation.datasets.ClientData.from_clients_and_tf_fn(
       clients.client_ids, augmented_dataset

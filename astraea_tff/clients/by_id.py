@@ -17,6 +17,8 @@ import tensorflow_federated as tff
 
 from astraea_tff import arguments
 from astraea_tff.clients import batches
+from astraea_tff.clients import client_errors
+from astraea_tff.clients import client_names
 from astraea_tff import randomness
 
 # A client in a round: its id in UTF-8 (of a `str`, TFF takes ASCII only);
@@ -77,8 +79,8 @@ class ClientsById:
 
     Raises:
       TypeError: `client_data` is no `ClientData`, or a number no int.
-      ValueError: A number is below 1, or `seed` below 0; or there are `copies`
-        without a `preprocess`.
+      ValueError: A number is below 1, or `seed` below 0; there are `copies`
+        without a `preprocess`; or the first client never ends.
     """
     if copies is not None and preprocess is None:
       raise ValueError('`copies` need a `preprocess` that makes them.')
@@ -97,6 +99,7 @@ class ClientsById:
     self._local_epochs = check_integer(local_epochs, '`local_epochs`', 1)
     self._preprocess = preprocess
     self._copies = copies
+    self._may_be_endless = may_be_endless(client_data)
 
   @property
   def client_type(self) -> tff.Type:
@@ -124,7 +127,9 @@ class ClientsById:
     copies = None
     if self._copies is not None:
       copies = np.asarray(self._copies(round_num), np.float32)
-    return _RoundOfIds(self._client_ids, self._seed, round_num, copies)
+    return _RoundOfIds(
+        self._client_ids, self._seed, round_num, copies, self.read
+    )
 
   def read(self, client: ClientInRound) -> tf.data.Dataset:
     """Returns a client's batches; runs in the worker's graph.
@@ -156,6 +161,10 @@ class ClientsById:
     # `take(-1)` takes all.
     all_or_none = tf.where(client['is_present'], -1, 0)
     dataset = dataset.take(tf.cast(all_or_none, tf.int64))
+    if self._may_be_endless:
+      dataset = client_errors.fail_when_too_long(
+          dataset, client_errors.MOST_EXAMPLES_OF_UNKNOWN_NUMBER
+      )
     if preprocessed and self._preprocess is not None:
       drawn_by = [client['preprocess_seed']]
       if self._copies is not None:
@@ -167,11 +176,12 @@ class ClientsById:
 class _RoundOfIds(batches.ClientsOfRound):
   """The clients of `ClientsById` in one round, made on demand."""
 
-  def __init__(self, client_ids, seed, round_num, copies):
+  def __init__(self, client_ids, seed, round_num, copies, read):
     self._client_ids = client_ids
     self._seed = seed
     self._round_num = round_num
     self._further = {} if copies is None else {'copies': copies}
+    self._read = read
 
   @property
   def nobody(self) -> ClientInRound:
@@ -191,7 +201,7 @@ class _RoundOfIds(batches.ClientsOfRound):
     return f'client {self._client_ids[index]!r}'
 
   def __getitem__(self, index: int) -> ClientInRound:
-    return collections.OrderedDict(
+    client = collections.OrderedDict(
         client_id=self._client_ids[index].encode(),
         is_present=True,
         shuffle_seed=randomness.shuffle_seed(
@@ -202,6 +212,35 @@ class _RoundOfIds(batches.ClientsOfRound):
         ),
         **self._further,
     )
+    values = dict(client)
+    client_names.remember_reader(
+        self.name(index),
+        client,
+        lambda: self._read(
+            {name: tf.constant(value) for name, value in values.items()}
+        ),
+    )
+    return client
+
+
+def may_be_endless(client_data: tff.simulation.datasets.ClientData) -> bool:
+  """Returns whether clients do not say how many examples they have.
+
+  The first stands for all, as one function makes the datasets.
+
+  Args:
+    client_data: The clients.
+
+  Raises:
+    ValueError: The first one never ends.
+  """
+  client_id = client_data.client_ids[0]
+  try:
+    dataset = client_data.create_tf_dataset_for_client(client_id)
+  except tf.errors.OpError:  # The round says which client is damaged.
+    return False
+  client_errors.check_ends(f'client {client_id!r}', dataset)
+  return not client_errors.surely_ends(dataset)
 
 
 def read_by_id(

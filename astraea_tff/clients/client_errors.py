@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 import contextlib
 import re
-from typing import Any
+from typing import Any, Optional
 import weakref
 
 import tensorflow as tf
 
 from astraea_tff import arguments
+from astraea_tff.clients import client_names
 
 # A dataset that does not say how many examples it has is taken for endless
 # beyond this.
@@ -17,23 +18,13 @@ MOST_EXAMPLES_OF_UNKNOWN_NUMBER = 100_000
 _PYTHON_OPERATIONS = frozenset({'PyFunc', 'PyFuncStateless', 'EagerPyFunc'})
 # As long as they live, so that a client's functions are searched once.
 _GRAPHS_THAT_CALL_PYTHON = weakref.WeakKeyDictionary()
-# What the owners of datasets are called, as long as the datasets live.
-_NAMES = weakref.WeakKeyDictionary()
+# The operation that fails where a dataset goes on for too long.
+_TOO_LONG = 'a_dataset_that_may_never_end'
 
 # Parts of TensorFlow's messages.
 _PREAMBLE = ('Graph execution error', 'Detected at', 'Node:', '<stack traces')
 _TAG = re.compile(r'\{\{[^}]*\}\}')
 _NODE = re.compile(r'\{\{node ([^}]*)\}\}')
-
-
-def remember_name(client: str, dataset: tf.data.Dataset) -> None:
-  """Notes whose a dataset is, for errors that a worker meets in it."""
-  _NAMES[dataset] = client
-
-
-def name_of(dataset: tf.data.Dataset) -> str:
-  """Returns what a dataset's owner is called; '' if that is not known."""
-  return _NAMES.get(dataset, '')
 
 
 def check_ends(client: str, dataset: tf.data.Dataset) -> None:
@@ -101,25 +92,89 @@ class ExampleLimit:
     self._num_read += num_examples
     limit = MOST_EXAMPLES_OF_UNKNOWN_NUMBER
     if not self._is_known and self._num_read > limit:
-      raise ValueError(
-          f'{self._client} was read for {self._num_read:,} examples without an '
-          'end, and its dataset does not say how many there are: it may never '
-          'end. Leave out its repeat(), or take(n); if there are really n, say '
-          'so with .apply(tf.data.experimental.assert_cardinality(n)).'
-      )
+      raise ValueError(_too_long_message(self._client, self._num_read))
+
+
+def surely_ends(dataset: tf.data.Dataset) -> bool:
+  """Returns whether a dataset, or all that it reads, says that it ends."""
+  cardinality = int(dataset.cardinality())
+  if cardinality != tf.data.UNKNOWN_CARDINALITY:
+    return cardinality != tf.data.INFINITE_CARDINALITY
+  inputs = client_names.inputs_of(dataset)
+  # A `flat_map` of the user's makes datasets that nobody knows.
+  makes_datasets = any(
+      isinstance(function.output_structure, tf.data.DatasetSpec)
+      for function in dataset._functions()
+  )
+  return bool(inputs) and not makes_datasets and all(map(surely_ends, inputs))
+
+
+def bounded(dataset: tf.data.Dataset) -> tf.data.Dataset:
+  """Makes a dataset fail that goes on for too long without saying so.
+
+  Reading it then fails, in a worker too, as `named_errors` explains.
+
+  Args:
+    dataset: Elements whose last part is a label `[]` or labels `[B]`.
+
+  Returns:
+    The dataset, with a limit unless it surely ends.
+  """
+  if surely_ends(dataset):
+    return dataset
+  limited = fail_when_too_long(dataset, MOST_EXAMPLES_OF_UNKNOWN_NUMBER)
+  client_names.remember_sources(limited, dataset)
+  return limited
+
+
+# One trace is for all clients.
+@tf.function(autograph=False)
+def fail_when_too_long(
+    dataset: tf.data.Dataset, most_examples: tf.Tensor
+) -> tf.data.Dataset:
+  """As `bounded`, whatever the cardinality, in a graph or not."""
+  most_examples = tf.cast(most_examples, tf.int64)
+
+  def count(num_read, element):
+    parts = tf.nest.flatten(element, expand_composites=True)
+    label = parts[-1]
+    num_read += tf.shape(label, tf.int64)[0] if label.shape.rank else 1
+    # On a CPU this fails, and the operation's name tells why. An assertion
+    # would have state, and a dataset with one is not sent without complaint.
+    zero = tf.gather(
+        tf.constant([0]), tf.cast(num_read > most_examples, tf.int32),
+        name=_TOO_LONG,
+    )
+    parts[-1] = tf.ensure_shape(
+        tf.reshape(label, tf.shape(label) + zero), label.shape
+    )
+    return num_read, tf.nest.pack_sequence_as(
+        element, parts, expand_composites=True
+    )
+
+  return dataset.scan(tf.constant(0, tf.int64), count)
+
+
+def _too_long_message(client: str, num_examples: int) -> str:
+  return (
+      f'{client} was read for {num_examples:,} examples without an end, and its'
+      ' dataset does not say how many there are: it may never end. Leave out'
+      ' its repeat(), or take(n); if there are really n, say so with'
+      ' .apply(tf.data.experimental.assert_cardinality(n)).'
+  )
 
 
 @contextlib.contextmanager
 def named_errors(
-    client: str, dataset: tf.data.Dataset, doing: str
+    client: str, dataset: Optional[tf.data.Dataset], doing: str
 ) -> Iterator[None]:
   """Makes of TensorFlow's errors, while a client is read, one line.
 
   Args:
     client: What messages call the dataset's owner.
-    dataset: Its dataset. Where that knows its files (`file_paths`, as
-      `tf.keras.utils.image_dataset_from_directory` has it), the message names
-      the one that is no image.
+    dataset: Its dataset, or None while it is made. Where it knows its files
+      (`file_paths`, as `tf.keras.utils.image_dataset_from_directory` has it),
+      the message names the one that is no image.
     doing: What fails, such as 'read'.
 
   Yields:
@@ -132,12 +187,13 @@ def named_errors(
     yield
   except tf.errors.OpError as error:
     reason = first_reason(error.message)
-    path = _damaged_file(dataset)
+    path = '' if dataset is None else _damaged_file(dataset)
     if path and path not in reason:
       reason = f'{path}: {reason}'
-    raise type(error)(
-        error.node_def, error.op, f'{client} cannot be {doing}: {reason}'
-    ) from error
+    message = f'{client} cannot be {doing}: {reason}'
+    if _TOO_LONG in error.message:
+      message = _too_long_message(client, MOST_EXAMPLES_OF_UNKNOWN_NUMBER)
+    raise type(error)(error.node_def, error.op, message) from error
 
 
 def first_reason(message: str) -> str:
@@ -219,8 +275,7 @@ def _fits(spec: Any, other: Any) -> bool:
 
 def _calls_python(dataset: tf.data.Dataset) -> bool:
   """Whether a function of a dataset, or of what it reads, calls Python."""
-  # Not public in tf.data. The public way, the dataset's graph, has all data in
-  # it.
+  # Not public in tf.data. The public way, the dataset's graph, has all data in it.
   for function in dataset._functions():
     graph = function.function.graph
     if graph not in _GRAPHS_THAT_CALL_PYTHON:
@@ -229,7 +284,7 @@ def _calls_python(dataset: tf.data.Dataset) -> bool:
       )
     if _GRAPHS_THAT_CALL_PYTHON[graph]:
       return True
-  return any(map(_calls_python, dataset._inputs()))
+  return any(map(_calls_python, client_names.inputs_of(dataset)))
 
 
 def _operations(graph: tf.compat.v1.GraphDef) -> Iterator[str]:
@@ -248,5 +303,6 @@ def _damaged_file(dataset: tf.data.Dataset) -> str:
       tf.io.decode_image(tf.io.read_file(path), expand_animations=False)
     except tf.errors.OpError:
       return path
-  # Those that map or batch it do not know its files. Not public in tf.data.
-  return next(filter(None, map(_damaged_file, dataset._inputs())), '')
+  # Those that map or batch it do not know its files.
+  inputs = client_names.inputs_of(dataset)
+  return next(filter(None, map(_damaged_file, inputs)), '')

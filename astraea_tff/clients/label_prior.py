@@ -13,6 +13,8 @@ import tensorflow_federated as tff
 
 from astraea_tff.clients import batches
 from astraea_tff.clients import by_id
+from astraea_tff.clients import client_errors
+from astraea_tff.clients import client_names
 from astraea_tff.labels import prior as prior_lib
 
 _NO_COPIES = (
@@ -75,13 +77,29 @@ def clients_with_label_prior(
   if counts_unaugmented:
     raise ValueError(_NO_COPIES)
   if isinstance(clients, tff.simulation.datasets.ClientData):
-    return clients.preprocess(lambda dataset: add_when_read(dataset, dataset))
+    return clients.preprocess(_add_to_client_fn(clients, add_when_read))
   if isinstance(clients, collections.abc.Sequence):
     return _SequenceWithPrior(clients, clients, add_when_read)
   raise TypeError(
       '`clients` must be BatchedClients, ClientsById, a ClientData or a '
       f'sequence of tf.data.Datasets, got {type(clients).__name__}.'
   )
+
+
+def _add_to_client_fn(client_data, add_when_read):
+  """Returns what adds the prior to a client's dataset, in a graph or not."""
+  limit = by_id.may_be_endless(client_data)
+
+  def add(dataset):
+    if limit:
+      dataset = client_errors.fail_when_too_long(
+          dataset, client_errors.MOST_EXAMPLES_OF_UNKNOWN_NUMBER
+      )
+    added = add_when_read(dataset, dataset)
+    client_names.remember_sources(added, dataset)
+    return added
+
+  return add
 
 
 class _ClientsByIdWithPrior:
@@ -174,7 +192,15 @@ class _SequenceWithPrior(batches.ClientsOfRound):
   def __getitem__(self, index: int) -> tf.data.Dataset:
     client = range(len(self))[index]
     if client not in self._with_prior:
-      self._with_prior[client] = self._add_when_read(
-          self._datasets[client], self._counted[client]
+      self._with_prior[client] = self._add(
+          self.name(client), self._datasets[client], self._counted[client]
       )
     return self._with_prior[client]
+
+  def _add(self, name, dataset, counted):
+    """Returns a client's dataset with the prior."""
+    for part in (dataset, counted):
+      client_errors.check_ends(name, part)
+    added = self._add_when_read(dataset, client_errors.bounded(counted))
+    client_names.remember_sources(added, dataset, counted)
+    return added

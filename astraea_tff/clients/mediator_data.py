@@ -7,8 +7,10 @@ from typing import Any, Optional, Union
 import numpy as np
 import tensorflow as tf
 
+from astraea_tff import arguments
 from astraea_tff.clients import batches
 from astraea_tff.clients import client_errors
+from astraea_tff.clients import client_names
 
 # A mediator's data: `max_clients` datasets in training order; or, under
 # 'clients', in any order, with the order of every pass under 'order'. Its
@@ -48,13 +50,16 @@ def mediator_data(
     E_m times int32 [gamma], and of the number, int32 [] in a list.
 
   Raises:
-    ValueError: A client never ends, calls Python, or has other elements than
-      most (the message names it); or `orders` are not as above.
+    ValueError: A client is not there or visited twice, a mediator has more than
+      gamma; a client never ends, calls Python, or has other elements than most
+      (the message names it); or `orders` are not as above. In the round, one of
+      unknown cardinality fails beyond 100,000 examples.
   """
+  _check_mediators(mediators, len(clients), max_clients)
   visited = {
       client: clients[client] for mediator in mediators for client in mediator
   }
-  _check_datasets(visited, clients)
+  visited = _check_datasets(visited, clients)
   nobody = batches.nobody_of(clients, visited)
   data = []
   for mediator in mediators:
@@ -75,22 +80,52 @@ def mediator_data(
   return structs
 
 
+def _check_mediators(
+    mediators: Sequence[Sequence[int]], num_clients: int, max_clients: int
+) -> None:
+  """Refuses mediators of other clients than there are."""
+  seen = set()
+  for place, mediator in enumerate(mediators):
+    if len(mediator) > max_clients:
+      raise ValueError(
+          f'mediators[{place}] must have at most max_clients={max_clients}'
+          f' clients, got {len(mediator)}.'
+      )
+    for client in mediator:
+      client = arguments.check_integer(
+          client, f'a client of mediators[{place}]', 0, num_clients - 1
+      )
+      if client in seen:
+        raise ValueError(
+            f'client {client} of mediators[{place}] is in the round twice.'
+        )
+      seen.add(client)
+
+
 def _check_datasets(
     visited: Mapping[int, Any], clients: Sequence[Any]
-) -> None:
-  """Refuses datasets that cannot train with the others in a worker."""
-  datasets = [
-      (batches.name_of(clients, client), dataset)
-      for client, dataset in visited.items()
-      if isinstance(dataset, tf.data.Dataset)
-  ]
-  for name, dataset in datasets:
-    client_errors.remember_name(name, dataset)
+) -> dict[int, Any]:
+  """Refuses datasets that cannot train with the others in a worker.
+
+  Args:
+    visited: The round's clients, by index.
+    clients: All clients, which know their names.
+
+  Returns:
+    The clients, with a limit for those that may never end.
+  """
+  checked, specs = dict(visited), []
+  for client, dataset in visited.items():
+    if not isinstance(dataset, tf.data.Dataset):
+      continue
+    name = batches.name_of(clients, client)
     client_errors.check_ends(name, dataset)
     client_errors.check_runs_in_a_worker(name, dataset)
-  client_errors.check_alike(
-      [(name, dataset.element_spec) for name, dataset in datasets]
-  )
+    checked[client] = client_errors.bounded(dataset)
+    client_names.remember_name(name, checked[client])
+    specs.append((name, dataset.element_spec))
+  client_errors.check_alike(specs)
+  return checked
 
 
 def check_orders(

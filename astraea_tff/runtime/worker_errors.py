@@ -13,6 +13,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff.clients import client_errors
+from astraea_tff.clients import client_names
 
 _WRONG_LABEL = re.compile(r'label value of -?\d+ .*range of \[0, (\d+)\)')
 # Before what is wrong, in the worker's words.
@@ -50,9 +51,10 @@ def named_errors(arg: Any) -> Iterator[None]:
 
 def _find_fault(arg: Any, num_classes: Optional[int]) -> str:
   """Returns what is wrong with the first client's data that are, or ''."""
-  for place, dataset in _datasets(arg, ''):
-    client = client_errors.name_of(dataset) or f'The dataset at {place}'
+  for client, read in _clients(arg, ''):
     try:
+      with client_errors.named_errors(client, None, 'read'):
+        dataset = read()
       with client_errors.named_errors(client, dataset, 'read'):
         # Of one that does not end, as much as is read of any.
         most = client_errors.MOST_EXAMPLES_OF_UNKNOWN_NUMBER
@@ -68,12 +70,17 @@ def _find_fault(arg: Any, num_classes: Optional[int]) -> str:
   return ''
 
 
-def _datasets(
+def _clients(
     value: Any, place: str
-) -> Iterator[tuple[str, tf.data.Dataset]]:
-  """Yields the datasets in an argument, and where each is."""
+) -> Iterator[tuple[str, client_names.Read]]:
+  """Yields what the clients in an argument are called, and their readers."""
   if isinstance(value, tf.data.Dataset):
-    yield place or 'the top', value
+    name = client_names.name_of(value)
+    yield name or f'The dataset at {place or "the top"}', lambda: value
+    return
+  by_id = client_names.reader_of(value)
+  if by_id:
+    yield by_id
     return
   if isinstance(value, tff.structure.Struct):
     parts = tff.structure.to_elements(value)
@@ -84,7 +91,7 @@ def _datasets(
   else:
     return
   for number, (name, part) in enumerate(parts):
-    yield from _datasets(part, f'{place}[{number if name is None else name}]')
+    yield from _clients(part, f'{place}[{number if name is None else name}]')
 
 
 def _wrong_label(element: Any, num_classes: Optional[int]) -> Optional[int]:

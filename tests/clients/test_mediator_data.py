@@ -65,6 +65,17 @@ def test_a_client_that_never_ends_is_named():
     mediator_data_lib.mediator_data([[0, 1]], of_round, 2)
 
 
+@pytest.mark.parametrize('mediators, message', [
+    ([[0], [1, -1]], r'a client of mediators\[1\] must be at least 0, got -1'),
+    ([[3]], r'a client of mediators\[0\] must be at most 2, got 3'),
+    ([[0, 1], [1]], r'client 1 of mediators\[1\] is in the round twice'),
+    ([[0, 1, 2]], r'mediators\[0\] must have at most max_clients=2 clients'),
+])
+def test_other_clients_than_there_are_are_refused(mediators, message):
+  with pytest.raises(ValueError, match=message):
+    mediator_data_lib.mediator_data(mediators, [client()] * 3, 2)
+
+
 @pytest.mark.parametrize('orders, message', [
     ([[[0, 1, 2], [0, 1, 1]]], r'orders\[0, 1\] must hold .* got \[0, 1, 1\]'),
     ([[[0, 1, 3]]], r'from 0 to 2 once, got \[0, 1, 3\]'),

@@ -6,6 +6,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff.clients import by_id
+from astraea_tff.clients import client_errors
 from astraea_tff.clients import mediator_data
 from astraea_tff.training import astraea
 
@@ -58,6 +60,47 @@ def test_a_label_out_of_range_is_named_with_its_client(execution_context):
     _train(clients)
   message = str(raised.value)
   assert message.startswith('clients[3] has label 100')
+  assert len(message.splitlines()) == 1
+
+
+def test_a_client_that_never_ends_is_named(execution_context, monkeypatch):
+  monkeypatch.setattr(client_errors, 'MOST_EXAMPLES_OF_UNKNOWN_NUMBER', 300)
+  clients = _clients()
+  clients[1] = clients[1].repeat().filter(lambda x, y: True)
+  with pytest.raises(RuntimeError) as raised:
+    _train(clients)
+  message = str(raised.value)
+  assert message.startswith('clients[1] was read for 300 examples without')
+  assert len(message.splitlines()) == 1
+
+
+def _train_by_id(dataset_of):
+  client_data = tff.simulation.datasets.ClientData.from_clients_and_tf_fn(
+      ['a', '猫'], dataset_of
+  )
+  clients = by_id.ClientsById(client_data, 4, seed=0)
+  process = by_id.read_by_id(_process(), clients)
+  data = mediator_data.mediator_data([[0, 1]], clients.for_round(1), 2)
+  return process.next(process.initialize(), data)
+
+
+def test_faults_of_clients_by_id_are_named_too(execution_context, tmp_path):
+  def with_a_label_out_of_range(client_id):
+    label = tf.where(tf.equal(client_id, '猫'), 1000, 1)
+    return tf.data.Dataset.from_tensors((tf.ones([5]), label))
+
+  def with_a_missing_file(client_id):
+    text = tf.io.read_file(tf.strings.join([str(tmp_path), '/', client_id]))
+    label = tf.strings.to_number(text, tf.int32)
+    return tf.data.Dataset.from_tensors((tf.ones([5]), label))
+
+  with pytest.raises(RuntimeError, match="^client '猫' has label 1000, but"):
+    _train_by_id(with_a_label_out_of_range)
+  (tmp_path / 'a').write_text('1')
+  with pytest.raises(RuntimeError) as raised:
+    _train_by_id(with_a_missing_file)
+  message = str(raised.value)
+  assert message.startswith(f"client '猫' cannot be read: {tmp_path}/猫; No")
   assert len(message.splitlines()) == 1
 
 

@@ -1,0 +1,67 @@
+"""Whose a dataset is, and what it reads, for errors that name a client.
+
+All is noted by object, for as long as the object lives.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Optional
+import weakref
+
+import tensorflow as tf
+
+# Returns a client's dataset.
+Read = Callable[[], tf.data.Dataset]
+
+_NAMES = weakref.WeakKeyDictionary()
+_SOURCES = weakref.WeakKeyDictionary()
+# By identity, as what stands for such a client has no hash.
+_BY_ID = {}
+
+
+def remember_name(client: str, dataset: tf.data.Dataset) -> None:
+  """Notes whose a dataset is, for errors that a worker meets in it."""
+  _NAMES[dataset] = client
+
+
+def name_of(dataset: tf.data.Dataset) -> str:
+  """Returns what a dataset's owner is called; '' if that is not known."""
+  return _NAMES.get(dataset, '')
+
+
+def remember_sources(
+    dataset: tf.data.Dataset, *sources: tf.data.Dataset
+) -> None:
+  """Notes what a dataset reads that a `tf.function` made, which hides it."""
+  _SOURCES[dataset] = sources
+
+
+def inputs_of(dataset: tf.data.Dataset) -> Sequence[tf.data.Dataset]:
+  """Returns the datasets that one reads."""
+  # Not public in tf.data.
+  return _SOURCES.get(dataset) or dataset._inputs()
+
+
+def remember_reader(client: str, given: Any, read: Read) -> None:
+  """Notes how a client is read that is given by its id.
+
+  Args:
+    client: What messages call it.
+    given: What stands for it, an object to which there can be weak references.
+    read: Returns its dataset.
+  """
+  key = id(given)
+  reference = weakref.ref(given, lambda _: _BY_ID.pop(key, None))
+  _BY_ID[key] = reference, client, read
+
+
+def reader_of(given: Any) -> Optional[tuple[str, Read]]:
+  """Returns what a client is called that is given by its id, and its reader.
+
+  Args:
+    given: Anything.
+
+  Returns:
+    None if it stands for no such client.
+  """
+  found = _BY_ID.get(id(given))
+  return found and found[1:]
