@@ -57,7 +57,8 @@ def copy_rows_fn(
     is_other = tf.ones_like(classes_of_rows, tf.bool)
     makers, masks = [], []
     for label, maker in given.items():
-      is_of_class = classes_of_rows == label
+      # Not `==`, which in a TFF worker's graph compares identities.
+      is_of_class = tf.equal(classes_of_rows, label)
       is_other &= ~is_of_class
       makers.append(maker)
       masks.append(is_of_class)

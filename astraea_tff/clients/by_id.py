@@ -99,7 +99,7 @@ class ClientsById:
     self._local_epochs = check_integer(local_epochs, '`local_epochs`', 1)
     self._preprocess = preprocess
     self._copies = copies
-    self._may_be_endless = may_be_endless(client_data)
+    self._may_be_endless = client_errors.may_be_endless(client_data)
 
   @property
   def client_type(self) -> tff.Type:
@@ -221,26 +221,6 @@ class _RoundOfIds(batches.ClientsOfRound):
         ),
     )
     return client
-
-
-def may_be_endless(client_data: tff.simulation.datasets.ClientData) -> bool:
-  """Returns whether clients do not say how many examples they have.
-
-  The first stands for all, as one function makes the datasets.
-
-  Args:
-    client_data: The clients.
-
-  Raises:
-    ValueError: The first one never ends.
-  """
-  client_id = client_data.client_ids[0]
-  try:
-    dataset = client_data.create_tf_dataset_for_client(client_id)
-  except tf.errors.OpError:  # The round says which client is damaged.
-    return False
-  client_errors.check_ends(f'client {client_id!r}', dataset)
-  return not client_errors.surely_ends(dataset)
 
 
 def read_by_id(

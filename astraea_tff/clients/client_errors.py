@@ -109,6 +109,26 @@ def surely_ends(dataset: tf.data.Dataset) -> bool:
   return bool(inputs) and not makes_datasets and all(map(surely_ends, inputs))
 
 
+def may_be_endless(client_data: Any) -> bool:
+  """Returns whether clients do not say how many examples they have.
+
+  The first stands for all, as one function makes the datasets.
+
+  Args:
+    client_data: A `tff.simulation.datasets.ClientData`.
+
+  Raises:
+    ValueError: The first one never ends.
+  """
+  client_id = client_data.client_ids[0]
+  try:
+    dataset = client_data.create_tf_dataset_for_client(client_id)
+  except tf.errors.OpError:  # The round says which client is damaged.
+    return False
+  check_ends(f'client {client_id!r}', dataset)
+  return not surely_ends(dataset)
+
+
 def bounded(dataset: tf.data.Dataset) -> tf.data.Dataset:
   """Makes a dataset fail that goes on for too long without saying so.
 

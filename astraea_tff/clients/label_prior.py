@@ -88,7 +88,7 @@ def clients_with_label_prior(
 
 def _add_to_client_fn(client_data, add_when_read):
   """Returns what adds the prior to a client's dataset, in a graph or not."""
-  limit = by_id.may_be_endless(client_data)
+  limit = client_errors.may_be_endless(client_data)
 
   def add(dataset):
     if limit:

@@ -102,6 +102,8 @@ class CreditBandit:
   def learn(self, report: policies.RoundReport) -> None:
     """See `MediatorPolicy.learn`."""
     known = report.known[:, 0].astype(bool)
+    # The credits of a model that diverged would stay in the averages for ever.
+    known &= np.isfinite(np.asarray(report.credits, np.float64)[:, 0])
     at = np.array(report.mediators, np.int64)[known]
     if not at.size:
       return

@@ -138,7 +138,8 @@ class MediatorHistory:
       mediators: The indices of the R mediators that took part.
       weights: Their weights in the mean, n_m, numbers [R].
       updates: Their updates, numbers [R, P].
-      credits: What these were worth, numbers [R].
+      credits: What these were worth, numbers [R]; one that is not finite is
+        not known.
       losses: float64 [R, 2], before and after training; NaN where unknown.
       seconds: float64 [R], the seconds of one pass; NaN where unknown.
     """
@@ -166,7 +167,12 @@ class MediatorHistory:
     credits = np.asarray(credits, np.float64)
     is_new = now['rounds'][at] == 0
     average = self._decay * now['credit'][at] + (1 - self._decay) * credits
-    now['credit'][at] = np.where(is_new, credits, average)
+    # That of a model that diverged says nothing.
+    now['credit'][at] = np.where(
+        np.isfinite(credits),
+        np.where(is_new, credits, average),
+        now['credit'][at],
+    )
     now['scale'] = moving_scale(now['scale'], credits, self._decay)
     now['rounds'][at] += 1
     now['last_round'][at] = round_num
@@ -176,8 +182,13 @@ class MediatorHistory:
 def moving_scale(
     scale: np.ndarray, credits: np.ndarray, decay: float = 0.8
 ) -> np.ndarray:
-  """Returns the moving average of |credit|, float64 []; 0 before the first."""
-  if not np.size(credits):
+  """Returns the moving average of |credit|, float64 []; 0 before the first.
+
+  Credits that are not finite do not count.
+  """
+  credits = np.asarray(credits, np.float64)
+  credits = credits[np.isfinite(credits)]
+  if not credits.size:
     return scale
   magnitude = np.abs(credits).mean()
   return np.array(

@@ -217,11 +217,12 @@ class LearnedPasses:
 
   def learn(self, report: policies.RoundReport) -> None:
     """See `MediatorPolicy.learn`; nothing if the policy does not learn."""
-    known = np.asarray(report.known, bool)
+    credits = np.asarray(report.credits, np.float64)
+    # The network would not get over the credits of a model that diverged.
+    known = np.asarray(report.known, bool) & np.isfinite(credits)
     if not self._learns or not known.any():
       return
     now = self.state
-    credits = np.asarray(report.credits, np.float64)
     now['scale'] = history.moving_scale(now['scale'], credits[known])
     targets = credits / (now['scale'] + 1e-12)
     rows = len(now['observations'])

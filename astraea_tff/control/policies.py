@@ -44,7 +44,7 @@ class RoundReport:
     mediators: The indices of the R mediators.
     observations: float64 [R, 12], what was known of them before the round.
     credits: float64 [R, A], what each number of passes was worth, or would have
-      been.
+      been; one that is not finite is not known.
     known: bool [R, A], which of the credits are known: of the passes that were
       run, and of others where they were measured too.
   """

@@ -39,6 +39,26 @@ def test_each_class_has_its_transform_and_the_others_the_default():
     assert copy.any() and (copy != original).any()
 
 
+def test_a_workers_graph_gives_what_a_program_does():
+  labels = np.array([0, 1, 2, 3, 1, 2, 3])
+  transforms = {1: _filled(7.0), 3: _filled(9.0)}
+
+  def augmented():
+    return one_client.augment(
+        support.as_dataset(labels, dtype=np.float32),
+        PLAN,
+        seed=1,
+        transform=transforms,
+    ).batch(100)
+
+  expected = next(iter(augmented()))
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    iterator = tf.compat.v1.data.make_one_shot_iterator(augmented())
+    found = session.run(iterator.get_next())
+  for ours, theirs in zip(found, expected, strict=True):
+    np.testing.assert_array_equal(ours, theirs)
+
+
 def test_a_mapping_can_be_kept_on_disk():
   key = transform_key.describe_transform
   one = {1: one_client.DEFAULT_TRANSFORM}

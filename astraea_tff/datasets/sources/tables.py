@@ -16,10 +16,13 @@ import pyarrow
 from pyarrow import csv
 from pyarrow import parquet
 
+from astraea_tff import arguments
 from astraea_tff.datasets.sources import in_memory_clients
 
 # A pandas.DataFrame, a pyarrow.Table, or the path of a file.
 Table = Any
+# As which Arrow reads numbers of a CSV file.
+_NUMBERS = (pyarrow.int64(), pyarrow.float64())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +55,9 @@ class TableColumns:
     Raises:
       ValueError: A column is missing, or has missing or unknown values.
     """
-    table, source = _read_table(table, {self.label: _are_texts(self.class_names)})
+    table, source = _read_table(
+        table, {self.label: _are_texts(self.class_names)}
+    )
     parts = collections.OrderedDict()
     if self.numbers:
       parts['numbers'] = np.stack(
@@ -118,8 +123,7 @@ def from_table(
       there are, sorted, for labels that are no numbers.
 
   In a CSV file clients, and labels for which `class_names` has texts, are what
-  is written there, such as '007' or 'true', which Arrow takes for a number and
-  a truth value.
+  is written there: '007' and 'true', not 7 and True.
 
   Returns:
     A `ClientData` of `(features, label)`. Features are float32 `[D]` or, if
@@ -150,12 +154,12 @@ def from_table(
   if not features:
     raise ValueError(
         f'`features` must name a column besides {client!r} and {label!r}, got '
-        f'none; {source} has {table.column_names}.'
+        f'none; {source} has {_shown(table)}.'
     )
   strange = [name for name in categories if name not in features]
   if strange:
     raise ValueError(
-        f'`categories` must be among the features, got {strange}.'
+        f'`categories` must be among the features, got {strange!r:.300}.'
     )
   columns = {name: _column(table, name, source) for name in names}
   is_number = {name: columns[name].dtype.kind in 'iuf' for name in names}
@@ -182,12 +186,7 @@ def from_table(
 def _read_table(
     table: Table, texts: Mapping[str, bool]
 ) -> tuple[pyarrow.Table, str]:
-  """Returns an Arrow table, and what messages call it.
-
-  Args:
-    table: See `from_table`.
-    texts: See `_read_csv`.
-  """
+  """Returns an Arrow table, `texts` as in `_read_csv`, and its name."""
   if isinstance(table, pyarrow.Table):
     return table, 'the table'
   # Not with isinstance, for which pandas would have to be imported.
@@ -223,8 +222,8 @@ def _read_csv(path: pathlib.Path, texts: Mapping[str, bool]) -> pyarrow.Table:
 
   Args:
     path: The file.
-    texts: The columns that hold what is written, which may look like a number,
-      a truth value or a missing value; and whether numbers are texts there too.
+    texts: The columns that hold what is written, whatever it looks like; and
+      whether what looks like a number is a text there too.
   """
   table = csv.read_csv(path)
   names = [name for name in texts if table.column_names.count(name) == 1]
@@ -243,18 +242,19 @@ def _read_csv(path: pathlib.Path, texts: Mapping[str, bool]) -> pyarrow.Table:
   )
   for name in names:
     column = table.column(name)
-    if not texts[name] and _is_number(column.type):
+    is_number = column.type in _NUMBERS
+    if is_number and not texts[name]:
       continue
     values = [str(value) for value in column.to_pylist()]
     # Numbers that are written as Python writes them keep their order.
-    if written.column(name).to_pylist() != values:
+    if not is_number or written.column(name).to_pylist() != values:
       place = table.column_names.index(name)
       table = table.set_column(place, name, written.column(name))
   return table
 
 
-def _is_number(kind: pyarrow.DataType) -> bool:
-  return pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind)
+def _shown(table: pyarrow.Table) -> str:
+  return arguments.shorten(str(table.column_names))
 
 
 def _are_texts(names: Optional[Sequence[Any]]) -> bool:
@@ -265,12 +265,11 @@ def _column(table: pyarrow.Table, name: str, source: str) -> np.ndarray:
   """Returns a column without missing values, or raises."""
   if name not in table.column_names:
     raise ValueError(
-        f'Column {name!r} is not in {source}, which has {table.column_names}.'
+        f'Column {name!r} is not in {source}, which has {_shown(table)}.'
     )
   if table.column_names.count(name) > 1:
     raise ValueError(
-        f'Column {name!r} must be once in {source}, which has'
-        f' {table.column_names}.'
+        f'Column {name!r} must be once in {source}, got {_shown(table)}.'
     )
   column = table.column(name)
   if isinstance(column, pyarrow.ChunkedArray):

@@ -127,6 +127,8 @@ def _define_flag(field: dataclasses.Field, annotation: Any) -> None:
     flags.DEFINE_integer(field.name, field.default, help_text)
   elif kind is float:
     flags.DEFINE_float(field.name, field.default, help_text)
+  elif field.name.endswith('_file'):
+    define_path(field.name, field.default, help_text)
   else:
     flags.DEFINE_string(field.name, field.default, help_text)
 

@@ -86,3 +86,13 @@ def test_a_tilde_means_home_in_the_flag_of_a_path(tmp_path, monkeypatch):
     monkeypatch.setattr('os.path.expanduser', lambda path: path)
     with pytest.raises(flags.IllegalFlagValueError, match='there is no home'):
       flags.FLAGS(['program', '--some_path=~/x'])
+
+
+def test_a_tilde_means_home_in_the_setting_of_a_file(tmp_path, monkeypatch):
+  with flagsaver.flagsaver():
+    if 'policy_file' not in flags.FLAGS:
+      flags_lib.define_flags(['policy_file'])
+    monkeypatch.setenv('HOME', str(tmp_path))
+    flags.FLAGS.unparse_flags()
+    flags.FLAGS(['program', '--policy_file=~/x'])
+    assert flags.FLAGS.policy_file == f'{tmp_path}/x'
