@@ -15,6 +15,9 @@ from astraea_tff.clients import client_names
 # beyond this.
 MOST_EXAMPLES_OF_UNKNOWN_NUMBER = 100_000
 
+# What a worker says of it that has no name for the client.
+MAY_NEVER_END = 'A client has a dataset that may never end.'
+
 _PYTHON_OPERATIONS = frozenset({'PyFunc', 'PyFuncStateless', 'EagerPyFunc'})
 # As long as they live, so that a client's functions are searched once.
 _GRAPHS_THAT_CALL_PYTHON = weakref.WeakKeyDictionary()
@@ -92,7 +95,7 @@ class ExampleLimit:
     self._num_read += num_examples
     limit = MOST_EXAMPLES_OF_UNKNOWN_NUMBER
     if not self._is_known and self._num_read > limit:
-      raise ValueError(_too_long_message(self._client, self._num_read))
+      raise ValueError(too_long_message(self._client, self._num_read))
 
 
 def surely_ends(dataset: tf.data.Dataset) -> bool:
@@ -156,26 +159,22 @@ def fail_when_too_long(
   most_examples = tf.cast(most_examples, tf.int64)
 
   def count(num_read, element):
-    parts = tf.nest.flatten(element, expand_composites=True)
-    label = parts[-1]
+    label = tf.nest.flatten(element, expand_composites=True)[-1]
     num_read += tf.shape(label, tf.int64)[0] if label.shape.rank else 1
     # On a CPU this fails, and the operation's name tells why. An assertion
     # would have state, and a dataset with one is not sent without complaint.
     zero = tf.gather(
-        tf.constant([0]), tf.cast(num_read > most_examples, tf.int32),
+        tf.constant([0], tf.int64),
+        tf.cast(num_read > most_examples, tf.int32),
         name=_TOO_LONG,
     )
-    parts[-1] = tf.ensure_shape(
-        tf.reshape(label, tf.shape(label) + zero), label.shape
-    )
-    return num_read, tf.nest.pack_sequence_as(
-        element, parts, expand_composites=True
-    )
+    return num_read + zero, element
 
   return dataset.scan(tf.constant(0, tf.int64), count)
 
 
-def _too_long_message(client: str, num_examples: int) -> str:
+def too_long_message(client: str, num_examples: int) -> str:
+  """Says of a client that was read for too long what to do."""
   return (
       f'{client} was read for {num_examples:,} examples without an end, and its'
       ' dataset does not say how many there are: it may never end. Leave out'
@@ -212,7 +211,7 @@ def named_errors(
       reason = f'{path}: {reason}'
     message = f'{client} cannot be {doing}: {reason}'
     if _TOO_LONG in error.message:
-      message = _too_long_message(client, MOST_EXAMPLES_OF_UNKNOWN_NUMBER)
+      message = too_long_message(client, MOST_EXAMPLES_OF_UNKNOWN_NUMBER)
     raise type(error)(error.node_def, error.op, message) from error
 
 
@@ -295,7 +294,8 @@ def _fits(spec: Any, other: Any) -> bool:
 
 def _calls_python(dataset: tf.data.Dataset) -> bool:
   """Whether a function of a dataset, or of what it reads, calls Python."""
-  # Not public in tf.data. The public way, the dataset's graph, has all data in it.
+  # Not public in tf.data. The public way, the dataset's graph, has all data in
+  # it.
   for function in dataset._functions():
     graph = function.function.graph
     if graph not in _GRAPHS_THAT_CALL_PYTHON:

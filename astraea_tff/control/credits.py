@@ -22,6 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from astraea_tff import arguments
+
 # From a model float64 [P]: U, and its gradient [P].
 Utility = Callable[[np.ndarray], float]
 Gradient = Callable[[np.ndarray], np.ndarray]
@@ -133,5 +135,7 @@ def _check_round(weights: Any, updates: Any) -> tuple[np.ndarray, np.ndarray]:
         f' got shapes {list(weights.shape)} and {list(updates.shape)}.'
     )
   if not (weights >= 0).all():
-    raise ValueError(f'weights must be at least 0, got {weights}.')
+    raise ValueError(
+        f'weights must be at least 0, got {arguments.shorten(str(weights))}.'
+    )
   return weights, updates

@@ -25,6 +25,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
+from astraea_tff.clients import client_errors
 from astraea_tff.labels import client_reports
 from astraea_tff.labels import reading
 
@@ -44,9 +45,9 @@ def build_global_label_counts(
   Its type signature is `({B*}@CLIENTS -> int64[N]@SERVER)`, B being
   `element_spec`. `augmentation_plan` takes the result as it is.
 
-  A label outside [0, N), one-hot labels that only show when they are read, and
-  a client with more than `max_examples_per_client` examples fail the call; the
-  error, TensorFlow's, says which, but cannot name the client.
+  A label outside [0, N), one-hot labels that only show when they are read, a
+  client with more than `max_examples_per_client` examples, and one that may
+  never end fail the call; the error says which.
 
   Args:
     element_spec: The `element_spec` of the clients' `tf.data.Dataset`s, single
@@ -185,8 +186,25 @@ def _count(
 ) -> tf.Tensor:
   """Counts a client's labels where its dataset is, int64 [N]."""
 
+  # A dataset of unknown number may never end.
+  cardinality = dataset.cardinality()
+  most_examples = tf.where(
+      tf.equal(cardinality, tf.data.UNKNOWN_CARDINALITY),
+      tf.constant(client_errors.MOST_EXAMPLES_OF_UNKNOWN_NUMBER, tf.int64),
+      tf.where(
+          tf.equal(cardinality, tf.data.INFINITE_CARDINALITY),
+          tf.constant(0, tf.int64),
+          tf.int64.max,
+      ),
+  )
+
   def add(counts, labels):
     checks = [
+        tf.debugging.assert_less_equal(
+            tf.reduce_sum(counts) + tf.size(labels, tf.int64),
+            most_examples,
+            client_errors.MAY_NEVER_END,
+        ),
         tf.debugging.assert_equal(
             tf.reduce_prod(tf.shape(labels)[1:]),
             1,

@@ -228,7 +228,7 @@ def _check_copies(copies: Any, num_classes: int) -> Optional[np.ndarray]:
   if copies.shape != (num_classes,) or not (copies > 0).all():
     raise ValueError(
         f'`copies` must be a number above 0 for each of the {num_classes} '
-        f'classes of `global_counts`, got {copies}.'
+        f'classes of `global_counts`, got {arguments.shorten(str(copies))}.'
     )
   return copies
 
@@ -242,5 +242,7 @@ def _check_numbers(values: Any, name: str) -> np.ndarray:
   if values.dtype.kind not in 'iuf':
     raise TypeError(f'{name} must hold numbers, got {values.dtype}.')
   if not np.isfinite(values).all():
-    raise ValueError(f'{name} must be finite, got {values}.')
+    raise ValueError(
+        f'{name} must be finite, got {arguments.shorten(str(values))}.'
+    )
   return values.astype(np.float64)

@@ -43,21 +43,31 @@ def named_errors(arg: Any) -> Iterator[None]:
         error.details().removeprefix(_PREAMBLE)
     )
     match = _WRONG_LABEL.search(error.details())
-    found = _find_fault(arg, int(match[1]) if match else None)
+    found = _find_fault(
+        arg,
+        int(match[1]) if match else None,
+        client_errors.MAY_NEVER_END in error.details(),
+    )
     raise RuntimeError(
         found or f'The computation failed in the TFF worker: {reason}'
     ) from error
 
 
-def _find_fault(arg: Any, num_classes: Optional[int]) -> str:
+def _find_fault(
+    arg: Any, num_classes: Optional[int], is_endless: bool
+) -> str:
   """Returns what is wrong with the first client's data that are, or ''."""
+  # Of one that does not end, as much as is read of any.
+  most = client_errors.MOST_EXAMPLES_OF_UNKNOWN_NUMBER
   for client, read in _clients(arg, ''):
     try:
       with client_errors.named_errors(client, None, 'read'):
         dataset = read()
+      if is_endless:
+        if not client_errors.surely_ends(dataset):
+          return client_errors.too_long_message(client, most)
+        continue
       with client_errors.named_errors(client, dataset, 'read'):
-        # Of one that does not end, as much as is read of any.
-        most = client_errors.MOST_EXAMPLES_OF_UNKNOWN_NUMBER
         for element in dataset.take(most):
           wrong = _wrong_label(element, num_classes)
           if wrong is not None:

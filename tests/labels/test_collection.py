@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import augmentation_plan
+from astraea_tff.clients import client_errors
 from astraea_tff.labels import client_reports
 from astraea_tff.labels import collection
 from astraea_tff.labels import counts as counts_lib
@@ -207,3 +208,21 @@ def test_unseeded_noise_differs_between_calls_and_clients():
 def test_a_report_of_another_shape_is_refused():
   with pytest.raises(ValueError, match='Shape'):
     client_counts(lambda counts, index: counts[:2])
+
+
+def test_a_client_that_never_ends_is_named(monkeypatch):
+  monkeypatch.setattr(client_errors, 'MOST_EXAMPLES_OF_UNKNOWN_NUMBER', 20)
+  datasets = clients()
+  computation = collection.build_global_label_counts(
+      datasets[0].element_spec, 4, max_examples_per_client=2**30
+  )
+  endless = datasets[2].repeat()
+  whole = datasets[2].filter(lambda x, y: True)
+  for odd in (endless, endless.filter(lambda x, y: True)):
+    with pytest.raises(RuntimeError) as raised:
+      computation([datasets[0], whole, odd, datasets[3]])
+    message = str(raised.value)
+    assert message.startswith('The dataset at [2] was read for 20 examples')
+    assert len(message.splitlines()) == 1
+  counts = computation([datasets[0], whole])
+  np.testing.assert_array_equal(counts, _COUNTS[[0, 2]].sum(axis=0))

@@ -1,4 +1,4 @@
-"""What tells a transform from every other one, in this program and in others."""
+"""What tells a transform from every other one, in any program."""
 
 from collections.abc import Iterator, Mapping
 import dataclasses
@@ -43,11 +43,11 @@ def describe_transform(transform: one_client.Transform) -> str:
 
   Args:
     transform: A dataclass instance, of plain values, arrays, and other such
-      instances; or a mapping of classes to such. Its class counts by its name, by what it holds, and by the
-      instructions of its methods, with their default values and all that they
-      use: what they took from a function around them, and the functions,
-      classes and values of their module. Of other modules that are no
-      libraries the whole text counts.
+      instances; or a mapping of classes to such. Its class counts by its name,
+      by what it holds, and by the instructions of its methods, with their
+      default values and all that they use: what they took from a function
+      around them, and the functions, classes and values of their module. Of
+      other modules that are no libraries the whole text counts.
 
   Raises:
     TypeError: It is something else, such as a function, of which nothing says
@@ -105,7 +105,7 @@ def _describe(value: Any, seen: set[int]) -> Any:
 
 
 def _describe_class(cls: type[Any], seen: set[int]) -> Any:
-  """The class's name, what it holds, and what its methods do, also inherited."""
+  """The class's name and what it holds and does, inherited or not."""
   name = cls.__module__, cls.__qualname__
   if id(cls) in seen:
     return name
