@@ -51,6 +51,11 @@ def set_local_execution_context(
   warning says so. A call that is interrupted (Ctrl-C) ends the worker, and the
   next call starts it again.
 
+  TFF has a default context for each thread, so every thread that computes calls
+  this itself. In one that does not, TFF computes nothing ('No default context
+  installed'), or, if it was imported there, on a worker of its own that answers
+  to other machines too.
+
   Args:
     num_threads: How many TensorFlow operations may run at once in the worker,
       at least 1; each uses one thread. The number of usable cores by default.
