@@ -30,7 +30,7 @@ _SUPPORT = pathlib.Path(script_runner.__file__).parent
 _PROGRAM = """
 import os, pathlib, signal, sys, threading, time
 sys.path[:0] = [{support!r}, {scripts!r}]
-import script_runner
+import quick_runs, script_runner
 from absl import flags
 import tensorflow as tf
 
@@ -40,7 +40,8 @@ def end():
 with script_runner.loaded('train') as train:
   from experiment.runs import algorithms, checkpoints, metrics_log as log
 {moment}
-  script_runner.run(train, {arguments!r})
+  with quick_runs.small_networks():
+    script_runner.run(train, {arguments!r})
 """
 
 _MOMENTS = {
@@ -122,7 +123,7 @@ def fixture_run_train():
   with script_runner.loaded('train') as train, quick_runs.shared_processes():
 
     def run(folder, *arguments):
-      with quick_runs.without_pictures():
+      with quick_runs.without_pictures(), quick_runs.small_networks():
         script_runner.run(
             train, [*_ARGUMENTS, *arguments, f'--output_dir={folder}']
         )

@@ -11,6 +11,7 @@ import types
 import numpy as np
 import psutil
 import pytest
+import quick_runs
 import script_runner
 
 from experiment.runs import run as run_lib
@@ -28,7 +29,7 @@ sys.stdin.readline()
 
 @pytest.fixture(scope='module')
 def soak():
-  with script_runner.loaded('soak') as script:
+  with script_runner.loaded('soak') as script, quick_runs.shared_processes():
     yield script
 
 
@@ -61,16 +62,17 @@ def read_rows(folder):
 
 def test_a_run_of_train_is_measured_after_every_round(soak, tmp_path, capsys):
   (tmp_path / 'soak.csv').write_text('of an earlier run\n')
-  script_runner.run(soak, [
-      f'--output_dir={tmp_path}',
-      '--num_clients=6',
-      '--num_examples=120',
-      '--clients_per_round=4',
-      '--max_clients=2',
-      '--rounds=3',
-      '--reference_round=1',
-      '--tolerance=10',
-  ])
+  with quick_runs.small_networks(), quick_runs.without_pictures():
+    script_runner.run(soak, [
+        f'--output_dir={tmp_path}',
+        '--num_clients=6',
+        '--num_examples=120',
+        '--clients_per_round=4',
+        '--max_clients=2',
+        '--rounds=3',
+        '--reference_round=1',
+        '--tolerance=10',
+    ])
   rows = read_rows(tmp_path)
   assert [row['round'] for row in rows] == [0, 1, 2, 3]
   own = psutil.Process(os.getpid()).memory_info().rss / 1e6

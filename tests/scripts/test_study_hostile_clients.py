@@ -5,6 +5,7 @@ import csv
 import numpy as np
 import pandas as pd
 import pytest
+import quick_runs
 import script_runner
 import tensorflow as tf
 
@@ -13,7 +14,12 @@ import astraea_tff
 
 @pytest.fixture(scope='module')
 def script():
-  with script_runner.loaded('study_hostile_clients') as script:
+  with (
+      script_runner.loaded('study_hostile_clients') as script,
+      quick_runs.shared_processes(),
+      quick_runs.small_networks(),
+      quick_runs.without_pictures(),
+  ):
     yield script
 
 

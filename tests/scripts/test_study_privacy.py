@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+import quick_runs
 import scipy.stats
 import script_runner
 
@@ -23,8 +24,33 @@ SETTINGS = ('random groups', 'epsilon 0.5', 'coarse 6', 'plain')
 
 @pytest.fixture(scope='module')
 def script():
-  with script_runner.loaded('study_privacy') as script:
+  with (
+      script_runner.loaded('study_privacy') as script,
+      quick_runs.shared_processes(),
+      quick_runs.small_networks(),
+      quick_runs.without_pictures(),
+  ):
     yield script
+
+
+@pytest.fixture(scope='module', autouse=True)
+def clients_written_once(tmp_path_factory):
+  """All settings of a seed train the same clients, which a process reads."""
+  prepare = study_task.Trainer._prepare
+  written = []
+
+  def prepare_once(self, clients, folder):
+    del folder
+    for others, prepared in written:
+      if others is clients:
+        return prepared
+    prepared = prepare(self, clients, tmp_path_factory.mktemp('clients'))
+    written.append((clients, prepared))
+    return prepared
+
+  with pytest.MonkeyPatch.context() as patched:
+    patched.setattr(study_task.Trainer, '_prepare', prepare_once)
+    yield
 
 
 @pytest.fixture(scope='module')
