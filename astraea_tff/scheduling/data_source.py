@@ -17,6 +17,7 @@ import tensorflow_federated as tff
 from astraea_tff import arguments
 from astraea_tff.clients import batches as batches_lib
 from astraea_tff.clients import mediator_data as mediator_data_lib
+from astraea_tff.control import frozen
 from astraea_tff.scheduling import rounds as rounds_lib
 from astraea_tff.scheduling import sampling
 from astraea_tff.scheduling import schedule as schedule_lib
@@ -34,6 +35,8 @@ class MediatorDataSource(tff.program.FederatedDataSource):
       drop_probability: float = 0.0,
       reshuffled_epochs: Optional[int] = None,
       weights: Any = None,
+      passes: Optional[frozen.FrozenPasses] = None,
+      reshuffled: bool = False,
   ):
     """Initializes the data source.
 
@@ -49,9 +52,14 @@ class MediatorDataSource(tff.program.FederatedDataSource):
         built with `client_order='reshuffled'`; None for any other.
       weights: None for a uniform draw, or the mediators' priorities, the same
         in every round; see `astraea_tff.Schedule.sample`.
+      passes: For a learning process that was built with `mediator_epochs=None`,
+        and for no other: the policy that gives each mediator its passes. It
+        learns nothing under `train_model`.
+      reshuffled: With `passes`, whether every pass has a random order.
 
     Raises:
-      TypeError: If `schedule` is no `Schedule`, or a number of another type.
+      TypeError: If `schedule` is no `Schedule`, `passes` no `FrozenPasses`, or
+        a number of another type.
       ValueError: If `clients` has fewer clients than the schedule, or a number
         is out of its range, or `Schedule.sample` refuses `weights`.
     """
@@ -64,6 +72,9 @@ class MediatorDataSource(tff.program.FederatedDataSource):
     if weights is not None:
       weights = sampling.check_weights(weights, schedule.num_mediators)
       weights = weights.tolist()
+    if passes is not None:
+      arguments.check_type(passes, '`passes`', frozen.FrozenPasses)
+    self._passes = passes
     self._options = dict(
         seed=arguments.check_integer(seed, '`seed`', 0),
         drop_probability=arguments.check_number(
@@ -72,6 +83,8 @@ class MediatorDataSource(tff.program.FederatedDataSource):
         reshuffled_epochs=reshuffled_epochs,
         weights=weights,
     )
+    if reshuffled:
+      self._options['reshuffled'] = True
     self._clients = batches_lib.as_sequence(clients)
     mediator, *_ = self.mediators(1, round_num=1)
     self._federated_type = tff.FederatedType(
@@ -87,7 +100,7 @@ class MediatorDataSource(tff.program.FederatedDataSource):
   def federated_type(self) -> tff.FederatedType:
     """The type of a round: `{<B*, ..., B*>}@CLIENTS`, of gamma datasets.
 
-    With `reshuffled_epochs`
+    With `reshuffled_epochs` or `passes`
     `{<order=int32[gamma]*,clients=<B*, ..., B*>>}@CLIENTS`.
     """
     return self._federated_type
@@ -95,7 +108,10 @@ class MediatorDataSource(tff.program.FederatedDataSource):
   @property
   def fingerprint(self) -> str:
     """Differs between data sources that select different mediators."""
-    identity = json.dumps([self._schedule.to_json(), self._options])
+    identity = [self._schedule.to_json(), self._options]
+    if self._passes is not None:
+      identity.append(self._passes.fingerprint)
+    identity = json.dumps(identity)
     return hashlib.sha256(identity.encode()).hexdigest()
 
   def iterator(self) -> tff.program.FederatedDataSourceIterator:
@@ -123,6 +139,7 @@ class MediatorDataSource(tff.program.FederatedDataSource):
         self._clients,
         schedule.num_mediators if k is None else k,
         round_num=round_num,
+        passes=self._passes,
         **self._options,
     )
 
@@ -152,7 +169,7 @@ class _MediatorIterator(tff.program.FederatedDataSourceIterator):
     if saved['fingerprint'] != cls.source.fingerprint:
       raise ValueError(
           'The saved program state belongs to another schedule or seed,'
-          ' drop_probability, reshuffled_epochs or other weights than those'
+          ' drop_probability, reshuffled_epochs, weights or passes than those'
           ' of the MediatorDataSource. Give it the ones the run was started'
           ' with, or start the run in a new folder.'
       )
