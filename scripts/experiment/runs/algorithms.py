@@ -10,6 +10,7 @@ import tensorflow_federated as tff
 
 from astraea_tff.clients import by_id as clients_by_id
 from astraea_tff.control import mediator_control
+from astraea_tff.control import policies
 from astraea_tff.labels import divergence
 from astraea_tff.metrics import traffic
 from astraea_tff.scheduling import rounds as rounds_lib
@@ -49,6 +50,7 @@ def build(
     population: population_lib.Population,
     folder: pathlib.Path,
     schedule: Optional[schedule_lib.Schedule] = None,
+    policy: Optional[policies.MediatorPolicy] = None,
 ) -> Algorithm:
   """Builds the algorithm of the settings.
 
@@ -57,15 +59,21 @@ def build(
     population: The clients.
     folder: Of the run; Astraea writes its schedule there.
     schedule: Astraea's static schedule, if it is made already.
+    policy: What decides the mediators' passes, if it is made already.
   """
   if settings.algorithm == 'astraea':
-    return _build_astraea(settings, population, folder, schedule)
+    return _build_astraea(settings, population, folder, schedule, policy)
   return _build_side_by_side(settings, population)
 
 
-def _build_astraea(settings, population, folder, schedule) -> Algorithm:
+def _build_astraea(
+    settings, population, folder, schedule, policy
+) -> Algorithm:
   mediators = grouping.Mediators(
       settings, population.counts, population.seed, folder, schedule
+  )
+  policy = policy or adaptive.build_policy(
+      settings, mediators.static_schedule, population.seed
   )
   optimizer = optimizers.build_client_optimizer(settings)
   mediator_optimizer = optimizers.build_mediator_optimizer(settings)
@@ -131,9 +139,7 @@ def _build_astraea(settings, population, folder, schedule) -> Algorithm:
       mediators.static_schedule,
       seed=population.seed,
       feedback=population.feedback,
-      policy=adaptive.build_policy(
-          settings, mediators.static_schedule, population.seed
-      ),
+      policy=policy,
       cost=cost,
   )
 

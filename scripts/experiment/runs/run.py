@@ -12,6 +12,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import datasets
+from astraea_tff.control import policies
 from astraea_tff.control import validation as validation_lib
 from astraea_tff.metrics import classification
 from astraea_tff.scheduling import schedule as schedule_lib
@@ -73,6 +74,7 @@ def train_population(
     schedule: Optional[schedule_lib.Schedule] = None,
     rounds_per_checkpoint: int = 1,
     metrics_managers: Sequence[tff.program.ReleaseManager] = (),
+    policy: Optional[policies.MediatorPolicy] = None,
 ) -> None:
   """Trains, from the last checkpoint in `folder` if there is one.
 
@@ -87,6 +89,8 @@ def train_population(
     rounds_per_checkpoint: How many rounds may be lost to a sudden end. One that
       can still be noticed, such as Ctrl-C or an error, loses none.
     metrics_managers: What else the metrics of every round are released to.
+    policy: What decides the mediators' passes, if it is made already, for a
+      `mediator_policy` of its kind.
 
   Raises:
     ValueError: If the settings do not fit the data, the folder holds rounds on
@@ -105,7 +109,9 @@ def train_population(
   )
   # It may be that of fewer rounds.
   (folder / _LAST_FILE).unlink(missing_ok=True)
-  algorithm = algorithms.build(settings, population, folder, schedule)
+  algorithm = algorithms.build(
+      settings, population, folder, schedule, policy
+  )
   # After the process, which builds its models in graphs: Keras gives up models
   # made before.
   model = population_lib.build_keras_model(population)

@@ -1,0 +1,103 @@
+"""Trains a policy of mediators' passes on several seeds, for runs to begin with.
+
+  python scripts/pretrain_policy.py --flagfile=scripts/flags/demo.flags \
+      --validation_fraction=0.3 --seeds=1000,1001,1002,1003 \
+      --output=policy.npz
+
+Every seed is a run of its own, with clients, mediators and a model of its own;
+the policy goes on from one to the next. Give seeds that no run is judged by.
+--policy_file=policy.npz of scripts/train.py then uses it as it is.
+"""
+
+import functools
+import pathlib
+import tempfile
+
+from absl import app
+from absl import flags
+
+# Before TensorFlow, which it keeps from filling the terminal.
+from experiment.runs import command
+from experiment.runs import flags as flags_lib
+from experiment.runs import machine
+from experiment.runs import run as run_lib
+from experiment.runs import settings as settings_lib
+from astraea_tff import runtime
+from astraea_tff.control import learned
+
+_OUTPUT = flags_lib.define_path(
+    'output', None, 'The file of the policy, .npz.', required=True
+)
+_SEEDS = flags.DEFINE_list(
+    'seeds', ['1000', '1001', '1002', '1003'], 'The seeds of the runs.'
+)
+_EXPLORE = flags.DEFINE_float(
+    'explore',
+    0.1,
+    'The probability that a mediator is valued at random in a round.',
+    lower_bound=0.0,
+    upper_bound=1.0,
+)
+_DATA_DIR, _CACHE_DIR = flags_lib.define_folder_flags()
+# The others are what is trained here.
+_SETTINGS = tuple(
+    name
+    for name in flags_lib.ALL_SETTINGS
+    if name not in ('mediator_policy', 'policy_file')
+)
+flags_lib.define_flags(_SETTINGS)
+
+
+def _read_seeds() -> list[int]:
+  try:
+    seeds = [int(seed) for seed in _SEEDS.value]
+  except ValueError as error:
+    raise ValueError(
+        f'--seeds must be integers, got {",".join(_SEEDS.value)}.'
+    ) from error
+  if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+    raise ValueError(
+        f'--seeds must be different integers of at least 0, got {seeds}.'
+    )
+  return seeds
+
+
+def _train_on(
+    settings: settings_lib.Settings, seeds: list[int], output: pathlib.Path
+) -> None:
+  """Writes the policy after every seed."""
+  state = None
+  for seed in seeds:
+    policy = learned.LearnedPasses(seed=seed, explore=_EXPLORE.value)
+    if state is not None:
+      policy.state = state
+    with tempfile.TemporaryDirectory() as folder:
+      run_lib.train(
+          settings,
+          seed,
+          pathlib.Path(folder) / 'run',
+          data_dir=_DATA_DIR.value,
+          cache_dir=_CACHE_DIR.value,
+          policy=policy,
+      )
+    state = policy.state
+    policy.save(output)
+    print(f'{output} has learned from seed {seed}.')
+
+
+def _pretrain() -> None:
+  settings = flags_lib.read_settings(_SETTINGS, mediator_policy='learned')
+  seeds, output = _read_seeds(), pathlib.Path(_OUTPUT.value)
+  # Rather now than after the first run.
+  with output.open('ab'):
+    pass
+  runtime.set_local_execution_context(
+      num_threads=machine.num_worker_threads(settings.models_per_round)
+  )
+  _train_on(settings, seeds, output)
+
+
+main = functools.partial(command.run, _pretrain)
+
+if __name__ == '__main__':
+  app.run(main)

@@ -1,0 +1,67 @@
+"""pretrain_policy.py: a file that train.py takes, and what is refused."""
+
+import numpy as np
+import pytest
+import quick_runs
+import script_runner
+
+from astraea_tff.control import learned
+from experiment.runs import control_log
+from experiment.runs import metrics_log
+
+_ARGUMENTS = (
+    '--dataset=digits',
+    '--num_clients=6',
+    '--num_examples=120',
+    '--clients_per_round=4',
+    '--max_clients=2',
+    '--rounds=5',
+    '--mediators_considered=3',
+    '--validation_fraction=0.2',
+    '--alpha=0',
+)
+
+
+def test_a_policy_is_trained_on_seeds_and_used_as_it_is(tmp_path):
+  path = tmp_path / 'policy.npz'
+  with quick_runs.without_pictures():
+    with script_runner.loaded('pretrain_policy') as pretrain:
+      script_runner.run(
+          pretrain, [*_ARGUMENTS, '--seeds=7', f'--output={path}']
+      )
+    fresh = learned.LearnedPasses(seed=7)
+    policy = learned.LearnedPasses.frozen(path)
+    assert policy.passes == fresh.passes
+    assert (policy.state['weights'] != fresh.state['weights']).any()
+    with script_runner.loaded('train') as train:
+      arguments = [*_ARGUMENTS, '--mediator_policy=learned', '--seed=1']
+      folder = tmp_path / 'run'
+      script_runner.run(
+          train,
+          [*arguments, f'--policy_file={path}', f'--output_dir={folder}'],
+      )
+      with pytest.raises(SystemExit) as refusal:
+        script_runner.run(
+            train,
+            [*arguments, f'--policy_file={train.__file__}',
+             f'--output_dir={tmp_path / "other"}'],
+        )
+  assert 'must be a policy that LearnedPasses.save wrote' in refusal.value.code
+  rows = metrics_log.read_rows(folder / 'seed_1' / metrics_log.METRICS_FILE)
+  for row in rows[1:]:
+    assert control_log.read_list(row['credits']).size
+    passes = control_log.read_list(row['passes'])
+    assert (1 + 2 * passes).sum() <= 6
+  assert np.isfinite([row['price'] for row in rows[1:]]).all()
+
+
+@pytest.mark.parametrize('seeds', ['1,x', '1,1', '-1'])
+def test_bad_seeds_are_refused_in_one_line(tmp_path, seeds):
+  with script_runner.loaded('pretrain_policy') as pretrain:
+    with pytest.raises(SystemExit) as refusal:
+      script_runner.run(
+          pretrain,
+          [*_ARGUMENTS, f'--seeds={seeds}', f'--output={tmp_path / "p.npz"}'],
+      )
+  assert '--seeds must be' in refusal.value.code
+  assert not (tmp_path / 'p.npz').exists()
