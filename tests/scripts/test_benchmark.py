@@ -12,5 +12,6 @@ def test_subjects_cover_what_the_report_compares():
       benchmark_subjects.plain_loop,
       benchmark_subjects.fed_avg,
       benchmark_subjects.astraea,
+      benchmark_subjects.handed_in,
   }
   assert 'astraea, gamma 1' in subjects and 'astraea, gamma 20' in subjects

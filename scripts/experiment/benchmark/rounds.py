@@ -1,6 +1,6 @@
 """Rounds of the benchmark's subjects, each in a process of its own, in turn."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent import futures
 import contextlib
 import functools
@@ -12,12 +12,10 @@ from typing import Any
 import psutil
 import tqdm
 
+from experiment.benchmark import measuring
 from experiment.benchmark import report as benchmark_report
 from experiment.benchmark import subjects as benchmark_subjects
 from experiment.runs import machine
-
-# Builds a subject in its process; by way of pickle.
-BuildSubject = Callable[[], benchmark_subjects.Subject]
 
 _EXAMPLES_OF_MANY = 8
 
@@ -30,7 +28,7 @@ def _silence() -> None:
 class SubjectProcess:
   """A subject's process."""
 
-  def __init__(self, build: BuildSubject):
+  def __init__(self, build: measuring.BuildSubject):
     self._build = build
     # Not forked: a subject starts with nothing of this process.
     self._pool = futures.ProcessPoolExecutor(
@@ -40,9 +38,7 @@ class SubjectProcess:
 
   def start_round(self) -> futures.Future[dict[str, Any]]:
     """Starts a round, which goes on beside this process."""
-    return self._pool.submit(
-        benchmark_subjects.measure_next_round, self._build
-    )
+    return self._pool.submit(measuring.measure_next_round, self._build)
 
   def close(self) -> None:
     """Ends the process and its workers, which would outlive it."""
@@ -63,26 +59,29 @@ def measure_round(processes: Sequence[SubjectProcess]) -> dict[str, Any]:
     processes: The processes of one subject.
 
   Returns:
-    Their `examples` and `cpu` seconds together, the longest `wall` and
-    `since_start` seconds, and the first one's `peak` memory in megabytes.
-    Raises what building or running the subject does.
+    Their `examples`, `cpu`, `python_cpu` and `cpu_since_start` seconds
+    together, the longest `wall` and `since_start` seconds, and the first one's
+    `build_cpu` and `peak` memory in megabytes. Raises what building or running
+    the subject does.
   """
   return _end_round([process.start_round() for process in processes])
 
 
 def _end_round(started: Sequence[futures.Future]) -> dict[str, Any]:
   rounds = [each.result() for each in started]
-  return {
-      'examples': sum(each['examples'] for each in rounds),
-      'wall': max(each['wall'] for each in rounds),
-      'cpu': sum(each['cpu'] for each in rounds),
-      'since_start': max(each['since_start'] for each in rounds),
-      'peak': rounds[0]['peak'],
-  }
+  sums = ('examples', 'cpu', 'python_cpu', 'cpu_since_start')
+  return (
+      {name: sum(each[name] for each in rounds) for name in sums}
+      | {
+          name: max(each[name] for each in rounds)
+          for name in ('wall', 'since_start')
+      }
+      | {name: rounds[0][name] for name in ('build_cpu', 'peak')}
+  )
 
 
 def measure_rounds(
-    subjects: Mapping[str, Sequence[BuildSubject]], repeats: int
+    subjects: Mapping[str, Sequence[measuring.BuildSubject]], repeats: int
 ) -> dict[str, Any]:
   """Lets the rounds of all subjects take turns; the first of each is its start.
 
@@ -91,9 +90,10 @@ def measure_rounds(
     repeats: How many rounds of each are measured.
 
   Returns:
-    By subject the examples of a round, the lists of its rounds' `wall` and
-    `cpu` seconds, its `peak` memory, and, of those that start alone, the
-    seconds to the end of the first round, `start`.
+    By subject the examples of a round, the lists of its rounds' `wall`, `cpu`
+    and `python_cpu` seconds, its `peak` memory, and, of those that start alone,
+    `start`: the seconds and the CPU seconds to the end of the first round,
+    `wall` and `cpu`, and the CPU seconds to build the process, `build_cpu`.
   """
   alone = benchmark_report.STARTED_ALONE
   others = [name for name in subjects if name not in alone]
@@ -118,7 +118,12 @@ def measure_rounds(
           stack.callback(process.close)
         first_rounds[name] = [each.start_round() for each in processes[name]]
       for name, started in first_rounds.items():
-        starts[name] = _end_round(started)['since_start']
+        first_round = _end_round(started)
+        starts[name] = {
+            'wall': first_round['since_start'],
+            'cpu': first_round['cpu_since_start'],
+            'build_cpu': first_round['build_cpu'],
+        }
         progress.update()
     for _ in range(repeats):
       for name in subjects:
@@ -129,8 +134,10 @@ def measure_rounds(
           'start': starts[name] if name in alone else None,
           'peak': rounds[-1]['peak'],
           'examples': rounds[-1]['examples'],
-          'wall': [each['wall'] for each in rounds],
-          'cpu': [each['cpu'] for each in rounds],
+      }
+      | {
+          figure: [each[figure] for each in rounds]
+          for figure in ('wall', 'cpu', 'python_cpu')
       }
       for name, rounds in measured.items()
   }

@@ -4,15 +4,13 @@ A subject is built once and then trains one round after another over the same
 clients. Processes of their own keep threads, contexts and memory apart.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-import itertools
+from collections.abc import Callable, Iterable
 import os
 import pathlib
 import time
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
-import psutil
 import tensorflow as tf
 import tensorflow_federated as tff
 
@@ -23,12 +21,23 @@ from astraea_tff.augmentation import one_client as augmentation_lib
 from astraea_tff.datasets.storage import client_store
 from experiment.runs import machine
 
-# From a round's number to the examples that were trained in it.
-Subject = Callable[[int], int]
+
+class Subject(NamedTuple):
+  """What is timed.
+
+  Attributes:
+    run: From a round's number to the examples that were trained in it.
+    build_cpu: The CPU seconds that building its process took; None without one.
+  """
+
+  run: Callable[[int], int]
+  build_cpu: Optional[float] = None
+
 
 _NUM_CLASSES = 47
 _IMAGE_SHAPE = (28, 28, 1)
 _BATCH_SIZE = 20
+_SHUFFLE_BUFFER = 10_000
 _LEARNING_RATE = 1e-3
 _MOST_MEDIATORS = 50
 
@@ -97,7 +106,7 @@ def plain_loop(
       np.concatenate, zip(*[store.load(client) for client in clients])
   )
   batches = tf.data.Dataset.from_tensor_slices((images, labels))
-  batches = batches.shuffle(10_000).batch(_BATCH_SIZE).repeat(epochs)
+  batches = batches.shuffle(_SHUFFLE_BUFFER).batch(_BATCH_SIZE).repeat(epochs)
   model = _build_keras_model()
   loss_fn = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
   optimizer = tf.keras.optimizers.legacy.Adam(_LEARNING_RATE)
@@ -116,7 +125,18 @@ def plain_loop(
     train()
     return len(labels) * epochs
 
-  return run
+  return Subject(run)
+
+
+def _build_timed(
+    build: Callable[..., tff.learning.templates.LearningProcess],
+    **arguments: Any,
+) -> tuple[tff.learning.templates.LearningProcess, float]:
+  """Returns a process for the model, and the CPU seconds to build it."""
+  model_fn, optimizer = _model_fn(), _optimizer()
+  start = time.process_time()
+  process = build(model_fn, optimizer, **arguments)
+  return process, time.process_time() - start
 
 
 def fed_avg(
@@ -126,9 +146,8 @@ def fed_avg(
   if is_tuned:
     astraea_tff.set_local_execution_context()
   store = client_store.open_store(pathlib.Path(folder))
-  process = tff.learning.algorithms.build_weighted_fed_avg(
-      _model_fn(),
-      _optimizer(),
+  process, build_cpu = _build_timed(
+      tff.learning.algorithms.build_weighted_fed_avg,
       loop_implementation=tff.learning.LoopImplementation[loop],
   )
   clients = astraea_tff.BatchedClients(
@@ -145,7 +164,42 @@ def fed_avg(
     process.next(state, list(clients.for_round(round_num)))
     return int(store.label_counts[:num_clients].sum())
 
-  return run
+  return Subject(run, build_cpu)
+
+
+def handed_in(
+    folder: str, num_clients: int, max_clients: int, *, are_same: bool
+) -> Subject:
+  """Astraea on datasets that Python hands in, the same ones or copies."""
+  num_mediators = -(-num_clients // max_clients)
+  astraea_tff.set_local_execution_context(
+      num_threads=machine.num_worker_threads(num_mediators)
+  )
+  store = client_store.open_store(pathlib.Path(folder))
+  process, build_cpu = _build_timed(
+      astraea_tff.build_weighted_astraea, max_clients=max_clients
+  )
+  clients = [
+      tf.data.Dataset.from_tensor_slices(store.load(client))
+      .shuffle(_SHUFFLE_BUFFER)
+      .batch(_BATCH_SIZE)
+      for client in range(num_clients)
+  ]
+  counts = store.label_counts[:num_clients]
+  schedule = astraea_tff.random_schedule(counts, max_clients, seed=0)
+  state = process.initialize()
+
+  def run(round_num):
+    del round_num
+    # A dataset that takes all of another one is another dataset.
+    datasets = clients if are_same else [each.take(-1) for each in clients]
+    data = astraea_tff.mediator_data(
+        schedule.mediators, datasets, max_clients
+    )
+    process.next(state, data)
+    return int(counts.sum())
+
+  return Subject(run, build_cpu)
 
 
 def astraea(
@@ -177,15 +231,12 @@ def astraea(
   clients = astraea_tff.ClientsById(
       store.client_data, _BATCH_SIZE, seed=0, preprocess=preprocess
   )
-  process = astraea_tff.read_by_id(
-      astraea_tff.build_weighted_astraea(
-          _model_fn(),
-          _optimizer(),
-          max_clients=max_clients,
-          mediator_epochs=mediator_epochs,
-      ),
-      clients,
+  process, build_cpu = _build_timed(
+      astraea_tff.build_weighted_astraea,
+      max_clients=max_clients,
+      mediator_epochs=mediator_epochs,
   )
+  process = astraea_tff.read_by_id(process, clients)
   schedule = astraea_tff.random_schedule(counts, max_clients, seed=0)
   # With many clients on disk, a round takes some of them.
   num_sampled = min(schedule.num_mediators, _MOST_MEDIATORS)
@@ -198,7 +249,7 @@ def astraea(
     visited = sum((schedule.mediators[mediator] for mediator in sampled), ())
     return mediator_epochs * int(counts[list(visited)].sum())
 
-  return run
+  return Subject(run, build_cpu)
 
 
 def _augment(
@@ -215,59 +266,3 @@ def _augment(
   augmented = all_clients.augmented_examples(originals, plan, seed=0)
   _write_store(folder, list(augmented), num_clients)
   return client_store.open_store(folder)
-
-
-def _cpu_seconds() -> float:
-  """CPU time of this process and its worker."""
-  processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
-  return sum(sum(process.cpu_times()[:2]) for process in processes)
-
-
-def _peak_megabytes() -> dict[str, float]:
-  """Peak resident memory of this process and of its worker, 10^6 bytes."""
-
-  def peak(process):
-    status = pathlib.Path(f'/proc/{process.pid}/status').read_text()
-    return int(status.split('VmHWM:')[1].split()[0]) * 1024 / 1e6
-
-  children = psutil.Process().children(recursive=True)
-  return {
-      'parent': peak(psutil.Process()),
-      'worker': sum(map(peak, children)),
-  }
-
-
-def _measured_rounds(build: Callable[[], Subject]) -> Iterator[dict[str, Any]]:
-  """Builds a subject, and yields what each of its rounds took."""
-  # Imports are part of what starting takes.
-  start, run = psutil.Process().create_time(), build()
-  for round_num in itertools.count(1):
-    wall, cpu = time.perf_counter(), _cpu_seconds()
-    num_examples = run(round_num)
-    yield {
-        'examples': num_examples,
-        'wall': time.perf_counter() - wall,
-        'cpu': _cpu_seconds() - cpu,
-        'since_start': time.time() - start,
-        'peak': _peak_megabytes(),
-    }
-
-
-# Of the subject of this process, once it is built.
-_rounds: Optional[Iterator[dict[str, Any]]] = None
-
-
-def measure_next_round(build: Callable[[], Subject]) -> dict[str, Any]:
-  """Trains the next round of the subject that this process is for.
-
-  Args:
-    build: Builds the subject, at the first call.
-
-  Returns:
-    The round's `examples`, `wall` and `cpu` seconds, the seconds `since_start`
-    of the process, and its and its worker's `peak` memory in megabytes.
-  """
-  global _rounds
-  if _rounds is None:
-    _rounds = _measured_rounds(build)
-  return next(_rounds)

@@ -45,6 +45,8 @@ def test_a_subject_trains_its_rounds_and_leaves_no_process(
     subject.close()
   assert first['examples'] == second['examples'] == num_examples
   assert second['since_start'] > second['wall'] > 0 and second['cpu'] > 0
+  assert second['cpu'] >= 0.9 * second['python_cpu'] > 0
+  assert second['cpu_since_start'] > first['cpu_since_start'] > second['cpu']
   assert second['peak']['parent'] > 100
   assert bool(workers) == (build == benchmark_subjects.astraea)
   psutil.wait_procs([process, *workers], timeout=10)
