@@ -89,6 +89,6 @@ class ChainOptions:
     )
 
   @property
-  def is_reshuffled(self) -> bool:
+  def has_orders(self) -> bool:
     """Whether a mediator's data come with an order for each pass."""
     return self.client_order == 'reshuffled' or self.mediator_epochs is None

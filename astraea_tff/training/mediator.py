@@ -137,10 +137,10 @@ def _mediator_type(
   """
   sequence_type = tff.SequenceType(tff.types.tensorflow_to_type(input_spec))
   clients_type = tff.types.to_type((sequence_type,) * options.max_clients)
-  if not (options.is_reshuffled or has_number):
+  if not (options.has_orders or has_number):
     return clients_type
   parts = collections.OrderedDict()
-  if options.is_reshuffled:
+  if options.has_orders:
     order_type = tff.TensorType(np.int32, [options.max_clients])
     parts['order'] = tff.SequenceType(order_type)
   parts['clients'] = clients_type
