@@ -17,13 +17,9 @@ Whatever TFF does not export belongs in this module. At present that is one
 thing: where the wheel keeps the binary.
 """
 
-import concurrent.futures
 import os
 import pathlib
 import socket
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 from typing import Optional
@@ -33,6 +29,7 @@ import grpc
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
+from astraea_tff.runtime import child_process
 from astraea_tff.runtime import keeping_executor
 from astraea_tff.runtime import loopback_guard
 
@@ -60,16 +57,6 @@ FORKED = (
     ' compute in the parent, or start processes by the method "spawn"'
     ' (multiprocessing.get_context("spawn")).'
 )
-# Asks the kernel to kill this process when the thread that started it ends,
-# then becomes the worker. PR_SET_PDEATHSIG is 1, SIGKILL is 9. The parent may
-# have gone before the request was made, hence the check.
-_LAUNCHER = """
-import ctypes, os, sys
-ctypes.CDLL(None).prctl(1, 9)
-if os.getppid() != int(sys.argv[1]):
-  sys.exit(1)
-os.execv(sys.argv[2], sys.argv[2:])
-"""
 
 
 class Worker:
@@ -149,7 +136,6 @@ class Worker:
     self._target = None
     self._process = None
     self._stub = None
-    self._output = None
     self._num_starts = 0
     self._is_stopped = False
 
@@ -158,16 +144,9 @@ class Worker:
     """The worker's process id, or None when it is not running."""
     if self._owner != os.getpid():
       return None  # A forked process has no children yet.
-    if self._process is None or self._process.returncode is not None:
+    if self._process is None or not self._process.is_running:
       return None
-    pid = self._process.pid
-    try:
-      # `poll` says that it runs until the thread that waits for it has been
-      # told of its end.
-      ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-      return None
-    return pid if ended is None else None
+    return self._process.pid
 
   def start(self) -> None:
     """Starts the process, unless it runs already; does not wait for it.
@@ -189,64 +168,30 @@ class Worker:
             f' (`max_concurrent_calls`) or smaller ones. {self.last_words()}'
         )
       self._num_starts += 1
-      self._output = tempfile.TemporaryFile()
       self._stub = None
-      if self._listener is not None:
-        host, port = self._listener.getsockname()[:2]
-        self._target = f'[{host}]:{port}' if ':' in host else f'{host}:{port}'
-        self._launch_in_own_network()
-        return
-      port = self._port
-      if port is None:
-        self._close_guard()
-        self._guard = loopback_guard.Guard()
-        port = self._guard.port
-      self._target = f'127.0.0.1:{port}'
-      inherited = () if self._guard is None else (self._guard.fileno(),)
-      self._launch(
-          ['-c', _LAUNCHER, str(os.getpid()), *self._worker_command(),
-           f'--port={port}'],
-          inherited,
-      )
+      self._process = child_process.ChildProcess(*self._prepare_launch())
 
-  def _worker_command(self) -> list[str]:
+  def _prepare_launch(self) -> tuple[list[str], dict[str, str], tuple[int, ...]]:
+    """Decides where the worker listens; returns what `ChildProcess` takes."""
     limit = self._max_concurrent_calls
-    return [str(_WORKER_BINARY), f'--max_concurrent_computation_calls={limit}']
-
-  def _launch_in_own_network(self) -> None:
-    listener = self._listener.fileno()
-    command = [str(_RELAY), str(os.getpid()), str(listener)]
-    self._launch([*command, *self._worker_command()], (listener,))
-
-  def _launch(
-      self, arguments_of_python: list[str], inherited: tuple[int, ...]
-  ) -> None:
-    """Starts a Python program that becomes or starts the worker."""
-    command = [sys.executable, '-I', '-S', *arguments_of_python]
-    launched = concurrent.futures.Future()
-
-    def launch_and_wait():
-      # The death signal goes out when the launching thread ends, so the thread
-      # must live as long as the worker may: it waits for it.
-      try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            env=self._environment,
-            pass_fds=inherited,
-            # Ctrl-C reaches the parent alone, which then ends the worker.
-            start_new_session=True,
-        )
-      except OSError as error:
-        launched.set_exception(error)
-        return
-      launched.set_result(process)
-      process.wait()
-
-    threading.Thread(target=launch_and_wait, daemon=True).start()
-    self._process = launched.result()
+    command = [
+        str(_WORKER_BINARY), f'--max_concurrent_computation_calls={limit}'
+    ]
+    if self._listener is not None:
+      host, port = self._listener.getsockname()[:2]
+      self._target = f'[{host}]:{port}' if ':' in host else f'{host}:{port}'
+      listener = self._listener.fileno()
+      # In a network of its own.
+      relay = [str(_RELAY), str(os.getpid()), str(listener), *command]
+      return relay, self._environment, (listener,)
+    port, inherited = self._port, ()
+    if port is None:
+      self._close_guard()
+      self._guard = loopback_guard.Guard()
+      port, inherited = self._guard.port, (self._guard.fileno(),)
+    self._target = f'127.0.0.1:{port}'
+    command.append(f'--port={port}')
+    return child_process.becoming(command), self._environment, inherited
 
   def stub(self) -> keeping_executor.Stub:
     """Returns a connection to the running worker; starts the worker if need be.
@@ -327,15 +272,9 @@ class Worker:
       self._guard = None
 
   def _kill(self) -> None:
-    if self.pid is not None:
+    if self._process is not None:
       self._process.kill()
-      self._process.wait()
 
-  def last_words(self, num_bytes: int = 2000) -> str:
+  def last_words(self) -> str:
     """Returns a sentence with the end of what the worker printed."""
-    if self._output is None:
-      return ''
-    size = self._output.seek(0, os.SEEK_END)
-    self._output.seek(max(0, size - num_bytes))
-    text = self._output.read().decode(errors='replace').strip()
-    return f'Its last output:\n{text}' if text else 'It printed nothing.'
+    return '' if self._process is None else self._process.last_words()
