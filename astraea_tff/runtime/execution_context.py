@@ -11,11 +11,12 @@ import numpy as np
 import tensorflow_federated as tff
 
 from astraea_tff.runtime import keeping_executor
+from astraea_tff.runtime import lean_stub
 from astraea_tff.runtime import local_worker
 from astraea_tff.runtime import worker_errors
 
 # Returns a connection to a worker that answers, or raises.
-StubFn = Callable[[], keeping_executor.Stub]
+StubFn = Callable[[], lean_stub.Stub]
 # How the names of secure sums begin in a computation.
 _SECURE = b'federated_secure'
 # Computes `comp(arg)` in an event loop.

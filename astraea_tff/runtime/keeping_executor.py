@@ -14,23 +14,14 @@ mediators, is compared by value.
 """
 
 from collections.abc import Mapping
-import contextlib
 from typing import Any, NamedTuple, Optional
 import weakref
 
-import grpc
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-
-class Stub(tff.framework.RemoteExecutorGrpcStub):
-  """A connection to a worker that may be gone when it is to forget values."""
-
-  def dispose(self, request: Any) -> Any:
-    """Lets the worker forget values."""
-    with contextlib.suppress(grpc.RpcError, tff.framework.RetryableError):
-      return super().dispose(request)
+from astraea_tff.runtime import lean_stub
 
 
 class _Kept(NamedTuple):
@@ -67,7 +58,7 @@ class LastData:
 class KeepingExecutor(tff.framework.RemoteExecutor):
   """TFF's executor on a worker that keeps the clients' data of a call."""
 
-  def __init__(self, stub: Stub, last_data: LastData):
+  def __init__(self, stub: lean_stub.Stub, last_data: LastData):
     """Initializes it; see `tff.framework.RemoteExecutor`."""
     super().__init__(stub)
     # TFF keeps an executor as long as any of its values, and this has one.
@@ -100,7 +91,8 @@ class KeepingExecutor(tff.framework.RemoteExecutor):
       return last_data.kept.value
     # Given up before the others are sent, so that the worker has room.
     last_data.kept = None
-    sent = await super().create_value(value, type_spec)
+    with lean_stub.filled_in(value, type_spec):
+      sent = await super().create_value([], type_spec)
     last_data.kept = _Kept(self, type_spec, contents, sent)
     return sent
 
@@ -110,6 +102,7 @@ def _is_clients_data(value: Any, type_spec: Any) -> bool:
   return (
       isinstance(type_spec, tff.FederatedType)
       and type_spec.placement is tff.CLIENTS
+      and not type_spec.all_equal
       and isinstance(value, list)
       and any(map(_has_dataset, value))
   )

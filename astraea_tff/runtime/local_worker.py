@@ -30,7 +30,7 @@ import tensorflow_federated as tff
 
 from astraea_tff import arguments
 from astraea_tff.runtime import child_process
-from astraea_tff.runtime import keeping_executor
+from astraea_tff.runtime import lean_stub
 from astraea_tff.runtime import loopback_guard
 
 _WORKER_BINARY = pathlib.Path(tff.__file__).parent / 'data' / 'worker_binary'
@@ -193,7 +193,7 @@ class Worker:
     command.append(f'--port={port}')
     return child_process.becoming(command), self._environment, inherited
 
-  def stub(self) -> keeping_executor.Stub:
+  def stub(self) -> lean_stub.Stub:
     """Returns a connection to the running worker; starts the worker if need be.
 
     Raises:
@@ -227,7 +227,7 @@ class Worker:
       if self._stub is None:
         if not self._is_listening():
           return False
-        self._stub = keeping_executor.Stub(
+        self._stub = lean_stub.Stub(
             grpc.insecure_channel(self._target, CHANNEL_OPTIONS)
         )
       return self._stub.is_ready

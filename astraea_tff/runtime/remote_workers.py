@@ -19,7 +19,7 @@ import grpc
 import tensorflow_federated as tff
 
 from astraea_tff.runtime import execution_context
-from astraea_tff.runtime import keeping_executor
+from astraea_tff.runtime import lean_stub
 from astraea_tff.runtime import local_worker
 
 # A machine that vanishes without closing its connections is noticed by a ping
@@ -54,11 +54,11 @@ class RemoteWorker:
     self._channel = grpc.insecure_channel(
         address, (*_CHANNEL_OPTIONS, attempt)
     )
-    self._stub = keeping_executor.Stub(self._channel)
+    self._stub = lean_stub.Stub(self._channel)
     self._ready = grpc.channel_ready_future(self._channel)
     self._context = execution_context.create_async_context(self.stub)
 
-  def stub(self) -> keeping_executor.Stub:
+  def stub(self) -> lean_stub.Stub:
     """Returns the connection once the worker answers.
 
     TFF asks for it at the first call and whenever a call has failed for want of

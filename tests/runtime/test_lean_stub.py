@@ -1,0 +1,72 @@
+"""Requests that are filled in hold what TFF's own hold."""
+
+import collections
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from astraea_tff.runtime import lean_stub
+
+_BATCHES = tff.SequenceType(
+    collections.OrderedDict(
+        x=tff.TensorType(np.float32, [None, 2]), y=tff.TensorType(np.int32, [None])
+    )
+)
+_ORDERS = tff.SequenceType(tff.TensorType(np.int32, [2]))
+
+
+def client(num_examples):
+  return tf.data.Dataset.from_tensor_slices(
+      collections.OrderedDict(
+          x=np.ones([num_examples, 2], np.float32),
+          y=np.arange(num_examples, dtype=np.int32),
+      )
+  ).batch(2)
+
+
+def ordered(first, second):
+  return collections.OrderedDict(
+      order=[np.array([1, 0], np.int32)] * 2, clients=(first, second)
+  )
+
+
+@pytest.mark.parametrize(
+    'data, member_type',
+    [
+        ([client(3), client(0)], _BATCHES),
+        ([(client(3), client(1)), (client(2), client(2))], (_BATCHES, _BATCHES)),
+        (
+            [ordered(client(3), client(1)), ordered(client(2), client(5))],
+            collections.OrderedDict(order=_ORDERS, clients=(_BATCHES, _BATCHES)),
+        ),
+        ([(client(1), 7)], (_BATCHES, np.int32)),
+        ([], _BATCHES),
+    ],
+    ids=['one dataset', 'datasets', 'orders', 'a number', 'nobody'],
+)
+def test_what_is_filled_in_is_what_tff_serializes(data, member_type):
+  type_spec = tff.FederatedType(member_type, tff.CLIENTS)
+  expected, _ = tff.framework.serialize_value(data, type_spec)
+  actual, _ = tff.framework.serialize_value([], type_spec)
+  for one in data:
+    lean_stub._fill_in(
+        actual.federated.value.add(), one, type_spec.member
+    )
+  assert actual == expected
+
+
+@pytest.mark.parametrize(
+    'value', [(client(1),), (client(1), client(1).unbatch()), (client(1), 'x')]
+)
+def test_what_is_of_another_type_is_refused_as_tff_does(value):
+  type_spec = tff.to_type((_BATCHES, _BATCHES))
+  message = tff.framework.serialize_value(
+      [], tff.FederatedType(type_spec, tff.CLIENTS)
+  )[0].federated.value.add()
+  with pytest.raises(TypeError) as theirs:
+    tff.framework.serialize_value(value, type_spec)
+  with pytest.raises(TypeError) as ours:
+    lean_stub._fill_in(message, value, type_spec)
+  assert str(ours.value) == str(theirs.value)
