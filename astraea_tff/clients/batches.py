@@ -23,6 +23,8 @@ import tensorflow_federated as tff
 from astraea_tff import arguments
 from astraea_tff import randomness
 
+# By the kind of elements.
+_WITHOUT_EXAMPLES: dict[str, tf.data.Dataset] = {}
 Clients = Union[Sequence[tf.data.Dataset], tff.simulation.datasets.ClientData]
 
 
@@ -40,7 +42,7 @@ class ClientsOfRound(collections.abc.Sequence):
   @property
   def nobody(self) -> Any:
     """What stands for a client without examples, as the others are given."""
-    return self[0].take(0)
+    return _without_examples(self[0])
 
 
 class _ClientDataSequence(ClientsOfRound):
@@ -206,10 +208,37 @@ def nobody_of(clients: Sequence[Any], visited: Mapping[int, Any]) -> Any:
   """
   for client in visited.values():
     if isinstance(client, tf.data.Dataset):
-      return client.take(0)
+      return _without_examples(client)
   if isinstance(clients, ClientsOfRound):
     return clients.nobody
-  return clients[0].take(0)
+  return _without_examples(clients[0])
+
+
+def _without_examples(dataset: tf.data.Dataset) -> tf.data.Dataset:
+  """Returns a dataset with elements of the same kind and without any.
+
+  It is the same one in every round, as data that change are sent anew, and
+  does without the client's data where the elements are plain tensors.
+  """
+  structure = dataset.element_spec
+  specs = tf.nest.flatten(structure)
+  if not all(
+      isinstance(spec, tf.TensorSpec) and spec.shape.rank is not None
+      for spec in specs
+  ):
+    return dataset.take(0)
+  kind = repr(structure)
+  if kind not in _WITHOUT_EXAMPLES:
+    with tf.init_scope():
+      zeros = tuple(
+          tf.zeros([size or 0 for size in spec.shape], spec.dtype)
+          for spec in specs
+      )
+      empty = tf.data.Dataset.from_tensors(zeros).take(0)
+      _WITHOUT_EXAMPLES[kind] = tf.data.experimental.from_variant(
+          tf.data.experimental.to_variant(empty), structure
+      )
+  return _WITHOUT_EXAMPLES[kind]
 
 
 def name_of(clients: Sequence[Any], index: int) -> str:

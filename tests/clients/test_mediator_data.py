@@ -1,5 +1,7 @@
 """Tests of what the data of a round's mediators are refused for."""
 
+import collections
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -126,3 +128,35 @@ def test_a_client_that_calls_python_is_named_and_told_what_to_do(name):
 def test_functions_of_tensorflow_are_taken():
   clients = [client(), client().map(lambda x, y: (x / 255, y))]
   assert len(mediator_data_lib.mediator_data([[0, 1]], clients, 2)) == 1
+
+
+def structured(num_examples=3):
+  features = {'image': np.ones([num_examples, 2]), 'text': ['é'] * num_examples}
+  return tf.data.Dataset.from_tensor_slices(
+      collections.OrderedDict(x=features, y=np.ones(num_examples, np.int32))
+  ).batch(2)
+
+
+@pytest.mark.parametrize('make', [client, structured])
+def test_who_is_missing_is_the_same_empty_dataset_in_every_round(make):
+  clients = [make(), make(num_examples=6)]
+  rounds = [
+      mediator_data_lib.mediator_data([[k]], clients, 2) for k in (0, 1)
+  ]
+  (first,), (second,) = rounds
+  assert first[1] is second[1]
+  assert first[1].element_spec == clients[0].element_spec
+  assert not list(first[1])
+  joined = list(clients[0].concatenate(first[1]))
+  assert len(joined) == len(list(clients[0]))
+  # Another kind has another.
+  other = mediator_data_lib.mediator_data([[0]], [client((2, 2, 1))], 2)
+  assert other[0][1] is not first[1]
+
+
+def test_ragged_elements_have_an_empty_dataset_of_their_kind():
+  ragged = tf.data.Dataset.from_tensor_slices(
+      (tf.ragged.constant([[1], [2, 3]]), [0, 1])
+  ).batch(1)
+  ((_, nobody),) = mediator_data_lib.mediator_data([[0]], [ragged], 2)
+  assert nobody.element_spec == ragged.element_spec and not list(nobody)

@@ -13,6 +13,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import runtime
+from astraea_tff.clients import mediator_data
 from astraea_tff.runtime import execution_context as execution_context_lib
 from astraea_tff.runtime import keeping_executor
 
@@ -165,7 +166,9 @@ def test_rounds_on_kept_data_train_the_same(execution_context, num_sent):
     state = chain_oracle.initial_state(process)
     for _ in range(3):
       a, b, c = map(copy, clients)
-      state, metrics = process.next(state, [(a, b), (c, a)])
+      # One client is missing.
+      data = mediator_data.mediator_data([[0, 1], [2]], [a, b, c], 2)
+      state, metrics = process.next(state, data)
     return process.get_model_weights(state).trainable, metrics
 
   kept, kept_metrics = train(lambda client: client)
