@@ -11,6 +11,7 @@ from tensorflow_datasets.image_classification import mnist as tfds_mnist
 
 from astraea_tff import datasets
 from astraea_tff.data import prepare_emnist
+from astraea_tff.datasets.sources import tfds_images
 
 _SIZES = {'train': 47 * 3, 'test': 47 * 2}
 _CLASSES = 47
@@ -109,6 +110,14 @@ def test_a_file_that_is_missing_is_one_line_that_says_where_it_is(
       prepare_emnist.prepare(path, tmp_path / 'data', sums=sums)
   with pytest.raises(OSError):
     prepare_emnist.prepare(tmp_path / 'none', tmp_path / 'data', sums=sums)
+
+
+def test_who_cannot_download_emnist_is_told_of_the_script(
+    tmp_path, monkeypatch
+):
+  monkeypatch.setattr(tfds_images, '_has_network', lambda: False)
+  with pytest.raises(RuntimeError, match='astraea_tff.data.prepare_emnist'):
+    datasets.load('emnist_bal1', seed=0, data_dir=tmp_path)
 
 
 def test_an_unknown_set_is_refused(tmp_path):

@@ -206,6 +206,11 @@ def _advice(name, builder, reason: str) -> str:
       f'downloaded ({reason}). Give the folder that holds it with --data_dir '
       '(data_dir), or run the same again where it can be downloaded.'
   )
+  if builder.name == 'emnist':
+    advice += (
+        " From files of NIST's gzip.zip, python -m"
+        ' astraea_tff.data.prepare_emnist prepares it.'
+    )
   if builder.MANUAL_DOWNLOAD_INSTRUCTIONS:
     instructions = ' '.join(builder.MANUAL_DOWNLOAD_INSTRUCTIONS.split())
     advice += f' By hand, to {_manual_folder(builder)}: {instructions}'

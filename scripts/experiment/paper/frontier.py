@@ -80,7 +80,7 @@ class First(NamedTuple):
 
   Attributes:
     method: The method of the best mean.
-    second: The next best; empty if there is none.
+    second: The next best.
     ahead: How far the first is ahead of it, in points, seed by seed.
   """
 
@@ -90,7 +90,12 @@ class First(NamedTuple):
 
 
 def first_of(at_budget: pd.DataFrame, regime: str) -> First:
-  """Returns who is first in a regime, of what `at_equal_cost` returned."""
+  """Returns who is first in a regime, of two methods or more.
+
+  Args:
+    at_budget: What `at_equal_cost` returned.
+    regime: The regime.
+  """
   by_method = at_budget[at_budget['regime'] == regime].pivot(
       index='seed', columns='method', values='top_1'
   )
