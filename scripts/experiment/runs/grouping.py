@@ -36,6 +36,22 @@ def _refined(
   return refinement.refine(schedule, counts, target=target)
 
 
+def _consecutive(
+    counts: np.ndarray, max_clients: int, *, target: Any, clients: Any
+) -> schedule_lib.Schedule:
+  """Groups clients as they follow one another, as if by place."""
+  clients = list(range(len(counts)) if clients is None else clients)
+  mediators = [
+      clients[start : start + max_clients]
+      for start in range(0, len(clients), max_clients)
+  ]
+  pooled = np.stack([counts[mediator].sum(axis=0) for mediator in mediators])
+  divergences = divergence.kl_divergence(
+      pooled, grouping.resolve_target(target, counts[clients])
+  )
+  return schedule_lib.Schedule(mediators, divergences, max_clients)
+
+
 # By name, a function of counts, gamma, and by keyword target, clients and seed.
 GROUPINGS: Mapping[str, Callable[..., schedule_lib.Schedule]] = (
     types.MappingProxyType({
@@ -44,6 +60,7 @@ GROUPINGS: Mapping[str, Callable[..., schedule_lib.Schedule]] = (
         'assignment': _seedless(assignment.reschedule_by_assignment),
         'random': greedy.random_schedule,
         'approximate': approximate.reschedule_approximately,
+        'consecutive': _seedless(_consecutive),
     })
 )
 

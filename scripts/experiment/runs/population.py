@@ -17,6 +17,7 @@ from astraea_tff import datasets
 from astraea_tff.datasets import kinds
 from astraea_tff import models
 from experiment.runs import adaptive
+from experiment.runs import client_worth
 from experiment.runs import settings as settings_lib
 
 # The networks for each kind of data.
@@ -79,6 +80,13 @@ def make_population(
       data_dir=data_dir,
       cache_dir=cache_dir,
       **settings.division,
+  )
+  data = client_worth.change_worth(
+      data,
+      settings.client_worth,
+      settings.max_clients,
+      seed=seed,
+      cache_dir=cache_dir,
   )
   return from_prepared(settings, data, seed)
 

@@ -40,6 +40,7 @@ _DEFAULT_DIVISION = dict(
 _RECORDED_IF_GIVEN = adaptive_settings.NAMES | {
     'fraction',
     'test_per_class',
+    'client_worth',
     'plan_rule',
     'plan_threshold',
     'seconds_per_step',
@@ -119,6 +120,7 @@ class Settings:
   size_distribution: Optional[str] = None
   fraction: Optional[float] = None
   test_per_class: Optional[int] = None
+  client_worth: str = 'equal'
 
   # Federated training.
   model: Optional[str] = None

@@ -1,0 +1,140 @@
+"""Clients whose data are worth unequally much, to see who finds out.
+
+What the simulated clients hold says nothing of it: a wrong label looks like any
+other.
+"""
+
+from collections.abc import Sequence
+from typing import Optional
+
+import numpy as np
+
+from astraea_tff import datasets
+
+# Of --client_worth=wrong_labels.
+_WRONG_CLIENTS = 0.2
+# By mediator, in this order; of more mediators it begins again.
+KINDS = (
+    'balanced', 'one class', 'wrong labels', 'rare', 'balanced',
+    'tiny', 'one class', 'wrong labels', 'rare', 'balanced',
+)
+_GOOD_KINDS = ('balanced', 'rare')
+# How many classes only the rare mediators have, the last ones.
+_RARE_CLASSES = 2
+_WRONG_LABELS = 0.7
+# Examples of a mediator, of ten, by the size of the smallest class.
+_SIZE = 0.8
+_SIZES = {'one class': 0.4, 'tiny': 0.1}
+
+
+def change_worth(
+    data: datasets.PreparedDataset,
+    worth: str,
+    max_clients: int,
+    *,
+    seed: int,
+    cache_dir: Optional[str] = None,
+) -> datasets.PreparedDataset:
+  """Returns clients of unequal worth, of the same pool and with the test set.
+
+  Args:
+    data: The clients as they are divided.
+    worth: 'equal' leaves them. 'wrong_labels' draws all labels of a fifth of
+      them at random. 'unequal' deals all examples anew, to mediators of
+      `max_clients` clients that follow one another, each of one of `KINDS`.
+      'unequal_good' has of these the clients of balanced and rare mediators
+      alone: what they would come to who know which are good.
+    max_clients: gamma.
+    seed: Of the run.
+    cache_dir: Where prepared data are kept.
+  """
+  if worth == 'equal':
+    return data
+  clients = [data.clients.load(client) for client in range(len(data.clients))]
+  generator = np.random.default_rng(np.random.SeedSequence([seed, 16]))
+  if worth == 'wrong_labels':
+    num_wrong = round(_WRONG_CLIENTS * len(clients))
+    for client in generator.permutation(len(clients))[:num_wrong]:
+      images, labels = clients[client]
+      clients[client] = images, generator.integers(
+          data.num_classes, size=len(labels), dtype=np.int32
+      )
+  else:
+    clients = _deal(
+        np.concatenate([images for images, _ in clients]),
+        np.concatenate([labels for _, labels in clients]),
+        data.num_classes,
+        len(clients) // max_clients,
+        max_clients,
+        generator,
+        _GOOD_KINDS if worth == 'unequal_good' else KINDS,
+    )
+  return _store(data, clients, cache_dir)
+
+
+def _deal(
+    images: np.ndarray,
+    labels: np.ndarray,
+    num_classes: int,
+    num_mediators: int,
+    max_clients: int,
+    generator: np.random.Generator,
+    kinds: Sequence[str],
+) -> list[tuple[np.ndarray, np.ndarray]]:
+  """Returns the examples of the clients of mediators of `kinds`."""
+  order = generator.permutation(len(labels))
+  left = {c: order[labels[order] == c].tolist() for c in range(num_classes)}
+  size = _SIZE * min(map(len, left.values())) * len(KINDS) / num_mediators
+  common = num_classes - _RARE_CLASSES
+  clients = []
+  for mediator in range(num_mediators):
+    kind = KINDS[mediator % len(KINDS)]
+    shares = np.zeros(num_classes)
+    shares[:common] = 1 / common
+    if kind == 'rare':
+      shares *= 0.5
+      shares[common:] = 0.5 / _RARE_CLASSES
+    elif kind == 'one class':
+      shares = np.eye(num_classes)[mediator % common]
+    # All deal, so that a good one has the same whoever is left out.
+    taken = []
+    for label, share in enumerate(shares):
+      wanted = round(share * size * _SIZES.get(kind, 1.0))
+      taken += left[label][:wanted]
+      del left[label][:wanted]
+    taken = generator.permutation(np.array(taken, np.int64))
+    given = labels[taken].copy()
+    if kind == 'wrong labels':
+      is_wrong = generator.random(len(given)) < _WRONG_LABELS
+      others = generator.integers(1, num_classes, len(given), np.int32)
+      given = np.where(is_wrong, (given + others) % num_classes, given)
+    if kind in kinds:
+      parts = np.array_split(np.arange(len(taken)), max_clients)
+      clients += [(images[taken[part]], given[part]) for part in parts]
+  return clients
+
+
+def _store(
+    data: datasets.PreparedDataset,
+    clients: Sequence[tuple[np.ndarray, np.ndarray]],
+    cache_dir: Optional[str],
+) -> datasets.PreparedDataset:
+  features = np.concatenate([of_client for of_client, _ in clients])
+  labels = np.concatenate([labels for _, labels in clients]).astype(np.int32)
+  ends = np.cumsum([len(of_client) for _, of_client in clients])
+  partition = datasets.Partition.from_labels(
+      np.split(np.arange(len(labels)), ends[:-1]), labels, data.num_classes
+  )
+  return datasets.store(
+      datasets.FederatedDataset(
+          class_names=data.class_names,
+          features=features,
+          labels=labels,
+          test_features=np.array(data.test_features),
+          test_labels=np.array(data.test_labels),
+          name=data.name,
+          feature_names=data.feature_names,
+          partition=partition,
+      ),
+      cache_dir,
+  )
