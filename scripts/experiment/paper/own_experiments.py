@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from experiment.paper import adaptive_experiment
 from experiment.paper import experiments
 from experiment.paper import methods
 
@@ -188,4 +189,5 @@ ROWS = {
     'headline': _headline,
     'headline_emnist': _headline_emnist,
     'frontier': _frontier,
+    'adaptive': adaptive_experiment.rows,
 }

@@ -17,7 +17,7 @@ def test_every_experiment_of_the_list_is_there():
   assert set(paper_experiments.EXPERIMENTS) == {
       'table1', 'fig1', 'fig4', 'fig5', 'fig6', 'fig7', 'fig8', 'fig9',
       'table3', 'grouping', 'grouping_recommended', 'stability', 'headline',
-      'headline_emnist', 'frontier',
+      'headline_emnist', 'frontier', 'adaptive',
   }
 
 
