@@ -2,7 +2,7 @@
 
   python scripts/study_kinds.py --output_dir=runs/kinds
   python scripts/study_kinds.py --output_dir=runs/messages \
-      --messages_of_users=../shared/data/sent140_tokens.npz
+      --messages_of_users=messages.npz
 
 Trains, for every seed, Astraea as recommended (scripts/flags/recommended.flags)
 and FedAvg with Adam at the server (scripts/flags/fedavg.flags): on breast
