@@ -170,7 +170,7 @@ def test_a_data_source_of_other_weights_is_told_apart():
   assert len(marks) == 3
   assert source().fingerprint == source(weights=None).fingerprint
   saved = source(weights=[1, 2, 1]).iterator().to_bytes()
-  with pytest.raises(ValueError, match='other weights'):
+  with pytest.raises(ValueError, match='weights or passes'):
     type(source().iterator()).from_bytes(saved)
   with pytest.raises(ValueError, match='each of 3'):
     source(weights=[1, 2])

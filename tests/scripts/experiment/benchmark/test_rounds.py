@@ -45,7 +45,8 @@ def test_a_subject_trains_its_rounds_and_leaves_no_process(
     subject.close()
   assert first['examples'] == second['examples'] == num_examples
   assert second['since_start'] > second['wall'] > 0 and second['cpu'] > 0
-  assert second['cpu'] >= 0.9 * second['python_cpu'] > 0
+  # The kernel counts the CPU time of a process in hundredths of a second.
+  assert second['cpu'] + 0.03 >= second['python_cpu'] > 0
   assert second['cpu_since_start'] > first['cpu_since_start'] > second['cpu']
   assert second['peak']['parent'] > 100
   assert bool(workers) == (build == benchmark_subjects.astraea)
