@@ -11,7 +11,7 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.10 python3,$(shell \
 VENV := .venv
 READY := $(VENV)/ready
 DEMO := runs/demo
-# A checkpoint costs as much CPU as two rounds of the demo.
+# A checkpoint costs about as much CPU time as a round of the demo.
 TRAIN := $(VENV)/bin/python scripts/train.py --flagfile=scripts/flags/demo.flags \
 	--rounds_per_checkpoint=20
 
