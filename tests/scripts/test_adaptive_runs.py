@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import quick_runs
-import script_runner
 
 from experiment.runs import adaptive
 from experiment.runs import control_log
@@ -34,23 +33,8 @@ _ADAPTIVE = (
 
 @pytest.fixture(name='run_train', scope='module')
 def fixture_run_train():
-  with script_runner.loaded('train') as script, quick_runs.shared_processes():
-
-    def run(folder, *arguments):
-      with quick_runs.without_pictures(), quick_runs.small_networks():
-        script_runner.run(
-            script, [*_ARGUMENTS, *arguments, f'--output_dir={folder}']
-        )
-
+  with quick_runs.train_runner(_ARGUMENTS) as run:
     yield run
-
-
-def _rows(folder):
-  rows = metrics_log.read_rows(folder / 'seed_0' / metrics_log.METRICS_FILE)
-  return [
-      {name: cell for name, cell in row.items() if name != 'seconds'}
-      for row in rows
-  ]
 
 
 @pytest.fixture(name='last_state', scope='module')
@@ -77,7 +61,7 @@ def fixture_unbroken(run_train, last_state, tmp_path_factory):
 
 
 def test_a_round_is_recorded_with_its_decisions(unbroken, tmp_path):
-  rows = _rows(unbroken[0])
+  rows = quick_runs.rows_but_seconds(unbroken[0])
   assert [row['round'] for row in rows] == [0, 1, 2, 3]
   for row in rows[1:]:
     mediators, passes, credits, weights = (
@@ -113,10 +97,11 @@ def test_a_run_that_is_ended_after_every_round_is_the_unbroken_one(
     monkeypatch.setattr(metrics_log.TrainingLog, 'release', release_until)
     with pytest.raises(SystemExit, match='made up'):
       run_train(folder, *_ADAPTIVE)
-    assert _rows(folder)[-1]['round'] == last_round
+    assert quick_runs.rows_but_seconds(folder)[-1]['round'] == last_round
   monkeypatch.setattr(metrics_log.TrainingLog, 'release', release)
   run_train(folder, *_ADAPTIVE)
-  assert _rows(folder) == _rows(whole)
+  rows = quick_runs.rows_but_seconds
+  assert rows(folder) == rows(whole)
   for name in (run_lib.WEIGHTS_FILE, 'schedule.json'):
     assert (folder / 'seed_0' / name).read_bytes() == (
         whole / 'seed_0' / name
@@ -140,7 +125,7 @@ def test_seconds_of_the_deployment_are_rationed(run_train, tmp_path):
   )
   folder = tmp_path / 'run'
   run_train(folder, *arguments, '--round_budget=4')
-  rows = _rows(folder)
+  rows = quick_runs.rows_but_seconds(folder)
   seconds = np.diff([row['simulated_seconds'] for row in rows])
   assert (seconds > 0).all() and (seconds <= 4).all()
 

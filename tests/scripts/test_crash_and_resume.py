@@ -120,23 +120,8 @@ def _run_and_end(folder, moment, signal_number):
 
 @pytest.fixture(name='run_train', scope='module')
 def fixture_run_train():
-  with script_runner.loaded('train') as train, quick_runs.shared_processes():
-
-    def run(folder, *arguments):
-      with quick_runs.without_pictures(), quick_runs.small_networks():
-        script_runner.run(
-            train, [*_ARGUMENTS, *arguments, f'--output_dir={folder}']
-        )
-
+  with quick_runs.train_runner(_ARGUMENTS) as run:
     yield run
-
-
-def _read(folder):
-  rows = metrics_log.read_rows(folder / 'seed_0' / metrics_log.METRICS_FILE)
-  return [
-      {name: cell for name, cell in row.items() if name != 'seconds'}
-      for row in rows
-  ]
 
 
 @pytest.fixture(name='unbroken', scope='module')
@@ -144,13 +129,13 @@ def fixture_unbroken(run_train, tmp_path_factory):
   folder = tmp_path_factory.mktemp('unbroken') / 'run'
   run_train(folder)
   schedule = (folder / 'seed_0' / 'schedule.json').read_text()
-  return _read(folder), schedule
+  return quick_runs.rows_but_seconds(folder), schedule
 
 
 def _check_resumed(folder, unbroken):
   rows, schedule = unbroken
   assert (folder / 'seed_0' / 'schedule.json').read_text() == schedule
-  assert _read(folder) == rows
+  assert quick_runs.rows_but_seconds(folder) == rows
   kept = {path.name for path in (folder / 'seed_0' / 'checkpoints').iterdir()}
   assert kept == {'program_state_3', 'program_state_4'}
 
@@ -238,7 +223,7 @@ def test_checkpoint_that_is_due_later_is_written_on_the_way_out(
   folder = tmp_path / 'run'
   with pytest.raises(SystemExit, match='made up'):
     run_train(folder, '--rounds_per_checkpoint=10')
-  assert _read(folder)[-1]['round'] == 3
+  assert quick_runs.rows_but_seconds(folder)[-1]['round'] == 3
   # The last of which there is a row; round 4 is trained again.
   saved = os.listdir(folder / 'seed_0' / 'checkpoints')
   assert sorted(saved) == ['program_state_0', 'program_state_3']

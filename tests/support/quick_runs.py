@@ -5,18 +5,21 @@ worker two, to train the paper's network for some rounds two, and to draw a
 run's pictures two.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 import contextlib
 import dataclasses
+import pathlib
 import types
 from unittest import mock
 
+import script_runner
 import tensorflow as tf
 import tensorflow_federated as tff
 
 import astraea_tff
 from astraea_tff import models
 from experiment.runs import algorithms
+from experiment.runs import metrics_log
 from experiment.runs import run as run_lib
 
 # What says which rounds there are, and not how they are trained.
@@ -125,3 +128,26 @@ def without_pictures():
     (folder / run_lib._LAST_FILE).touch()
 
   return mock.patch.object(run_lib, '_draw', draw_nothing)
+
+
+@contextlib.contextmanager
+def train_runner(arguments: Sequence[str]) -> Iterator[Callable[..., None]]:
+  """Yields what runs train.py quickly, of a folder and further arguments."""
+  with script_runner.loaded('train') as script, shared_processes():
+
+    def run(folder, *further):
+      with without_pictures(), small_networks():
+        script_runner.run(
+            script, [*arguments, *further, f'--output_dir={folder}']
+        )
+
+    yield run
+
+
+def rows_but_seconds(folder: pathlib.Path) -> list[dict[str, object]]:
+  """Returns the rows of seed 0 of a run, without what differs by the clock."""
+  rows = metrics_log.read_rows(folder / 'seed_0' / metrics_log.METRICS_FILE)
+  return [
+      {name: cell for name, cell in row.items() if name != 'seconds'}
+      for row in rows
+  ]

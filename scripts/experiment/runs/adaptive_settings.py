@@ -95,7 +95,7 @@ def priorities(text: Optional[str]) -> dict[int, float]:
     ValueError: The text is none such.
   """
   factors = {}
-  for part in (text or '').split(',') if text is not None else ():
+  for part in () if text is None else text.split(','):
     label, _, factor = part.partition(':')
     try:
       factors[int(label)] = float(factor)
