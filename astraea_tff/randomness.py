@@ -39,7 +39,9 @@ Once for a run:
     `SeedSequence(seed)`;
 *   a partition: `partition_generators(seed)`, of its three first children;
 *   how fast the clients' devices are: `round_generator(seed, 0, SPEED_STREAM)`,
-    of `spawn_key=(0, 4)`.
+    of `spawn_key=(0, 4)`;
+*   whose data the scripts make worth less: the same with `WORTH_STREAM`, of
+    `spawn_key=(0, 5)`.
 
 An augmented dataset splits its pair further: `augmentation.one_client` makes of
 it and of a batch's number one seed for the numbers of copies and another for
@@ -68,6 +70,7 @@ ORDER_STREAM = 2
 POLICY_STREAM = 3
 # Of round 0, once for a run.
 SPEED_STREAM = 4
+WORTH_STREAM = 5
 
 
 def round_generator(
@@ -78,8 +81,9 @@ def round_generator(
   Args:
     seed: At least 0. Of the whole run.
     round_num: At least 0.
-    stream: `AVAILABILITY_STREAM`, `ORDER_STREAM`, `POLICY_STREAM` or
-      `SPEED_STREAM`; None for the draw of the round's mediators.
+    stream: `AVAILABILITY_STREAM`, `ORDER_STREAM`, `POLICY_STREAM`,
+      `SPEED_STREAM` or `WORTH_STREAM`; None for the draw of the round's
+      mediators.
     *parts: Which part of the stream, where it has any.
 
   Returns:

@@ -62,6 +62,20 @@ def test_orders_are_not_drawn_from_the_stream_of_the_drop_outs():
     assert (order != generator.permutation(40)).any()
 
 
+def test_worth_is_drawn_from_no_other_stream():
+  streams = (
+      None, randomness.AVAILABILITY_STREAM, randomness.ORDER_STREAM,
+      randomness.POLICY_STREAM, randomness.SPEED_STREAM,
+      randomness.WORTH_STREAM)
+  drawn = {
+      tuple(randomness.round_generator(7, 0, stream).integers(10**9, size=4))
+      for stream in streams
+  }
+  assert len(drawn) == len(streams)
+  generator = randomness.round_generator(7, 0, randomness.WORTH_STREAM)
+  assert generator.integers(10**6, size=3).tolist() == [397964, 867589, 513506]
+
+
 def test_schedules_are_drawn_as_they_were():
   assert randomness.grouping_seed(7, 3) == 3466196061
   schedule = greedy.random_schedule(np.ones((10, 3), int), 4, seed=7)

@@ -10,6 +10,7 @@ from typing import Optional
 import numpy as np
 
 from astraea_tff import datasets
+from astraea_tff import randomness
 
 # Of --client_worth=wrong_labels.
 _WRONG_CLIENTS = 0.2
@@ -51,7 +52,7 @@ def change_worth(
   if worth == 'equal':
     return data
   clients = [data.clients.load(client) for client in range(len(data.clients))]
-  generator = np.random.default_rng(np.random.SeedSequence([seed, 16]))
+  generator = randomness.round_generator(seed, 0, randomness.WORTH_STREAM)
   if worth == 'wrong_labels':
     num_wrong = round(_WRONG_CLIENTS * len(clients))
     for client in generator.permutation(len(clients))[:num_wrong]:

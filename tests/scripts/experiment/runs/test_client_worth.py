@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from astraea_tff import datasets
+from astraea_tff import randomness
 from experiment.runs import client_worth
 from experiment.runs import grouping
 from experiment.runs import settings as settings_lib
@@ -29,7 +30,9 @@ def test_equal_clients_stay(data):
 def test_a_fifth_of_the_clients_has_random_labels(data):
   changed = _change(data, 'wrong_labels')
   shares = []
-  for (images, labels), (same, given) in zip(
+  wrong = randomness.round_generator(
+      3, 0, randomness.WORTH_STREAM).permutation(50)[:10]
+  for client, ((images, labels), (same, given)), (same, given) in zip(
       _examples(data), _examples(changed)
   ):
     np.testing.assert_array_equal(images, same)
