@@ -32,11 +32,12 @@ def test_a_fifth_of_the_clients_has_random_labels(data):
   shares = []
   wrong = randomness.round_generator(
       3, 0, randomness.WORTH_STREAM).permutation(50)[:10]
-  for client, ((images, labels), (same, given)), (same, given) in zip(
-      _examples(data), _examples(changed)
+  for client, ((images, labels), (same, given)) in enumerate(
+      zip(_examples(data), _examples(changed))
   ):
     np.testing.assert_array_equal(images, same)
     shares.append((labels == given).mean())
+    assert (shares[-1] < 1) == (client in wrong)
   assert sum(share == 1 for share in shares) == 40
   assert np.mean([share for share in shares if share < 1]) < 0.3
   np.testing.assert_array_equal(changed.test_labels, data.test_labels)
