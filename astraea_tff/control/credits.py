@@ -18,7 +18,7 @@ return the opposite sign.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -27,6 +27,56 @@ from astraea_tff import arguments
 # From a model float64 [P]: U, and its gradient [P].
 Utility = Callable[[np.ndarray], float]
 Gradient = Callable[[np.ndarray], np.ndarray]
+KINDS = ('path', 'removal', 'zeroing')
+
+
+class Examples(Protocol):
+  """What a model is measured on, such as a `validation.Validation`."""
+
+  def utility(self, weights: np.ndarray) -> float:
+    """Returns U of a model [P]."""
+
+  def gradient(self, weights: np.ndarray) -> np.ndarray:
+    """Returns the gradient of U at a model [P], float64 [P]."""
+
+
+def measure(
+    kind: str,
+    examples: Examples,
+    model: np.ndarray,
+    weights: Any,
+    updates: Any,
+) -> tuple[np.ndarray, np.ndarray]:
+  """Returns the credits of a round, and the losses around it.
+
+  Args:
+    kind: One of `KINDS`.
+    examples: What U is measured on.
+    model: w, float64 [P].
+    weights: n_m, numbers [R] of at least 0.
+    updates: Numbers [R, P].
+
+  Returns:
+    The credits, float64 [R]. And the losses, minus U, float64 [R, 2]: that of
+    the model, and what it would be with the update of each mediator alone, by
+    the mean gradient from w to w + A, so without an evaluation for each.
+
+  Raises:
+    ValueError: Shapes do not go together, or a weight is negative.
+  """
+  slope = path_gradient(
+      examples.gradient, model, mean_update(weights, updates)
+  )
+  if kind == 'path':
+    credits = path_credits(slope, weights, updates)
+  elif kind == 'removal':
+    credits = removal_credits(examples.utility, model, weights, updates)
+  else:
+    credits = zeroing_credits(examples.utility, model, weights, updates)
+  loss = -examples.utility(model)
+  return credits, loss - np.stack(
+      [np.zeros(len(credits)), updates @ slope], axis=1
+  )
 
 
 def path_gradient(

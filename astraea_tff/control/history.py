@@ -17,8 +17,8 @@ OBSERVATIONS = (
     'fullness',  # Its clients over gamma.
     'log_update',  # Of its last update's norm over the round's.
     'alignment',  # Cosine of its last update to the round's.
-    'loss',  # Its last loss before training.
-    'loss_fall',  # How far training lowered that.
+    'loss',  # That of the server's examples before its last round.
+    'loss_fall',  # How far its update alone would lower that.
     'staleness',  # log(1 + rounds since it took part, or since the start).
     'spent',  # The share of the run's budget that is spent.
     'credit',  # Moving average of its credit, over that of all |credit|.
@@ -140,7 +140,8 @@ class MediatorHistory:
       updates: Their updates, numbers [R, P].
       credits: What these were worth, numbers [R]; one that is not finite is
         not known.
-      losses: float64 [R, 2], before and after training; NaN where unknown.
+      losses: float64 [R, 2], before the round and with each one's update
+        alone, see `credits.measure`; NaN where unknown.
       seconds: float64 [R], the seconds of one pass; NaN where unknown.
     """
     at = np.array(mediators, np.int64)

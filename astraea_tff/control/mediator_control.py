@@ -36,8 +36,6 @@ from astraea_tff.control import round_budget as round_budget_lib
 from astraea_tff.control import validation as validation_lib
 from astraea_tff.scheduling import schedule as schedule_lib
 
-CREDITS = ('path', 'removal', 'zeroing')
-
 
 class Choice(NamedTuple):
   """What is chosen for a round.
@@ -86,6 +84,7 @@ class MediatorControl:
       considered: Optional[int] = None,
       objective: str = 'traffic',
       cost: round_budget_lib.Cost = round_budget_lib.models_sent,
+      seconds: Optional[round_budget_lib.Cost] = None,
       credit: str = 'path',
       by_rarity: bool = False,
       feedback: Optional[feedback_lib.ClassFeedback] = None,
@@ -105,7 +104,9 @@ class MediatorControl:
         by default those `RoundBudget` says, or the M there are.
       objective: See `RoundBudget`.
       cost: See `RoundBudget`.
-      credit: One of `CREDITS`; see `astraea_tff.control.credits`.
+      seconds: How long a mediator trains, from its clients and its passes; None
+        if that is not known. The policy sees it once the mediator took part.
+      credit: One of `KINDS` of `astraea_tff.control.credits`.
       by_rarity: Whether mediators are drawn by `rarity_weights`.
       feedback: The classes' weights, which are updated.
       samples_by_feedback: Whether mediators are drawn by rarity and by the
@@ -119,9 +120,10 @@ class MediatorControl:
     """
     check_integer = arguments.check_integer
     arguments.check_type(schedule, '`schedule`', schedule_lib.Schedule)
-    if credit not in CREDITS:
+    if credit not in credits_lib.KINDS:
       raise ValueError(
-          f'credit must be one of {", ".join(CREDITS)}, got {credit!r}.'
+          f'credit must be one of {", ".join(credits_lib.KINDS)}, got'
+          f' {credit!r}.'
       )
     if samples_by_feedback and feedback is None:
       raise ValueError('samples_by_feedback needs feedback.')
@@ -129,6 +131,7 @@ class MediatorControl:
     self._seed = check_integer(seed, 'seed', 0)
     self._counts = priority.mediator_counts(schedule.mediators, label_counts)
     self._credit, self._feedback = credit, feedback
+    self._seconds = seconds
     self._by_rarity = by_rarity
     self._samples_by_feedback = samples_by_feedback
     self._rounds_per_feedback = check_integer(
@@ -269,7 +272,9 @@ class MediatorControl:
     # TFF's mediators return what is to be subtracted.
     updates = -np.asarray(report['update'], np.float64)[order]
     model = validation.vector(before)
-    credits = self._credits_of(validation, model, weights, updates)
+    credits, losses = credits_lib.measure(
+        self._credit, validation, model, weights, updates
+    )
     places = [choice.mediators.index(mediator) for mediator in trained]
     known = np.array(choice.passes)[places, np.newaxis] == self._policy.passes
     self._policy.learn(
@@ -281,20 +286,19 @@ class MediatorControl:
             known,
         )
     )
-    self._history.record(round_num, trained, weights, updates, credits)
+    self._history.record(
+        round_num,
+        trained,
+        weights,
+        updates,
+        credits,
+        losses=losses,
+        seconds=self._seconds and [
+            self._seconds(self._schedule.mediators[mediator], 1)
+            for mediator in trained
+        ],
+    )
     return trained, credits
-
-  def _credits_of(self, validation, model, weights, updates) -> np.ndarray:
-    if self._credit == 'path':
-      slope = credits_lib.path_gradient(
-          validation.gradient, model, credits_lib.mean_update(weights, updates)
-      )
-      return credits_lib.path_credits(slope, weights, updates)
-    measure = {
-        'removal': credits_lib.removal_credits,
-        'zeroing': credits_lib.zeroing_credits,
-    }[self._credit]
-    return measure(validation.utility, model, weights, updates)
 
   @property
   def state(self) -> collections.OrderedDict[str, np.ndarray]:

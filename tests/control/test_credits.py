@@ -3,6 +3,8 @@
 import itertools
 import math
 
+import types
+
 import numpy as np
 import pytest
 
@@ -139,6 +141,29 @@ def test_the_only_mediator_is_compared_with_the_model_as_it_was():
   # Of two mediators one that weighs nothing is nobody.
   found = credits.removal_credits(utility, model, [3, 0], updates[:2])
   np.testing.assert_allclose(found, [gain, 0])
+
+
+@pytest.mark.parametrize('kind', credits.KINDS)
+def test_a_round_is_measured_with_the_losses_around_it(kind):
+  utility, gradient, model, weights, updates = logistic()
+  # So small that the loss falls along a straight line.
+  updates = 1e-5 * updates
+  examples = types.SimpleNamespace(utility=utility, gradient=gradient)
+  found, losses = credits.measure(kind, examples, model, weights, updates)
+  expected = {
+      'path': lambda: path(utility, gradient, model, weights, updates)[0],
+      'removal': lambda: credits.removal_credits(
+          utility, model, weights, updates
+      ),
+      'zeroing': lambda: credits.zeroing_credits(
+          utility, model, weights, updates
+      ),
+  }[kind]()
+  np.testing.assert_allclose(found, expected)
+  np.testing.assert_allclose(losses[:, 0], -utility(model))
+  falls = [utility(model + update) - utility(model) for update in updates]
+  np.testing.assert_allclose(losses[:, 0] - losses[:, 1], falls, rtol=1e-3)
+  assert np.ptp(falls) > 0
 
 
 def test_a_round_that_nobody_trained_has_no_credits():

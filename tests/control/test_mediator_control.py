@@ -7,6 +7,7 @@ import pytest
 
 from astraea_tff.control import bandit
 from astraea_tff.control import feedback
+from astraea_tff.control import history
 from astraea_tff.control import learned
 from astraea_tff.control import mediator_control
 from astraea_tff.control import policies
@@ -122,6 +123,33 @@ def test_choosing_changes_nothing_and_a_restored_state_goes_on(policy):
   assert resumed.state.keys() == unbroken.state.keys()
   for name, array in resumed.state.items():
     np.testing.assert_array_equal(array, unbroken.state[name])
+
+
+def test_the_policy_sees_losses_and_seconds_of_those_that_took_part():
+  control = build(
+      POLICIES['credit'](), considered=8,
+      seconds=lambda clients, passes: passes * (1.0 + max(clients)),
+  )
+  weights = np.full(4, -0.5)
+  ((mediators, passes, _),), _ = play(control, weights, 1, 1)
+  trained = sorted(m for m, number in zip(mediators, passes) if number)
+  choice = control.choose(2)
+  # By mediator, of which all eight are considered.
+  observed = choice.observations[np.argsort(choice.mediators)]
+  column = dict(zip(history.OBSERVATIONS, observed.T))
+  took_part = np.isin(np.arange(8), trained)
+  np.testing.assert_allclose(column['loss'], np.where(took_part, 4.5, 0))
+  # The mean gradient from w to w + A times each one's own update.
+  updates = 0.1 * np.outer(GOOD[trained], 1 - weights)
+  mean = np.average(updates, axis=0, weights=2.0 + np.array(trained))
+  falls = np.zeros(8)
+  falls[trained] = updates @ (1 - weights - mean / 2)
+  np.testing.assert_allclose(column['loss_fall'], falls, atol=1e-12)
+  seconds = 1.0 + np.array([max(m) for m in SCHEDULE.mediators])
+  ratios = np.log(seconds / seconds[trained].mean())
+  np.testing.assert_allclose(
+      column['log_seconds'], np.where(took_part, ratios, 0)
+  )
 
 
 @pytest.mark.parametrize('credit', ['removal', 'zeroing'])

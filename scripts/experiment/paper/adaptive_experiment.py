@@ -56,6 +56,8 @@ _REGIMES = {
 # All there are; of the 50 of the paper's scale, some.
 _CONSIDERED = dict(small=10, emnist=6, paper=10)
 _BY_KL = dict(mediator_policy='kl')
+# Power-of-Choice: the three of the highest losses of six.
+_HIGHEST_LOSS = dict(mediator_policy='highest_loss', mediators_considered=6)
 _CREDIT = dict(mediator_policy='credit')
 _LEARNED = dict(mediator_policy='learned')
 _OF_TAILS = {
@@ -72,6 +74,7 @@ _METHODS = {
         'two passes': dict(mediator_epochs=2),
         'fifty clients': dict(clients_per_round=50),
         'by KL': _BY_KL,
+        'highest loss': _HIGHEST_LOSS,
         'credit': _CREDIT,
         'learned': _LEARNED,
         'oracle': dict(client_worth='unequal_good'),
@@ -79,12 +82,14 @@ _METHODS = {
     'wrong labels': {
         'one pass': dict(),
         'by KL': _BY_KL,
+        'highest loss': _HIGHEST_LOSS,
         'credit': _CREDIT,
         'learned': _LEARNED,
     },
     'honest': {
         'one pass': dict(),
         'random mediators': dict(grouping='random'),
+        'highest loss': _HIGHEST_LOSS,
         'credit': _CREDIT,
         'learned': _LEARNED,
     },
@@ -104,7 +109,7 @@ def rows(base: dict[str, Any], scale: str) -> experiments.Rows:
     for method, settings in _METHODS.get(regime, _OF_TAILS).items():
       settings = of_regime | settings
       if 'mediator_policy' in settings:
-        settings['mediators_considered'] = _CONSIDERED[scale]
+        settings.setdefault('mediators_considered', _CONSIDERED[scale])
       rounds = _ROUNDS[scale] * _models(base) / _models(settings)
       for rate in _RATES[scale]:
         made[f'{regime}: {method}, {rate:g}'] = _row(

@@ -30,6 +30,11 @@ AXES: Mapping[str, str] = types.MappingProxyType({
 })
 
 
+def axes_of(curves: pd.DataFrame) -> dict[str, str]:
+  """Returns those of `AXES` that the curves have."""
+  return {axis: heading for axis, heading in AXES.items() if axis in curves}
+
+
 def read_curves(path: pathlib.Path) -> pd.DataFrame:
   """Reads what `write_curves` wrote."""
   return tables.read_csv(
@@ -108,7 +113,7 @@ def first_of(at_budget: pd.DataFrame, regime: str) -> First:
 def format_firsts(curves: pd.DataFrame) -> str:
   """Returns a Markdown table of who is first on each axis in each regime."""
   lines = []
-  for axis, heading in AXES.items():
+  for axis, heading in axes_of(curves).items():
     at_budget = at_equal_cost(curves, axis)
     cells = [heading]
     for regime in curves['regime'].unique():
@@ -125,7 +130,7 @@ def format_firsts(curves: pd.DataFrame) -> str:
 def sentences(curves: pd.DataFrame) -> list[str]:
   """Says for each axis who is first where, and where the interval tells it."""
   found = []
-  for axis, heading in AXES.items():
+  for axis, heading in axes_of(curves).items():
     at_budget = at_equal_cost(curves, axis)
     regimes = {}
     for regime in curves['regime'].unique():
@@ -142,7 +147,8 @@ def sentences(curves: pd.DataFrame) -> list[str]:
 
 def format_values(curves: pd.DataFrame) -> str:
   """Returns a Markdown table of the accuracies at equal cost."""
-  by_axis = {axis: at_equal_cost(curves, axis) for axis in AXES}
+  shown = axes_of(curves)
+  by_axis = {axis: at_equal_cost(curves, axis) for axis in shown}
   lines = []
   for regime, of_regime in curves.groupby('regime', sort=False):
     budgets = [
@@ -157,7 +163,7 @@ def format_values(curves: pd.DataFrame) -> str:
         cells.append(tables.mean_and_spread(values.loc[is_row, 'top_1'], 1))
       lines.append(cells)
   return tables.markdown(
-      ['top-1 (%) at equal', *AXES.values()], lines
+      ['top-1 (%) at equal', *shown.values()], lines
   )
 
 
@@ -180,17 +186,17 @@ def draw(path: pathlib.Path, curves: pd.DataFrame) -> None:
     curves: See `frontier_costs.measure`; the mean over seeds is drawn.
   """
   regimes = curves['regime'].unique()
-  columns = [*AXES, 'top_1']
+  shown = axes_of(curves)
+  columns = [*shown, 'top_1']
   columns.remove('round')
   drawn = figure.Figure(
-      figsize=(3.2 * len(AXES), 2.6 * len(regimes)), layout='constrained'
+      figsize=(3.2 * len(shown), 2.6 * len(regimes)), layout='constrained'
   )
-  grid = drawn.subplots(len(regimes), len(AXES), squeeze=False)
-  methods = list(curves['method'].unique())
+  grid = drawn.subplots(len(regimes), len(shown), squeeze=False)
   for line, regime in zip(grid, regimes):
     of_regime = curves[curves['regime'] == regime]
-    for axes, (name, heading) in zip(line, AXES.items()):
-      for index, method in enumerate(methods):
+    for axes, (name, heading) in zip(line, shown.items()):
+      for index, method in enumerate(of_regime['method'].unique()):
         runs = of_regime[of_regime['method'] == method]
         means = runs.groupby('round')[columns].mean().reset_index()
         axes.plot(
@@ -199,5 +205,5 @@ def draw(path: pathlib.Path, curves: pd.DataFrame) -> None:
       axes.set_xlabel(heading, fontsize=8)
       axes.grid(alpha=0.3)
     line[0].set_ylabel(f'{regime}\ntop-1 (%)', fontsize=8)
-  grid[0][0].legend(fontsize=7)
+    line[0].legend(fontsize=6)
   plots.save(drawn, path)

@@ -16,6 +16,7 @@ import pandas as pd
 from astraea_tff.metrics import traffic
 from experiment.paper import frontier
 from experiment.paper import runner
+from experiment.runs import adaptive_settings
 from experiment.runs import deployment
 from experiment.runs import grouping
 from experiment.runs import metrics_log
@@ -44,15 +45,21 @@ def measure(reproduction: runner.Reproduction) -> pd.DataFrame:
 
   Returns:
     A line for each reported run and evaluated round: `regime`, `method`,
-    `seed`, `top_1` in percent, and the costs so far, see `frontier.AXES`.
+    `seed`, `top_1` in percent, and the costs so far, see `frontier.AXES`. Those
+    at the edge are left out where a run decides its rounds while it trains, as
+    these cannot be followed again.
   """
   lines = []
+  has_edge = not any(
+      adaptive_settings.adapts(row.settings)
+      for row in reproduction.experiment.rows.values()
+  )
   for row, seed in reproduction.reported_runs():
     about = reproduction.experiment.rows[row]
     regime, _, method = (about.tuned or row).partition(': ')
     rows = reproduction.metrics(row, seed)
     edge = None
-    if about.settings.algorithm == 'astraea':
+    if has_edge and about.settings.algorithm == 'astraea':
       edge = follow_rounds(
           dataclasses.replace(about.settings, mediator_place='edge'),
           reproduction.population(row, seed),
@@ -63,12 +70,13 @@ def measure(reproduction: runner.Reproduction) -> pd.DataFrame:
           name: evaluated[name] for name in frontier.AXES if name in evaluated
       }
       spent = evaluated['round']
-      line['edge_seconds'] = (
-          edge.seconds[spent] if edge else line['simulated_seconds']
-      )
-      line['edge_megabytes'] = (
-          edge.megabytes[spent] if edge else line['megabytes']
-      )
+      if has_edge:
+        line['edge_seconds'] = (
+            edge.seconds[spent] if edge else line['simulated_seconds']
+        )
+        line['edge_megabytes'] = (
+            edge.megabytes[spent] if edge else line['megabytes']
+        )
       lines.append(
           dict(regime=regime, method=method, seed=seed)
           | line

@@ -1,6 +1,7 @@
 """What a run decides anew while it trains, and its state beside TFF's."""
 
 import collections
+from collections.abc import Callable
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
@@ -15,7 +16,10 @@ from astraea_tff.control import round_budget
 from astraea_tff.control import validation as validation_lib
 from astraea_tff.scheduling import schedule as schedule_lib
 from experiment.runs import adaptive_settings
+from experiment.runs import highest_loss
 from experiment.runs import settings as settings_lib
+
+SeeModel = Callable[[tff.learning.models.ModelWeights], None]
 
 
 def build_feedback(
@@ -42,6 +46,8 @@ def build_policy(
     return policies.KlPasses()
   if settings.mediator_policy == 'credit':
     return bandit.CreditBandit(schedule.num_mediators, seed=seed)
+  if settings.mediator_policy == 'highest_loss':
+    return highest_loss.HighestLoss(schedule.num_mediators, seed=seed)
   if settings.policy_file is not None:
     return learned.LearnedPasses.frozen(settings.policy_file)
   return learned.LearnedPasses(seed=seed)
@@ -72,6 +78,7 @@ def build_control(
     feedback: Optional[feedback_lib.ClassFeedback] = None,
     policy: Optional[policies.MediatorPolicy] = None,
     cost: round_budget.Cost = round_budget.models_sent,
+    seconds: Optional[round_budget.Cost] = None,
 ) -> Optional[mediator_control.MediatorControl]:
   """Returns what decides a run's rounds, or None if nothing adapts.
 
@@ -84,6 +91,7 @@ def build_control(
     feedback: The classes' weights.
     policy: What decides the passes.
     cost: What is rationed; see `RoundBudget`.
+    seconds: How long a mediator trains; see `MediatorControl`.
   """
   by_rarity = settings.sampling_weights == 'rarity'
   if policy is None and feedback is None and not by_rarity:
@@ -104,6 +112,7 @@ def build_control(
       considered=settings.mediators_considered,
       objective=settings.policy_objective,
       cost=cost,
+      seconds=seconds,
       by_rarity=by_rarity,
       feedback=feedback,
       samples_by_feedback=settings.class_feedback in ('sampling', 'both'),
@@ -141,6 +150,7 @@ class AdaptiveProcess:
       process: tff.learning.templates.LearningProcess,
       control: mediator_control.MediatorControl,
       validation: Optional[validation_lib.Validation],
+      see_model: Optional[SeeModel] = None,
   ):
     """Takes the process, and what learns from what.
 
@@ -148,10 +158,12 @@ class AdaptiveProcess:
       process: Of TFF.
       control: What decides the rounds.
       validation: The server's examples; None if nothing is learned from them.
+      see_model: What else gets the model after every round.
     """
     self._process = process
     self._control = control
     self._validation = validation
+    self._see_model = see_model
     self._first = control.state
 
   def initialize(self) -> AdaptiveState:
@@ -181,6 +193,8 @@ class AdaptiveProcess:
         output.state.global_model_weights,
         report,
     )
+    if self._see_model is not None:
+      self._see_model(output.state.global_model_weights)
     return tff.learning.templates.LearningProcessOutput(
         AdaptiveState(
             output.state, self._control.state, np.array(round_num, np.int64)

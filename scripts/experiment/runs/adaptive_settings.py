@@ -37,7 +37,7 @@ def check(settings: Any) -> None:
       if getattr(settings, name) not in (None, 'traffic'):
         raise ValueError(
             f'{name}={getattr(settings, name)} needs a mediator_policy that'
-            ' decides the passes: kl, credit or learned.'
+            ' decides the passes, such as credit or learned.'
         )
   else:
     _check_policy(settings)

@@ -1,6 +1,7 @@
 """What a run trains: a learning process, and the data and cost of a round."""
 
 from collections.abc import Callable, Sequence
+import functools
 import pathlib
 from typing import Any, NamedTuple, Optional
 
@@ -21,6 +22,7 @@ from experiment.runs import adaptive
 from experiment.runs import baselines
 from experiment.runs import deployment
 from experiment.runs import grouping
+from experiment.runs import highest_loss
 from experiment.runs import metrics_log
 from experiment.runs import optimizers
 from experiment.runs import population as population_lib
@@ -37,12 +39,15 @@ class Algorithm(NamedTuple):
       round's, if each round has its own).
     select: Returns the data of a round, from its number, and what it costs.
     control: What decides the rounds anew while it trains; None if nothing does.
+    see_model: From the Keras model of the run, what the control gets to see of
+      the model after every round; None if that is nothing.
   """
 
   process: tff.learning.templates.LearningProcess
   divergences: dict[str, np.ndarray]
   select: Callable[[int], tuple[list[Any], metrics_log.RoundCost]]
   control: Optional[mediator_control.MediatorControl] = None
+  see_model: Optional[Callable[[tf.keras.Model], adaptive.SeeModel]] = None
 
 
 def build(
@@ -126,9 +131,10 @@ def _build_astraea(
         **state_bytes,
     )
 
-  def cost(clients: Sequence[int], passes: int) -> float:
-    if settings.policy_objective == 'traffic':
-      return round_bytes([len(clients)], [passes])
+  def sent(clients: Sequence[int], passes: int) -> float:
+    return round_bytes([len(clients)], [passes])
+
+  def seconds(clients: Sequence[int], passes: int) -> float:
     return deployed.chains(
         [clients], [passes], model_bytes, **state_bytes
     ).seconds
@@ -140,7 +146,8 @@ def _build_astraea(
       seed=population.seed,
       feedback=population.feedback,
       policy=policy,
-      cost=cost,
+      cost=sent if settings.policy_objective == 'traffic' else seconds,
+      seconds=seconds,
   )
 
   def select(round_num: int):
@@ -169,11 +176,16 @@ def _build_astraea(
         *work,
     )
 
+  see_model = None
+  if isinstance(policy, highest_loss.HighestLoss):
+    see_model = functools.partial(
+        policy.watch, population.data, mediators.static_schedule.mediators
+    )
   divergences = {
       'clients': divergence.kl_divergence(population.counts),
       'mediators': mediators.kl_divergence,
   }
-  return Algorithm(process, divergences, select, control)
+  return Algorithm(process, divergences, select, control, see_model)
 
 
 def _build_side_by_side(settings, population) -> Algorithm:

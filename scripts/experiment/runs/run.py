@@ -188,7 +188,10 @@ def _adaptive_process(
         data.num_classes,
     )
   return adaptive.AdaptiveProcess(
-      algorithm.process, algorithm.control, examples
+      algorithm.process,
+      algorithm.control,
+      examples,
+      algorithm.see_model and algorithm.see_model(model),
   )
 
 

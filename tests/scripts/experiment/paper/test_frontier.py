@@ -43,6 +43,13 @@ def test_runs_are_looked_at_where_they_have_spent_what_the_cheapest_spends():
   assert by_round.loc['chain', 'top_1'].tolist() == [90, 90, 90]
 
 
+def test_axes_that_were_not_measured_are_left_out():
+  curves = CURVES.drop(columns=['edge_seconds', 'edge_megabytes'])
+  page = frontier.format_page_part(curves)
+  assert 'megabytes' in page and 'edge' not in page
+  assert len(frontier.sentences(curves)) == len(frontier.AXES) - 2
+
+
 def test_a_budget_belongs_to_its_regime():
   other = pd.DataFrame(curve('chain', 0, (0, 1), (10, 20), regime='s'))
   found = frontier.at_equal_cost(pd.concat([CURVES, other]), 'local_steps')
