@@ -17,6 +17,7 @@ page of all.
 
 import functools
 import pathlib
+import shlex
 
 from absl import app
 from absl import flags
@@ -39,6 +40,12 @@ _EXPERIMENT = flags.DEFINE_enum(
     list(paper_experiments.EXPERIMENTS),
     'What to run.',
     required=True,
+)
+_ROW = flags.DEFINE_multi_string(
+    'row',
+    [],
+    'A row to run alone, or a method with all its learning rates; repeatable.'
+    ' The page has the rows of this command, and says which were left out.',
 )
 _SCALE = flags.DEFINE_enum(
     'scale', 'small', experiments.SCALES, 'The size of data and rounds.'
@@ -64,7 +71,7 @@ def _reproduce() -> None:
   experiment = paper_experiments.EXPERIMENTS[name](scale)
   reproduction = reproduction_lib.Reproduction(
       name,
-      experiment,
+      experiment.only(_ROW.value) if _ROW.value else experiment,
       pathlib.Path(_RUNS_DIR.value or output / 'runs'),
       _DATA_DIR.value,
       _CACHE_DIR.value,
@@ -84,10 +91,12 @@ def _reproduce() -> None:
     extra = frontier.format_page_part(curves)
   experiment_page.write_csv(folder / experiment_page.CSV_FILE, results)
   experiment_page.draw(folder, reproduction, results, divergences, curves)
+  typed = f'python scripts/reproduce.py --experiment={name} --scale={scale}'
+  rows = ''.join(f' --row={shlex.quote(row)}' for row in _ROW.value)
   page = experiment_page.format_page(
       experiment,
       results,
-      f'python scripts/reproduce.py --experiment={name} --scale={scale}',
+      typed + rows,
       extra,
   )
   folder_lib.write_atomically(folder / experiment_page.PAGE_FILE, page)

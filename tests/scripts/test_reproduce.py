@@ -130,6 +130,27 @@ def test_interrupted_experiment_goes_on_and_finished_runs_are_kept(
   )
 
 
+def test_a_row_alone_and_the_others_named(reproduce, tmp_path, monkeypatch):
+  trained = []
+
+  def train(settings, seed, folder, **arguments):
+    trained.append((settings.algorithm, seed))
+    run_lib_train(settings, seed, folder, **arguments)
+
+  run_lib_train = run_lib.train
+  monkeypatch.setattr(run_lib, 'train', train)
+  reproduce(tmp_path, '--experiment=tiny', '--row=FedAvg')
+  assert trained == [('fedavg', 0), ('fedavg', 3)]
+  page = (tmp_path / 'tiny_small' / 'results.md').read_text()
+  assert 'Not run yet: Astraea.' in page
+  assert '--experiment=tiny --scale=small --row=FedAvg\n' in page
+  rows = _read_csv(tmp_path / 'tiny_small' / 'results.csv')
+  assert [row['row'] for row in rows] == ['FedAvg', 'FedAvg']
+  assert [float(row['gain']) for row in rows] == [0, 0]
+  with pytest.raises(SystemExit, match="row='Fed' must be one of FedAvg; Astr"):
+    reproduce(tmp_path, '--experiment=tiny', '--row=Fed')
+
+
 def _check_costs_follow_the_rounds(folder):
   reproduction = runner.Reproduction('tiny', _tiny('small'), folder / 'runs')
   (curves,) = [

@@ -11,7 +11,7 @@ curves are not read off. So are rounds: the paper never says how many it
 trained, and those here are ours.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import dataclasses
 import types
 from typing import Any, Optional
@@ -173,6 +173,38 @@ class Experiment:
       if row.tuned is not None:
         grids.setdefault(row.tuned, []).append(name)
     return grids
+
+  def only(self, names: Sequence[str]) -> 'Experiment':
+    """Returns the experiment with some of its rows.
+
+    Args:
+      names: Rows, or what has several learning rates (`Row.tuned`), of which
+        all are taken. The rows that judge them come along.
+
+    Raises:
+      ValueError: A name is no such.
+    """
+    known = [row.tuned or name for name, row in self.rows.items()]
+    for name in names:
+      if name not in known and name not in self.rows:
+        raise ValueError(
+            f'row={name!r} must be one of {"; ".join(dict.fromkeys(known))}.'
+        )
+    taken = {
+        name
+        for name, row in self.rows.items()
+        if name in names or row.tuned in names
+    }
+    taken |= {self.rows[name].judged_by for name in taken}
+    rows = {name: row for name, row in self.rows.items() if name in taken}
+    return dataclasses.replace(
+        self,
+        rows=rows,
+        baseline=self.baseline if self.baseline in rows else None,
+        confusion_rows=tuple(
+            name for name in self.confusion_rows if name in rows
+        ),
+    )
 
 
 def make_row(

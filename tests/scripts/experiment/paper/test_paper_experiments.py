@@ -97,6 +97,19 @@ def test_methods_of_a_frontier_differ_in_nothing_but_themselves():
     assert len({repr(settings.division) for settings in rows}) == 1
 
 
+def test_some_rows_come_with_all_their_rates_and_judges():
+  frontier = paper_experiments.EXPERIMENTS['frontier']('small')
+  row = next(row for row in frontier.rows.values() if row.judged_by)
+  judge = frontier.rows[row.judged_by].tuned
+  some = frontier.only([row.tuned])
+  assert set(some.grids()) == {row.tuned, judge}
+  assert some.grids()[row.tuned] == frontier.grids()[row.tuned]
+  assert some.grids()[judge] == frontier.grids()[judge]
+  assert some.seeds == frontier.seeds and some.baseline is None
+  with pytest.raises(ValueError, match="row='nobody' must be one of "):
+    frontier.only(['nobody'])
+
+
 def test_settings_of_table_iii():
   rows = paper_experiments.EXPERIMENTS['table3']('paper').rows
   fed_avg = rows['FedAvg'].settings
