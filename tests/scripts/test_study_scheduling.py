@@ -3,6 +3,7 @@
 import csv
 
 import numpy as np
+import preloaded_processes
 import pytest
 import scipy.stats
 import script_runner
@@ -104,10 +105,11 @@ def test_k_means_deals_every_kind_of_client_out():
 def test_a_large_population_is_measured_in_its_own_process(
     study, tmp_path, capsys
 ):
-  script_runner.run(study, [
-      f'--output_dir={tmp_path}', '--large=2100', '--num_classes=5',
-      '--classes=balanced', '--beta=0.5',
-  ])
+  with preloaded_processes.in_place_of_spawned():
+    script_runner.run(study, [
+        f'--output_dir={tmp_path}', '--large=2100', '--num_classes=5',
+        '--classes=balanced', '--beta=0.5',
+    ])
   (row,) = read(tmp_path / 'scheduling_large.csv')
   counts = scheduling_measures.draw_counts(5, 'balanced', 0.5, 2100, 0)
   random = greedy.random_schedule(counts, 10, seed=0)

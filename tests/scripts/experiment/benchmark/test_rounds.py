@@ -2,11 +2,18 @@
 
 import functools
 
+import preloaded_processes
 import psutil
 import pytest
 
 from experiment.benchmark import rounds as benchmark_rounds
 from experiment.benchmark import subjects as benchmark_subjects
+
+
+@pytest.fixture(autouse=True, scope='module')
+def subjects_start_quickly():
+  with preloaded_processes.in_place_of_spawned():
+    yield
 
 
 @pytest.fixture(name='folder', scope='module')
