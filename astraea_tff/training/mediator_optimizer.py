@@ -22,23 +22,32 @@ References:
 """
 
 import collections
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff.training import flat_optimizer
+from astraea_tff.training import optimizer_steps
 from astraea_tff.training import precision
 from astraea_tff.training import unconverted
 from astraea_tff.training import visit as visit_lib
 
-# TFF's name for what an optimizer of its own takes the square root of.
-_SQUARES = 'preconditioner'
+# TFF's names in the state of its Adam.
+_RATE = tff.learning.optimizers.LEARNING_RATE_KEY
+_NUM_STEPS = 'step'
+_MEANS = 'accumulator'
+# And in that of others that take the square root of it.
+SQUARES = 'preconditioner'
+
+# From the optimizer's state, the weights w_in, the gradients g, and the factor
+# s**p on the step to the state after it and to what is handed on.
+_Step = Callable[[Any, Any, Any, tf.Tensor], tuple[Any, Any]]
 
 
 class MediatorOptimizer:
-  """A TFF optimizer, and what becomes of its state in a round."""
+  """A TFF optimizer that steps between the visits of a chain."""
 
   def __init__(
       self,
@@ -61,7 +70,6 @@ class MediatorOptimizer:
       self._specs = (tf.TensorSpec([size], weights[0].dtype),)
     else:
       self._specs = tuple(weights)
-    self._next = unconverted.step_fn(optimizer)
 
   def initialize(self) -> Any:
     """Returns the state before the first visit, tensors."""
@@ -76,38 +84,113 @@ class MediatorOptimizer:
     """Returns the state with other hyperparameters."""
     return self._optimizer.set_hparams(state, hparams) if hparams else state
 
-  def hand_over(
-      self, visit: visit_lib.Visit, after: visit_lib.Handed
-  ) -> visit_lib.Handed:
-    """Makes a step between two visits; see the module's docstring."""
-    left = tf.nest.flatten(after.trainable)
-    w_in = self._join(tf.nest.flatten(visit.before.trainable))
-    w_out = self._join(left)
-    gradients = tuple(
-        _mean_step(start, end, visit.num_batches)
-        for start, end in zip(w_in, w_out)
+  def without_hparams(self, state: Any) -> Any:
+    """Returns what of a state a step may change, as far as that is known."""
+    if not flat_optimizer.is_elementwise(self._optimizer):
+      return state
+    hparams = self._optimizer.get_hparams(state)
+    return collections.OrderedDict(
+        (name, value) for name, value in state.items() if name not in hparams
     )
-    before = visit.before.mediator_state
-    state, stepped = self._next(before, w_in, gradients)
-    num_batches = tf.cast(visit.num_batches, tf.float32)
-    factor = tf.pow(num_batches, self._step_power)
-    handed = [
-        _step_by(factor, start, end)
-        for start, end in zip(w_in, stepped)
-    ]
-    if self._is_flat:
-      handed = flat_optimizer.split(*handed, left)
-    return after._replace(
-        trainable=tf.nest.pack_sequence_as(after.trainable, handed),
-        mediator_state=tf.nest.pack_sequence_as(
-            before, tf.nest.flatten(state)
-        ),
+
+  def with_hparams_of(self, state: Any, changed: Any) -> Any:
+    """Returns a state with its hyperparameters, and with what was changed.
+
+    Args:
+      state: The state.
+      changed: Other values of what `without_hparams` returns of it.
+    """
+    if not flat_optimizer.is_elementwise(self._optimizer):
+      return self.set_hparams(changed, self.get_hparams(state))
+    return collections.OrderedDict(
+        (name, changed.get(name, value)) for name, value in state.items()
     )
+
+  def build_hand_over(self) -> visit_lib.HandOver:
+    """Returns what makes a step between two visits; see the module's docstring.
+
+    It creates variables, so it must be called outside of a `tf.function`; what
+    it returns is called inside.
+    """
+    if optimizer_steps.is_fusible(self._optimizer, self._specs):
+      step = _fused_step(self._optimizer, self._specs)
+    else:
+      step = _functional_step(self._optimizer)
+
+    def hand_over(
+        visit: visit_lib.Visit, after: visit_lib.Handed
+    ) -> visit_lib.Handed:
+      left = tf.nest.flatten(after.trainable)
+      w_in = self._join(tf.nest.flatten(visit.before.trainable))
+      w_out = self._join(left)
+      gradients = tuple(
+          _mean_step(start, end, visit.num_batches)
+          for start, end in zip(w_in, w_out)
+      )
+      before = visit.before.mediator_state
+      num_batches = tf.cast(visit.num_batches, tf.float32)
+      factor = tf.pow(num_batches, self._step_power)
+      state, handed = step(before, w_in, gradients, factor)
+      if self._is_flat:
+        handed = flat_optimizer.split(*handed, left)
+      return after._replace(
+          trainable=tf.nest.pack_sequence_as(after.trainable, handed),
+          mediator_state=tf.nest.pack_sequence_as(
+              before, tf.nest.flatten(state)
+          ),
+      )
+
+    return hand_over
 
   def _join(self, weights: Sequence[tf.Tensor]) -> tuple[tf.Tensor, ...]:
     return (
         (flat_optimizer.join(weights),) if self._is_flat else tuple(weights)
     )
+
+
+def _functional_step(optimizer: tff.learning.optimizers.Optimizer) -> _Step:
+  """Returns the step of any optimizer."""
+  next_step = unconverted.step_fn(optimizer)
+
+  def step(before, w_in, gradients, factor):
+    state, stepped = next_step(before, w_in, gradients)
+    handed = [
+        _step_by(factor, start, end) for start, end in zip(w_in, stepped)
+    ]
+    return state, handed
+
+  return step
+
+
+def _fused_step(
+    optimizer: tff.learning.optimizers.Optimizer,
+    weights: Sequence[tf.TensorSpec],
+) -> _Step:
+  """Returns the step of TFF's Adam by TensorFlow's kernel, equal to rounding.
+
+  Adam's step is proportional to its learning rate, which takes the factor.
+  """
+  variables = [
+      tf.Variable(tf.zeros(spec.shape, spec.dtype), trainable=False)
+      for spec in weights
+  ]
+  adam = optimizer_steps.FusedAdamSteps(optimizer, variables)
+
+  def step(before, w_in, gradients, factor):
+    for variable, value in zip(variables, w_in):
+      variable.assign(value)
+    rate = before[_RATE]
+    scalars = collections.OrderedDict(before)
+    scalars[_RATE] = rate * tf.cast(factor, rate.dtype)
+    scalars = adam.load((scalars, (*before[_MEANS], *before[SQUARES])))
+    _, moments = adam.read(adam.step(scalars, gradients))
+    state = collections.OrderedDict(before)
+    state[_NUM_STEPS] += 1
+    state[_MEANS] = moments[:len(variables)]
+    state[SQUARES] = moments[len(variables):]
+    return state, [variable.read_value() for variable in variables]
+
+  return step
 
 
 def _mean_step(start: tf.Tensor, end: tf.Tensor, num: tf.Tensor) -> tf.Tensor:
@@ -121,67 +204,3 @@ def _step_by(factor: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
   wide = precision.widen(start)
   step = tf.cast(factor, wide.dtype) * (precision.widen(end) - wide)
   return tf.cast(wide + step, start.dtype)
-
-
-def change(before: Any, after: Any) -> collections.OrderedDict[str, Any]:
-  """Returns what a chain changed in the state of its mediator's optimizer.
-
-  Args:
-    before: The state before the chain.
-    after: The state after it.
-
-  Returns:
-    `floats`, the changes of all floating-point tensors, and `counts`, those of
-    all integers (the numbers of steps), as float32 so that they can be
-    averaged. A kind that does not occur is left out.
-  """
-  pairs = list(zip(tf.nest.flatten(before), tf.nest.flatten(after)))
-  changes = collections.OrderedDict(
-      floats=tuple(b - a for a, b in pairs if a.dtype.is_floating),
-      counts=tuple(
-          tf.cast(b - a, tf.float32) for a, b in pairs if a.dtype.is_integer
-      ),
-  )
-  return collections.OrderedDict(
-      (name, values) for name, values in changes.items() if values
-  )
-
-
-def add_change(state: Any, mean_change: Any) -> Any:
-  """Returns the state after a mean of `change`; counts are rounded.
-
-  A mean that is not finite, as of a round in which nobody is left, changes
-  nothing.
-  """
-  floats = iter(mean_change.get('floats', ()))
-  counts = iter(mean_change.get('counts', ()))
-
-  def add(leaf):
-    if leaf.dtype.is_floating:
-      mean = next(floats)
-    elif leaf.dtype.is_integer:
-      mean = next(counts)
-    else:
-      return leaf
-    mean = tf.where(tf.math.is_finite(mean), mean, tf.zeros_like(mean))
-    if leaf.dtype.is_integer:
-      mean = tf.round(mean)
-    return leaf + tf.cast(mean, leaf.dtype)
-
-  leaves = [add(leaf) for leaf in tf.nest.flatten(state)]
-  return _without_negative_squares(tf.nest.pack_sequence_as(state, leaves))
-
-
-def _without_negative_squares(state: Any) -> Any:
-  """Returns the state without what rounding or an aggregator let go below 0."""
-  if not isinstance(state, Mapping):
-    return state
-  return collections.OrderedDict(
-      (
-          name,
-          tf.nest.map_structure(tf.nn.relu, value)
-          if name == _SQUARES
-          else _without_negative_squares(value),
-      )
-      for name, value in state.items()
-  )

@@ -54,6 +54,7 @@ def build_mediator_update(
   weights, the clients' datasets and their order (see
   `chain_batches.join_clients`).
   """
+  hand_over = _hand_over(options, mediator_optimizer)
 
   # AutoGraph has nothing to convert here; models and optimizers that may need it
   # come as `tf.function`s.
@@ -65,7 +66,7 @@ def build_mediator_update(
         chain_batches.join_clients(datasets, order, options),
         steps,
         first._replace(mediator_state=mediator_state),
-        _hand_over(options, mediator_optimizer),
+        hand_over,
         options,
     )
     result = _build_result(
@@ -76,7 +77,9 @@ def build_mediator_update(
     )
     return MediatorOutput(
         result,
-        server_state.change(mediator_state, handed.mediator_state),
+        server_state.change(
+            mediator_state, handed.mediator_state, result.update_weight
+        ),
         steps.report(handed),
         _measure(non_finite_clients),
     )
@@ -88,12 +91,15 @@ def _hand_over(
     options: chain_options.ChainOptions,
     mediator_optimizer: Optional[mediator_optimizer_lib.MediatorOptimizer],
 ) -> visit_lib.HandOver:
-  """Returns what the mediator does between two visits: clip, then step."""
+  """Returns what the mediator does between two visits: clip, then step.
+
+  It may create variables, so it must be called outside of a `tf.function`.
+  """
   parts = []
   if options.client_clipping_norm is not None:
     parts.append(clipping.clip_update(options.client_clipping_norm))
   if mediator_optimizer is not None:
-    parts.append(mediator_optimizer.hand_over)
+    parts.append(mediator_optimizer.build_hand_over())
 
   def hand_over(visit, after):
     for part in parts:

@@ -82,8 +82,6 @@ def compose_astraea(
     model_distributor = tff.learning.templates.build_broadcast_process(
         model_weights_type
     )
-  if model_aggregator is None:
-    model_aggregator = tff.aggregators.MeanFactory()
   if metrics_aggregator is None:
     metrics_aggregator = tff.learning.metrics.sum_then_finalize
 
@@ -115,7 +113,8 @@ def compose_astraea(
       report_mediators,
   )
   aggregator = _create_aggregator(
-      model_aggregator, model_weights_type.trainable
+      model_aggregator or tff.aggregators.MeanFactory(),
+      model_weights_type.trainable,
   )
   if report_mediators:
     mediator_report.check_allowed(aggregator, client_work)

@@ -9,11 +9,11 @@ the weights of their models.
 
 import collections
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 import tensorflow_federated as tff
 
-from astraea_tff.training import aggregation
+from astraea_tff.training import mediator_average
 from astraea_tff.training import mediator_optimizer as mediator_optimizer_lib
 from astraea_tff.training import round_hparams
 
@@ -29,8 +29,8 @@ class ServerState(NamedTuple):
       the mediator.
     begin: From what a mediator was sent to the state of its optimizer, in
       TensorFlow.
-    change: From that state, and the one after the chain, to what `after_round`
-      takes, in TensorFlow.
+    change: From that state, the one after the chain and the mediator's weight
+      to what `after_round` takes, in TensorFlow.
     after_round: From S, the mediators' changes and their weights, which are
       federated values, to S at the server after the round.
     measure: A `tff.Computation`, from S to measurements of the round.
@@ -41,7 +41,7 @@ class ServerState(NamedTuple):
   initialize: tff.Computation
   send: tff.Computation
   begin: Callable[[Any], Any]
-  change: Callable[[Any, Any], Any]
+  change: Callable[[Any, Any, Any], Any]
   after_round: Callable[[tff.Value, tff.Value, tff.Value], tff.Value]
   measure: tff.Computation
   get_hparams: tff.Computation
@@ -71,7 +71,7 @@ def of_clients(hparams: round_hparams.RoundHparams) -> ServerState:
       initialize=initialize,
       send=send,
       begin=lambda sent: (),
-      change=lambda before, after: (),
+      change=lambda before, after, weight: (),
       after_round=lambda state, changes, weights: tff.federated_map(
           next_round, state
       ),
@@ -86,20 +86,21 @@ def of_clients(hparams: round_hparams.RoundHparams) -> ServerState:
 def of_clients_and_mediator(
     hparams: round_hparams.RoundHparams,
     optimizer: mediator_optimizer_lib.MediatorOptimizer,
-    aggregator_factory: tff.aggregators.WeightedAggregationFactory,
+    aggregator_factory: Optional[tff.aggregators.WeightedAggregationFactory],
     keep_mediator_state: bool,
 ) -> ServerState:
   """Returns the state where the mediators have an optimizer.
 
   It is `<clients=C,mediator=M,averages=A>`: C as without such an optimizer; M
   the optimizer's state, or its hyperparameters if the state is not kept; A the
-  states of the aggregators that average the changes of the kept state.
+  state of what averages the changes of the kept state.
 
   Args:
     hparams: The hyperparameters of the clients' optimizer, round by round.
     optimizer: The mediators' optimizer.
     aggregator_factory: That of the models' updates; what mediators change in
-      the floating-point tensors of the state goes through one of its kind.
+      the floating-point tensors of the state goes through one of its kind. None
+      for the plain mean.
     keep_mediator_state: Whether the optimizer's state is kept from round to
       round. If not, it is new in every round.
 
@@ -118,23 +119,20 @@ def of_clients_and_mediator(
     return state if keep_mediator_state else optimizer.get_hparams(state)
 
   mediator_type = initial_mediator.type_signature.result
-  averages = {}
-  if keep_mediator_state:
-    averages = _build_averages(mediator_type, aggregator_factory)
+  average = mediator_average.none()
+  if keep_mediator_state and aggregator_factory is None:
+    average = mediator_average.plain(optimizer, mediator_type)
+  elif keep_mediator_state:
+    average = mediator_average.of_kind(
+        aggregator_factory, optimizer, mediator_type
+    )
 
   @tff.federated_computation
   def initialize():
     state = collections.OrderedDict(
         clients=tff.federated_eval(initial_clients, tff.SERVER),
         mediator=tff.federated_eval(initial_mediator, tff.SERVER),
-        averages=tff.federated_zip(
-            collections.OrderedDict(
-                (name, average.initialize())
-                for name, average in averages.items()
-            )
-        )
-        if averages
-        else tff.federated_value((), tff.SERVER),
+        averages=average.initialize(),
     )
     return tff.federated_zip(state)
 
@@ -151,51 +149,21 @@ def of_clients_and_mediator(
       return sent
     return optimizer.set_hparams(optimizer.initialize(), sent)
 
-  def change(before, after):
-    if keep_mediator_state:
-      return mediator_optimizer_lib.change(before, after)
-    return ()
-
   next_round = tff.tensorflow.computation(
       hparams.after_round, state_type['clients']
   )
 
   def after_round(state, changes, weights):
-    outputs = {
-        name: average.next(state['averages'][name], changes[name], weights)
-        for name, average in averages.items()
-    }
-    after = collections.OrderedDict(
-        clients=tff.federated_map(next_round, state['clients']),
-        mediator=state['mediator'],
-        averages=state['averages'],
+    average_state, mediator = average.next(
+        state['averages'], state['mediator'], changes, weights
     )
-    if averages:
-      means = tff.federated_zip(
-          collections.OrderedDict(
-              (name, output.result) for name, output in outputs.items()
-          )
-      )
-      after['mediator'] = tff.federated_map(add, (state['mediator'], means))
-      after['averages'] = tff.federated_zip(
-          collections.OrderedDict(
-              (name, output.state) for name, output in outputs.items()
-          )
-      )
-    return tff.federated_zip(after)
-
-  if averages:
-
-    @tff.tensorflow.computation(
-        mediator_type,
+    return tff.federated_zip(
         collections.OrderedDict(
-            (name, average.next.type_signature.result.result.member)
-            for name, average in averages.items()
-        ),
+            clients=tff.federated_map(next_round, state['clients']),
+            mediator=mediator,
+            averages=average_state,
+        )
     )
-    def add(state, means):
-      added = mediator_optimizer_lib.add_change(state, means)
-      return optimizer.set_hparams(added, optimizer.get_hparams(state))
 
   def mediator_hparams(state):
     if keep_mediator_state:
@@ -224,7 +192,7 @@ def of_clients_and_mediator(
       initialize=initialize,
       send=send,
       begin=begin,
-      change=change,
+      change=average.change,
       after_round=after_round,
       measure=tff.tensorflow.computation(
           lambda state: hparams.measure(state['clients']), state_type
@@ -232,44 +200,3 @@ def of_clients_and_mediator(
       get_hparams=get_hparams,
       set_hparams=set_hparams,
   )
-
-
-def _build_averages(
-    state_type: tff.types.Type,
-    factory: tff.aggregators.WeightedAggregationFactory,
-) -> dict[str, tff.templates.AggregationProcess]:
-  """Returns what averages each kind of `mediator_optimizer.change`.
-
-  The numbers of steps are averaged as they are: an aggregator that clips them
-  would let an optimizer correct the bias of its moments wrongly.
-  """
-  change_type = tff.tensorflow.computation(
-      lambda state: mediator_optimizer_lib.change(state, state), state_type
-  ).type_signature.result
-  factories = dict(floats=factory, counts=tff.aggregators.MeanFactory())
-  averages = {
-      name: aggregation.create(factories[name], change_type[name])
-      for name in tff.structure.name_list(change_type)
-  }
-  if 'floats' in averages:
-    _check_can_average_states(averages['floats'], factory)
-  return averages
-
-
-def _check_can_average_states(
-    average: tff.templates.AggregationProcess,
-    factory: tff.aggregators.WeightedAggregationFactory,
-) -> None:
-  """Raises a ValueError for a secure or differentially private aggregator."""
-  kind = ''
-  if aggregation.is_secure(average):
-    kind = 'secure'
-  elif aggregation.is_private(average):
-    kind = 'differentially private'
-  if kind:
-    raise ValueError(
-        '`keep_mediator_state` must be False with a'
-        f' `model_aggregator` that is {kind}, got True and {factory!r}: the'
-        " state of the mediators' optimizer would reach the server beside what"
-        ' that aggregator protects.'
-    )

@@ -99,17 +99,18 @@ def end(
       tf.subtract, after.trainable, before.trainable
   )
   handed = hand_over(visit, after)
-  is_finite = tf.reduce_all([
+  weights = (
+      update,
+      () if handed.trainable is after.trainable else handed.trainable,
+  )
+  is_finite = tf.logical_and(
       visit.has_finite_losses,
-      all_finite((
-          update,
-          () if handed.trainable is after.trainable else handed.trainable,
-      )),
-      _stayed_finite(
+      _are_finite(
+          weights,
           (before.non_trainable, before.optimizer_state, before.mediator_state),
           (after.non_trainable, after.optimizer_state, handed.mediator_state),
       ),
-  ])
+  )
   # Before the first visit there is nothing of which the mediator could make
   # anything.
   is_kept = tf.logical_and(is_finite, visit.index >= 0)
@@ -131,6 +132,27 @@ def all_finite(structure: Any) -> tf.Tensor:
       for tensor in tf.nest.flatten(structure)
       if tensor.dtype.is_floating
   ])
+
+
+def _are_finite(weights: Any, before: Any, after: Any) -> tf.Tensor:
+  """Returns bool []: whether `weights` are finite and `after` stayed so.
+
+  That is seldom otherwise, and a sum that is finite proves it in a fraction of
+  the time: no sum hides an infinity or a NaN. A sum of large numbers that is
+  not finite proves nothing.
+  """
+  is_proved = tf.reduce_all([True] + [
+      tf.math.is_finite(tf.reduce_sum(tensor))
+      for tensor in tf.nest.flatten((weights, after))
+      if tensor.dtype.is_floating
+  ])
+  return tf.cond(
+      is_proved,
+      lambda: tf.constant(True),
+      lambda: tf.logical_and(
+          all_finite(weights), _stayed_finite(before, after)
+      ),
+  )
 
 
 def _stayed_finite(before: Any, after: Any) -> tf.Tensor:

@@ -98,7 +98,7 @@ def test_mediator_steps_after_many_batches(dtype, num_batches, num_weights):
   )
   state = optimizer.initialize()
   visit = visit_of(before, num_batches, state)
-  handed = optimizer.hand_over(
+  handed = optimizer.build_hand_over()(
       visit, visit.before._replace(trainable=after)
   ).trainable
   for weight in handed:

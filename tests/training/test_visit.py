@@ -85,3 +85,13 @@ def test_a_visit_is_undone_for_what_the_mediator_makes_of_it(bad, where):
     return after._replace(**{where: (tf.constant([bad, 0.0]),)})
 
   assert end(handed(3, **state), handed(7, **state), hand_over)
+
+
+@pytest.mark.parametrize('dtype', [tf.float32, tf.float16])
+def test_numbers_whose_sum_is_too_large_are_finite(dtype):
+  large = tf.fill([3], tf.constant(0.9, dtype) * dtype.max)
+  assert not np.isfinite(tf.reduce_sum(large))
+  start = handed(3, trainable=(tf.zeros([3], dtype),))
+  assert not end(start, handed(7, trainable=(large,)))
+  with_nan = tf.concat([large[:2], tf.constant([NAN], dtype)], axis=0)
+  assert end(start, handed(7, trainable=(with_nan,)))
