@@ -36,15 +36,6 @@ def plain_pair():
   return build_both()
 
 
-@functools.cache
-def secure_pair():
-  """Both processes with everything that can be secure."""
-  return build_both(
-      model_aggregator=tff.learning.secure_aggregator(),
-      metrics_aggregator=tff.learning.metrics.secure_sum_then_finalize,
-  )
-
-
 def train(process, data, num_rounds=2):
   state = process.initialize()
   for _ in range(num_rounds):
@@ -78,6 +69,35 @@ def assert_same(ours, theirs, tolerance=1e-6, num_rounds=2):
   return our_metrics, their_metrics
 
 
+def halving_distributor():
+  """One that halves the weights on their way, so that its work shows."""
+  with tf.Graph().as_default():
+    weights_type = tff.learning.models.weights_type_from_model(
+        chain_oracle.variable_model_fn()
+    )
+
+  @tff.tensorflow.computation(weights_type)
+  def halve(weights):
+    return tf.nest.map_structure(lambda weight: weight / 2, weights)
+
+  @tff.federated_computation
+  def initialize():
+    return tff.federated_value((), tff.SERVER)
+
+  @tff.federated_computation(
+      initialize.type_signature.result,
+      tff.FederatedType(weights_type, tff.SERVER),
+  )
+  def distribute(state, weights):
+    return tff.templates.MeasuredProcessOutput(
+        state,
+        tff.federated_broadcast(tff.federated_map(halve, weights)),
+        tff.federated_value(3, tff.SERVER),
+    )
+
+  return tff.learning.templates.DistributionProcess(initialize, distribute)
+
+
 def build_adafactor():
   return tff.learning.optimizers.build_adafactor(0.1)
 
@@ -105,14 +125,55 @@ def test_every_optimizer_of_tff_is_tested():
   assert names == {'adafactor', *OPTIMIZERS} - {'scheduled'}
 
 
+# Beside the optimizer, what else a pair of processes is built with.
+BESIDE = {
+    'adagrad': lambda: dict(
+        model_aggregator=tff.learning.add_debug_measurements(
+            tff.aggregators.MeanFactory()
+        )
+    ),
+    'adam': lambda: dict(
+        client_weighting=tff.learning.ClientWeighting.UNIFORM,
+        loop_implementation=tff.learning.LoopImplementation.DATASET_REDUCE,
+    ),
+    'adamw': lambda: dict(
+        client_weighting=tff.learning.ClientWeighting.NUM_EXAMPLES,
+        loop_implementation=ITERATOR,
+    ),
+    'rmsprop': lambda: dict(model_distributor=halving_distributor()),
+    'scheduled': lambda: dict(
+        model_aggregator=tff.learning.secure_aggregator(),
+        metrics_aggregator=tff.learning.metrics.secure_sum_then_finalize,
+    ),
+    'sgdm': lambda: dict(model_aggregator=tff.learning.robust_aggregator()),
+    'yogi': lambda: dict(
+        model_aggregator=tff.learning.compression_aggregator()
+    ),
+}
+
+
+@functools.cache
+def pair(name):
+  """Both processes with an optimizer on clients and server, and `BESIDE`."""
+  build_optimizer = OPTIMIZERS[name]
+  return build_both(
+      optimizer=build_optimizer(),
+      server_optimizer_fn=build_optimizer(),
+      **BESIDE[name](),
+  )
+
+
 @pytest.mark.parametrize('name', sorted(OPTIMIZERS))
 def test_optimizer_on_clients_and_server(name):
-  build_optimizer = OPTIMIZERS[name]
-  assert_same(
-      *build_both(
-          optimizer=build_optimizer(), server_optimizer_fn=build_optimizer()
-      )
+  """And what is given beside it; `test_defaults` has the defaults."""
+  ours, theirs = assert_same(*pair(name))
+  tf.nest.map_structure(
+      lambda our, their: np.testing.assert_allclose(our, their, rtol=1e-4),
+      ours['aggregator'],
+      theirs['aggregator'],
   )
+  if name == 'rmsprop':
+    assert ours['distributor'] == 3
 
 
 @pytest.mark.parametrize('where', ['clients', 'functional', 'server'])
@@ -142,92 +203,19 @@ def test_defaults():
   assert_same(*plain_pair())
 
 
-@pytest.mark.parametrize('name', ['adam', 'sgdm'])
-def test_functional_model(name):
-  assert_same(
-      *build_both(
-          model_fn=chain_oracle.build_functional_model(),
-          optimizer=OPTIMIZERS[name](),
-          # With the other one functional_model_from_keras fails in TFF itself.
-          loop_implementation=ITERATOR,
-      )
+def functional(name):
+  """Arguments of a functional model with an optimizer on the clients."""
+  return dict(
+      model_fn=chain_oracle.build_functional_model(),
+      optimizer=OPTIMIZERS[name](),
+      # With the other one functional_model_from_keras fails in TFF itself.
+      loop_implementation=ITERATOR,
   )
 
 
-@pytest.mark.parametrize(
-    'weighting, loop',
-    [
-        (
-            tff.learning.ClientWeighting.UNIFORM,
-            tff.learning.LoopImplementation.DATASET_REDUCE,
-        ),
-        (tff.learning.ClientWeighting.NUM_EXAMPLES, ITERATOR),
-    ],
-)
-def test_client_weighting_and_loop_implementation(weighting, loop):
-  """The other value of each is the default, which `test_defaults` has."""
-  assert_same(
-      *build_both(client_weighting=weighting, loop_implementation=loop)
-  )
-
-
-def test_model_distributor():
-  """One that halves the weights on their way, so that its work shows."""
-  with tf.Graph().as_default():
-    weights_type = tff.learning.models.weights_type_from_model(
-        chain_oracle.variable_model_fn()
-    )
-
-  @tff.tensorflow.computation(weights_type)
-  def halve(weights):
-    return tf.nest.map_structure(lambda weight: weight / 2, weights)
-
-  @tff.federated_computation
-  def initialize():
-    return tff.federated_value((), tff.SERVER)
-
-  @tff.federated_computation(
-      initialize.type_signature.result,
-      tff.FederatedType(weights_type, tff.SERVER),
-  )
-  def distribute(state, weights):
-    return tff.templates.MeasuredProcessOutput(
-        state,
-        tff.federated_broadcast(tff.federated_map(halve, weights)),
-        tff.federated_value(3, tff.SERVER),
-    )
-
-  metrics, _ = assert_same(
-      *build_both(
-          model_distributor=tff.learning.templates.DistributionProcess(
-              initialize, distribute
-          )
-      )
-  )
-  assert metrics['distributor'] == 3
-
-
-WEIGHTED_AGGREGATORS = {
-    'robust': tff.learning.robust_aggregator,
-    'compression': tff.learning.compression_aggregator,
-    'debug': lambda: tff.learning.add_debug_measurements(
-        tff.aggregators.MeanFactory()
-    ),
-}
-
-
-@pytest.mark.parametrize('name', [*sorted(WEIGHTED_AGGREGATORS), 'secure'])
-def test_weighted_aggregator(name):
-  if name == 'secure':
-    pair = secure_pair()
-  else:
-    pair = build_both(model_aggregator=WEIGHTED_AGGREGATORS[name]())
-  ours, theirs = assert_same(*pair)
-  tf.nest.map_structure(
-      lambda our, their: np.testing.assert_allclose(our, their, rtol=1e-4),
-      ours['aggregator'],
-      theirs['aggregator'],
-  )
+def test_functional_model():
+  """One more, unweighted and with momentum, is among the aggregators."""
+  assert_same(*build_both(**functional('adam')))
 
 
 UNWEIGHTED_AGGREGATORS = {
@@ -245,13 +233,15 @@ UNWEIGHTED_AGGREGATORS = {
 
 @pytest.mark.parametrize('name', sorted(UNWEIGHTED_AGGREGATORS))
 def test_unweighted_aggregator(name):
-  assert_same(
-      *build_both(
-          kind='unweighted', model_aggregator=UNWEIGHTED_AGGREGATORS[name]()
-      ),
-      tolerance=1e-5,
-      num_rounds=1,
+  ours, theirs = build_both(
+      kind='unweighted',
+      model_aggregator=UNWEIGHTED_AGGREGATORS[name](),
+      **functional('sgdm') if name == 'mean' else {},
   )
+  if name == 'mean':
+    assert_same(ours, theirs)
+  else:
+    assert_same(ours, theirs, tolerance=1e-5, num_rounds=1)
 
 
 def test_compression_compresses():
@@ -296,7 +286,7 @@ def test_compression_compresses():
 
 
 def test_secure_aggregators_leave_no_unsecure_aggregation():
-  secure, _ = secure_pair()
+  secure, _ = pair('scheduled')
   tff.test.assert_not_contains_unsecure_aggregation(secure.next)
   tff.test.assert_contains_secure_aggregation(secure.next)
   plain, _ = plain_pair()
@@ -305,7 +295,7 @@ def test_secure_aggregators_leave_no_unsecure_aggregation():
 
 
 def test_hparams_and_model_weights_can_be_read_and_set():
-  ours, theirs = build_both(optimizer=OPTIMIZERS['adam']())
+  ours, theirs = pair('adam')
   states = [process.initialize() for process in (ours, theirs)]
   hparams = [
       process.get_hparams(state)
