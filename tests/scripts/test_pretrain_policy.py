@@ -24,7 +24,11 @@ _ARGUMENTS = (
 
 def test_a_policy_is_trained_on_seeds_and_used_as_it_is(tmp_path):
   path = tmp_path / 'policy.npz'
-  with quick_runs.without_pictures():
+  with (
+      quick_runs.shared_processes(),
+      quick_runs.small_networks(),
+      quick_runs.without_pictures(),
+  ):
     with script_runner.loaded('pretrain_policy') as pretrain:
       script_runner.run(
           pretrain, [*_ARGUMENTS, '--seeds=7', f'--output={path}']

@@ -9,6 +9,7 @@ from absl import flags
 from absl.testing import flagsaver
 import numpy as np
 import pytest
+import quick_runs
 import script_runner
 
 from experiment.paper import experiments
@@ -55,7 +56,11 @@ def fixture_reproduce():
     patched.setattr(
         paper_experiments, 'EXPERIMENTS', types.MappingProxyType(tables)
     )
-    with script_runner.loaded('reproduce') as script:
+    with (
+        script_runner.loaded('reproduce') as script,
+        quick_runs.shared_processes(),
+        quick_runs.small_networks(),
+    ):
 
       def run(folder, *arguments):
         script_runner.run(script, [*arguments, f'--output_dir={folder}'])
