@@ -209,6 +209,8 @@ def _augment_client_data(clients, augment_dataset, pair):
   """Returns a `ClientData` whose datasets are augmented as they are read."""
 
   def augmented_dataset(client_id):
+    if isinstance(client_id, str):
+      client_id = client_names.id_in_bytes(client_id)
     dataset = clients.serializable_dataset_fn(client_id)
     augmented = augment_dataset(
         dataset, randomness.client_id_pair(pair, client_id)

@@ -187,7 +187,7 @@ class _RoundOfIds(batches.ClientsOfRound):
   def nobody(self) -> ClientInRound:
     """Some client's id, of whose examples none are taken."""
     return collections.OrderedDict(
-        client_id=self._client_ids[0].encode(),
+        client_id=client_names.id_in_bytes(self._client_ids[0]),
         is_present=False,
         shuffle_seed=0,
         preprocess_seed=np.zeros(2, np.int64),
@@ -202,7 +202,7 @@ class _RoundOfIds(batches.ClientsOfRound):
 
   def __getitem__(self, index: int) -> ClientInRound:
     client = collections.OrderedDict(
-        client_id=self._client_ids[index].encode(),
+        client_id=client_names.id_in_bytes(self._client_ids[index]),
         is_present=True,
         shuffle_seed=randomness.shuffle_seed(
             self._seed, self._round_num, index

@@ -1,6 +1,7 @@
 """Whose a dataset is, and what it reads, for errors that name a client.
 
-All is noted by object, for as long as the object lives.
+All is noted by object, for as long as the object lives. And how TensorFlow
+writes a client's id.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +17,19 @@ _NAMES = weakref.WeakKeyDictionary()
 _SOURCES = weakref.WeakKeyDictionary()
 # By identity, as what stands for such a client has no hash.
 _BY_ID = {}
+
+
+def id_in_bytes(client_id: str) -> bytes:
+  """Returns a client's id as TensorFlow takes it, which refuses some texts.
+
+  Args:
+    client_id: Any text. One that is no Unicode, as Python reads the name of a
+      file that is no UTF-8, becomes the bytes of that name.
+  """
+  try:
+    return client_id.encode(errors='surrogateescape')
+  except UnicodeEncodeError:
+    return client_id.encode(errors='surrogatepass')
 
 
 def remember_name(client: str, dataset: tf.data.Dataset) -> None:

@@ -103,7 +103,9 @@ def _client_names(values: list[Any], name: str) -> np.ndarray:
   for row, value in enumerate(values):
     if value is None:
       raise ValueError(f'Column {name!r} names no client in row {row}.')
-  return np.array(values)
+  # NumPy's own kind of text would lose what it ends with if that is NUL.
+  is_text = any(isinstance(value, str) for value in values)
+  return np.array([*map(str, values)], object) if is_text else np.array(values)
 
 
 def _encode(columns, encode) -> Any:

@@ -12,6 +12,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff.clients import client_names
+
 
 class InMemoryClients(tff.simulation.datasets.ClientData):
   """A `ClientData` of arrays; see `ClientData` for what it can do.
@@ -100,11 +102,18 @@ class InMemoryClients(tff.simulation.datasets.ClientData):
     return self._dataset_of_id
 
   def _dataset_of_id(self, client_id: Any) -> tf.data.Dataset:
+    if isinstance(client_id, str):
+      client_id = client_names.id_in_bytes(client_id)
+    known = [client_names.id_in_bytes(name) for name in self._client_ids]
     if tf.executing_eagerly():
-      name = tf.convert_to_tensor(client_id).numpy().decode()
-      return self.create_tf_dataset_for_client(name)
-    number = len(self._client_ids)
-    is_client = tf.equal(client_id, self._client_ids)
+      name = tf.convert_to_tensor(client_id).numpy()
+      if name in known:
+        return self.create_tf_dataset_for_client(
+            self._client_ids[known.index(name)]
+        )
+      return self.create_tf_dataset_for_client(name.decode(errors='replace'))
+    number = len(known)
+    is_client = tf.equal(client_id, known)
     # The number after the last for nobody, of which gathering then complains.
     place = tf.reduce_min(tf.where(is_client, tf.range(number), number))
     start, end = tf.unstack(

@@ -191,10 +191,17 @@ def _read_table(
     return table, 'the table'
   # Not with isinstance, for which pandas would have to be imported.
   if type(table).__name__ == 'DataFrame' and hasattr(table, 'columns'):
-    return (
-        pyarrow.Table.from_pandas(table, preserve_index=False),
-        'the DataFrame',
-    )
+    try:
+      return (
+          pyarrow.Table.from_pandas(table, preserve_index=False),
+          'the DataFrame',
+      )
+    except UnicodeEncodeError as error:
+      raise ValueError(
+          f'`table` must hold texts in Unicode, got {error.object!r:.200}, which'
+          ' may come from the name of a file that is no UTF-8; name it'
+          ' otherwise.'
+      ) from error
   if not isinstance(table, (str, os.PathLike)):
     raise TypeError(
         '`table` must be a pandas.DataFrame, a pyarrow.Table or the path of a '

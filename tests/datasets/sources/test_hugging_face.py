@@ -58,6 +58,14 @@ def test_class_names_come_from_the_class_label():
   assert load(data, features=['values']).class_names == ('x', 'y', 'z')
 
 
+def test_names_of_clients_stay_apart():
+  names = ['n\0', 'n', '\udcff', 'e\u0301']
+  clients = load(dataset(user=names))
+  assert sorted(clients.client_ids) == sorted(names)
+  for name, label in zip(names, [0, 2, 1, 1]):
+    assert [int(y) for _, y in read(clients, name)] == [label]
+
+
 def test_several_columns_are_a_mapping():
   clients = load(dataset(length=[4, 3, 2, 1]))
   (features, _), *_ = read(clients, 'b')

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 import astraea_tff
+from astraea_tff.clients import client_names
 from astraea_tff import datasets
 from astraea_tff.datasets.sources import in_memory_clients
 
@@ -19,7 +20,7 @@ EXAMPLES = (
 
 
 def clients():
-  return datasets.InMemoryClients(['b', 'none', 'a'], [2, 0, 4], EXAMPLES)
+  return datasets.InMemoryClients(list(EXPECTED), [2, 0, 4, 0], EXAMPLES)
 
 
 def read(dataset):
@@ -35,19 +36,21 @@ EXPECTED = {
     'a': [
         ([4, 5], 'w', 1), ([6, 7], 'x', 0), ([8, 9], 'y', 1), ([10, 11], 'z', 0)
     ],
+    # Python's name for that of a file that is no UTF-8.
+    '\udcff': [],
 }
 
 
 def test_a_client_has_its_slice():
   data = clients()
   assert isinstance(data, tff.simulation.datasets.ClientData)
-  assert data.client_ids == ['b', 'none', 'a']
+  assert data.client_ids == list(EXPECTED)
   for name, expected in EXPECTED.items():
     dataset = data.create_tf_dataset_for_client(name)
     assert read(dataset) == expected
     assert dataset.element_spec == data.element_type_structure
   np.testing.assert_array_equal(
-      astraea_tff.label_counts(data, 2), [[1, 1], [0, 0], [2, 2]]
+      astraea_tff.label_counts(data, 2), [[1, 1], [0, 0], [2, 2], [0, 0]]
   )
 
 
@@ -62,7 +65,8 @@ def test_a_graph_finds_a_client_by_its_id():
 
   for name, expected in EXPECTED.items():
     dataset = tf.data.experimental.from_variant(
-        variant(tf.constant(name)), data.element_type_structure
+        variant(tf.constant(client_names.id_in_bytes(name))),
+        data.element_type_structure,
     )
     assert read(dataset) == expected
     assert read(data.serializable_dataset_fn(name)) == expected
@@ -71,7 +75,7 @@ def test_a_graph_finds_a_client_by_its_id():
 
 
 def test_it_can_be_preprocessed_and_augmented():
-  data = datasets.InMemoryClients(['a', 'b'], [2, 4], (ROWS, EXAMPLES[1]))
+  data = datasets.InMemoryClients(['\udcff', 'b'], [2, 4], (ROWS, EXAMPLES[1]))
   plan = astraea_tff.AugmentationPlan(1.0, [1.0, 3.0], [3, 3], (1,), ())
   augmented = astraea_tff.augment_clients(data, plan, seed=1)
   np.testing.assert_array_equal(
@@ -86,7 +90,9 @@ def test_it_can_be_preprocessed_and_augmented():
 
 @pytest.mark.usefixtures('execution_context')
 def test_a_worker_reads_clients_by_id():
-  data = datasets.InMemoryClients(['b', 'a'], [2, 4], (ROWS, EXAMPLES[1]))
+  data = datasets.InMemoryClients(
+      ['n\0', 'n', '\udcff', '\ud800'], [2, 1, 2, 1], (ROWS, EXAMPLES[1])
+  )
   by_id = astraea_tff.ClientsById(data, batch_size=4, seed=1)
   total = tff.tensorflow.computation(
       lambda client: by_id.read(client).reduce(
@@ -98,7 +104,7 @@ def test_a_worker_reads_clients_by_id():
       )),
   )
   totals = [total(client) for client in by_id.for_round(1)]
-  assert totals == [ROWS[:2].sum(), ROWS[2:].sum()]
+  assert totals == [part.sum() for part in np.split(ROWS, [2, 3, 5])]
 
 
 def test_examples_are_grouped_in_their_order():
@@ -129,5 +135,5 @@ def test_refuses_arguments(names, sizes, message):
 
 
 def test_refuses_an_unknown_client():
-  with pytest.raises(ValueError, match="'c' is not one of the 3 clients"):
+  with pytest.raises(ValueError, match="'c' is not one of the 4 clients"):
     clients().create_tf_dataset_for_client('c')

@@ -1,6 +1,7 @@
 """What looks like a number in a CSV file may be the name of a client or class."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from astraea_tff import datasets
@@ -50,6 +51,12 @@ def test_a_class_is_what_is_written(tmp_path):
   clients = _read(path, ['b,1,true', 'c,1,false'])
   assert clients.class_names == ('false', 'true')
   assert _read(path, ['b,1,7', 'c,1,008']).class_names is None
+
+
+def test_a_text_that_is_no_unicode_is_refused():
+  table = pd.DataFrame({'who': ['a', '\udcff'], 'x': [1, 2], 'y': [0, 1]})
+  with pytest.raises(ValueError, match=r"in Unicode, got '.udcff'"):
+    datasets.from_table(table, client='who', label='y')
 
 
 def test_a_column_that_is_there_twice_is_refused(tmp_path):
