@@ -24,6 +24,7 @@ from experiment.runs import command
 from experiment.runs import costs
 from experiment.runs import flags as flags_lib
 from experiment.runs import folder as folder_lib
+from experiment.runs import names as names_lib
 from experiment.runs import report
 from experiment.runs import tables
 
@@ -103,9 +104,15 @@ def _compare(paths: Sequence[pathlib.Path]) -> None:
   rows = [table_row(name, run, target) for name, run in runs.items()]
   curves = report.curves_of(runs)
   budgets = report.compare_at_budgets(curves)
-  text = tables.markdown(header, rows, align=True)
+  text = tables.markdown(
+      header,
+      [[names_lib.in_markdown(name), *cells] for name, *cells in rows],
+      align=True,
+  )
   if budgets.lines:
-    text += '\n\n' + tables.markdown(budgets.heads, budgets.lines, align=True)
+    first, *called = budgets.heads
+    heads = [first, *map(names_lib.in_markdown, called)]
+    text += '\n\n' + tables.markdown(heads, budgets.lines, align=True)
   print(text)
   output = pathlib.Path(_OUTPUT_DIR.value)
   output.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,7 @@ _TEXTS_PER_CLASS = 4
 # Beyond this share of the values a cell has the last color.
 _COLOR_QUANTILE = 0.98
 _MOST_NAMED_COLUMNS = 60
+_LONGEST_COLUMN_NAME = 24
 _FONT_SIZE = 7
 # Of DejaVu Sans Mono, in inches at this size.
 _CHARACTER_WIDTH = 0.6021 * _FONT_SIZE / 72
@@ -89,9 +90,13 @@ def plot_rows(
   num_rows, num_columns = rows.shape
   both = np.concatenate([rows, copies])
   largest = np.quantile(np.abs(both[np.isfinite(both)]), _COLOR_QUANTILE)
+  names = []
+  if columns is not None and num_columns <= _MOST_NAMED_COLUMNS:
+    names = [plots.shorten(name, _LONGEST_COLUMN_NAME) for name in columns]
+  below = _CHARACTER_WIDTH * max(map(len, names), default=0)
   drawn = figure.Figure(
       figsize=(
-          3.5 + 2 * max(2.0, 0.14 * num_columns), 2 + 0.14 * num_rows
+          3.5 + 2 * max(2.0, 0.14 * num_columns), 2 + below + 0.14 * num_rows
       ),
       layout='constrained',
   )
@@ -103,9 +108,9 @@ def plot_rows(
         interpolation='nearest',
     )
     axes.set_title(title, fontsize='medium')
-    if columns is not None and num_columns <= _MOST_NAMED_COLUMNS:
+    if names:
       axes.set_xticks(
-          range(num_columns), columns, rotation=90, fontsize=_FONT_SIZE,
+          range(num_columns), names, rotation=90, fontsize=_FONT_SIZE,
           parse_math=False,
       )
     axes.tick_params(length=0)
@@ -115,7 +120,7 @@ def plot_rows(
       axes.axhline(end - 0.5, color='black', linewidth=0.8)
   all_axes[0].set_yticks(
       [(start + end - 1) / 2 for start, end in zip([0, *ends], ends)],
-      class_names, parse_math=False,
+      [*map(plots.shorten, class_names)], parse_math=False,
   )
   drawn.colorbar(picture, ax=list(all_axes), label='value', extend='both')
   plots.save(drawn, path)
@@ -141,7 +146,7 @@ def plot_texts(
   """
   lines = []
   for name, pairs in zip(class_names, samples):
-    lines.append([(name, None)])
+    lines.append([(plots.shorten(name, _LONGEST_LINE), None)])
     for sample, copy in pairs:
       lines += [
           [('    ' if place == 0 else '      > ', None), *words]
@@ -178,7 +183,10 @@ def _marked_words(
 ) -> list[list[tuple[str, Any]]]:
   """Returns a text and its copy, if there is one, as words with colors."""
   texts = [
-      [vocabulary[token] for token in tokens if token != kinds.PAD_TOKEN]
+      [
+          plots.shorten(vocabulary[token])
+          for token in tokens if token != kinds.PAD_TOKEN
+      ]
       for tokens in (sample, copy) if tokens is not None
   ]
   if copy is None:

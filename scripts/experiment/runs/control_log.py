@@ -15,6 +15,7 @@ from matplotlib import figure
 import numpy as np
 
 from astraea_tff.control import mediator_control
+from experiment.runs import names as names_lib
 from experiment.runs import plots
 
 _LISTS = ('mediators', 'passes', 'credits', 'class_weights')
@@ -60,7 +61,7 @@ def scalars(
     )
   if lesson.class_weights is not None:
     shown['weight_of_class'] = collections.OrderedDict(
-        (str(name), float(weight))
+        (names_lib.printable(name), float(weight))
         for name, weight in zip(class_names, lesson.class_weights)
     )
   return shown

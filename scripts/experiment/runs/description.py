@@ -14,6 +14,7 @@ from astraea_tff.datasets import kinds
 from astraea_tff.labels import divergence
 from astraea_tff.labels import imbalance
 from astraea_tff.scheduling import greedy
+from experiment.runs import names as names_lib
 from experiment.runs import population as population_lib
 
 # Drawn with the seeds 0, 1, ...
@@ -24,7 +25,7 @@ def describe_data(population: population_lib.Population) -> str:
   """Returns what the data are, and how imbalanced before augmentation."""
   data = population.data
   return (
-      f'{data.name}: {_describe_features(data)}, '
+      f'{names_lib.on_one_line(data.name)}: {_describe_features(data)}, '
       f'{data.label_counts.sum():,} training examples in use of '
       f'{data.num_pool_examples:,}, {len(data.test_labels):,} test examples\n'
       f'partition of seed {population.seed}: {data.partition_hash}\n\n'
@@ -56,7 +57,10 @@ def describe_augmentation(population: population_lib.Population) -> str:
       data.class_names, plan.counts, plan.copies, plan.expected_counts, after
   )
   rows = [
-      (str(name), f'{before:,}', f'{copies:.3f}', f'{expected:,.1f}', f'{n:,}')
+      (
+          names_lib.on_one_line(name), f'{before:,}', f'{copies:.3f}',
+          f'{expected:,.1f}', f'{n:,}',
+      )
       for name, before, copies, expected, n in columns
   ]
   augmented = _name_classes(data, np.flatnonzero(plan.copies > 1))
@@ -77,7 +81,8 @@ def describe_augmentation(population: population_lib.Population) -> str:
 def _name_classes(
     data: datasets.PreparedDataset, classes: Sequence[int]
 ) -> str:
-  return ', '.join(str(data.class_names[c]) for c in classes) or 'none'
+  called = (names_lib.on_one_line(data.class_names[c]) for c in classes)
+  return ', '.join(called) or 'none'
 
 
 def measure_divergences(

@@ -23,8 +23,8 @@ _locks: dict[pathlib.Path, Any] = {}
 def write_atomically(path: pathlib.Path, text: str) -> None:
   """Writes `text` so that `path` holds either all of it or what it held."""
   with atomic_file.replace_atomically(path) as file:
-    # A name of a file that is no UTF-8 keeps its bytes.
-    file.write(text.encode(errors='surrogateescape'))
+    # With what is no Unicode in a name; tables are read in the same way.
+    file.write(text.encode(errors='surrogatepass'))
 
 
 def lock(folder: pathlib.Path) -> None:
@@ -85,6 +85,11 @@ def open_run_folder(
   """
   folder = pathlib.Path(path)
   flags_file = folder / _FLAGS_FILE
+  if any('\ud800' <= character <= '\udfff' for character in path):
+    raise ValueError(
+        f'--output_dir={path!r} must be a path in UTF-8, as TensorFlow takes no'
+        ' other to write checkpoints to; name another folder.'
+    )
   if read_flags(folder) is None and _results(folder):
     raise ValueError(
         f'--output_dir={path} holds files but no {_FLAGS_FILE}, so it is no'

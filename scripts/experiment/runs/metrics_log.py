@@ -19,6 +19,7 @@ from astraea_tff.metrics import classification
 from experiment.runs import control_log
 from experiment.runs import folder as folder_lib
 from experiment.runs import interruption
+from experiment.runs import names as names_lib
 from experiment.runs import per_class
 from experiment.runs import tables
 
@@ -273,7 +274,7 @@ class TrainingLog(tff.program.ReleaseManager):
     """Returns the measures with a scalar for each class."""
     return {
         f'{name}_of_class': collections.OrderedDict(
-            (str(label), float(value))
+            (names_lib.printable(label), float(value))
             for label, value in zip(self._class_names, values)
         )
         for name, values in by_class.items()

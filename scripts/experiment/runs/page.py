@@ -10,6 +10,8 @@ import html
 import pathlib
 from typing import Any
 
+from experiment.runs import names as names_lib
+
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #1c1c1c; margin: 0 auto;
        max-width: 1500px; padding: 1.5rem; }
@@ -39,9 +41,8 @@ summary { cursor: pointer; margin: 0.5rem 0; overflow-wrap: anywhere; }
 
 
 def escape(value: Any) -> str:
-  """Returns a value as text of a page; bytes that are no UTF-8 as escapes."""
-  text = str(value).encode(errors='backslashreplace').decode()
-  return html.escape(text)
+  """Returns a value as text of a page."""
+  return html.escape(names_lib.printable(value))
 
 
 def heading(text: Any) -> str:

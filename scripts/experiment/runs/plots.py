@@ -16,11 +16,13 @@ from matplotlib import ticker
 import numpy as np
 
 from astraea_tff.datasets.storage import atomic_file
+from experiment.runs import names as names_lib
 
 _DOTS_PER_INCH = 120
 # In characters.
 _LONGEST_CLASS_NAME = 24
-_LONGEST_NAME = 70
+LONGEST_NAME = 40
+_LONGEST_NAME_BELOW = 70
 # What fits into a corner of a picture without hiding its curves.
 _MOST_NAMES_INSIDE = 5
 _LONGEST_NAME_INSIDE = 24
@@ -51,22 +53,27 @@ def save(drawn: figure.Figure, path: pathlib.Path) -> None:
     drawn.savefig(file, format='png', dpi=_DOTS_PER_INCH)
 
 
-def plain(name: Any, longest: Optional[int] = None) -> str:
-  """Returns a name as Matplotlib draws it, which takes $ for mathematics.
+def shorten(name: Any, longest: int = LONGEST_NAME) -> str:
+  """Returns a name on one line.
 
   Args:
     name: The name.
     longest: The characters that there is room for; the middle of a longer name
       is left out, as names often differ at their end.
   """
-  text = ' '.join(str(name).splitlines())
-  if longest is not None and len(text) > longest:
+  text = names_lib.on_one_line(name)
+  if len(text) > longest:
     head = (longest - 1) // 2
     text = f'{text[:head]}…{text[len(text) - (longest - 1 - head):]}'
-  return text.replace('$', r'\$')
+  return text
 
 
-def legend_name(name: Any, longest: Optional[int] = None) -> str:
+def plain(name: Any, longest: int = LONGEST_NAME) -> str:
+  """Returns a short name for Matplotlib, which takes $ for mathematics."""
+  return shorten(name, longest).replace('$', r'\$')
+
+
+def legend_name(name: Any, longest: int = LONGEST_NAME) -> str:
   """Returns a name for a legend, which leaves out what begins with _."""
   text = plain(name, longest)
   return f' {text}' if text.startswith('_') else text
@@ -104,7 +111,7 @@ def plot_accuracy(
         np.mean([dict(zip(r, a))[round_num] for r, a in curves])
         for round_num in shared
     ]
-    label = legend_name(name, _LONGEST_NAME)
+    label = legend_name(name, _LONGEST_NAME_BELOW)
     axes.plot(shared, means, **style, linewidth=2, label=label)
   axes.set_xlabel('synchronization round')
   axes.set_ylabel('top-1 accuracy on the test set')

@@ -43,7 +43,7 @@ def read_csv(
   try:
     # pandas fills a line that was cut off, and takes the name NA for no name.
     with path.open(
-        newline='', encoding='utf-8', errors='surrogateescape'
+        newline='', encoding='utf-8', errors='surrogatepass'
     ) as file:
       heads, *lines = csv.reader(file, strict=True)
     if any(len(line) != len(heads) for line in lines):
@@ -63,10 +63,17 @@ def write_csv(
     path: pathlib.Path, table: pd.DataFrame, missing: str = '', **options
 ) -> None:
   """Writes a table with a head, atomically; NaN is `missing`."""
+  # Of itself pandas leaves this without quotes, and it ends a line.
+  texts = table.select_dtypes(object).to_numpy().flat
+  has_break = any('\r' in str(text) for text in texts)
   folder_lib.write_atomically(
       path,
       table.to_csv(
-          index=False, lineterminator='\n', na_rep=missing, **options
+          index=False,
+          lineterminator='\n',
+          na_rep=missing,
+          quoting=csv.QUOTE_NONNUMERIC if has_break else csv.QUOTE_MINIMAL,
+          **options,
       ),
   )
 

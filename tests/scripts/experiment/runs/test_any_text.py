@@ -1,11 +1,20 @@
 """Names of any text in tables, pages, pictures, and paths of flags."""
 
+import asyncio
+
 from absl import flags
 from absl.testing import flagsaver
 import numpy as np
 import pytest
+import tensorflow as tf
+import tensorflow_federated as tff
 
+from experiment.runs import contact_sheet_plots
 from experiment.runs import flags as flags_lib
+from experiment.runs import folder as folder_lib
+from experiment.runs import metrics_log
+from experiment.runs import names as names_lib
+from experiment.runs import page
 from experiment.runs import per_class
 from experiment.runs import plots
 from experiment.runs import tables
@@ -13,7 +22,8 @@ from experiment.runs import tables
 NAMES = [
     'NA', 'nan', '', 'null', '1', '007', 'a,b', 'say "x"', 'pipe|d', 'a\nb',
     'a\r\nb', '$5 or $6', '_hidden', '猫', 'قطة', 'кот', '\\', r'x\$y', '#',
-    "it's", ' spaced ', '\udcff',
+    "it's", ' spaced ', '\udcff', '\ud800', 'Icon\r', '\x1b[31m', 'n\0', 'n',
+    'x' * 300, '猫' * 300, 'é', 'e\u0301', 'Case', 'case', '\u202eabc', '🙂',
 ]
 MEASURES = {
     name: np.linspace(0, 1, len(NAMES)) for name in per_class.MEASURES
@@ -36,9 +46,66 @@ def test_markdown_keeps_a_name_in_its_cell():
   assert r'| pipe\|d |' in lines and '| a b |' in lines
 
 
+@pytest.mark.parametrize(
+    'name, cell',
+    [
+        (r'a\|b', r'a\\\|b'),
+        ('<b>*x*</b>', r'\<b\>\*x\*\</b\>'),
+        ('_my_run_', r'\_my_run\_'),
+        ('[a](b) & `c`', r'\[a\](b) \& \`c\`'),
+        ('$5', r'\$5'),
+        ('Icon\r', 'Icon'),
+        ('\x1b[31m\udcff', r'\\x1b\[31m\\udcff'),
+        ('\u202eabc', r'\\u202eabc'),
+        ('', ''),
+    ],
+)
+def test_markdown_shows_a_name_as_it_is(name, cell):
+  table = tables.markdown(['name'], [[names_lib.in_markdown(name)]])
+  assert table.split('\n')[2:] == [f'| {cell} |']
+
+
+def test_printed_names_show_what_cannot_be_printed():
+  assert names_lib.on_one_line('a\r\nb\tc') == 'a b c'
+  assert names_lib.on_one_line('\0\x1b\udcff') == r'\x00\x1b\udcff'
+  assert names_lib.on_one_line('قطة 猫 🙂 e\u0301') == 'قطة 猫 🙂 e\u0301'
+  assert names_lib.printable('a\nb\0') == 'a\nb\\x00'
+
+
+def test_pages_show_names_as_they_are():
+  assert page.escape('<b>&"\udcff\0') == r'&lt;b&gt;&amp;&quot;\udcff\x00'
+
+
+def test_tensorboard_takes_every_name(tmp_path):
+  log = metrics_log.TrainingLog(
+      tmp_path, num_rounds=1, description='', partition_hash='a',
+      class_names=NAMES,
+  )
+  evaluated = {
+      tff.simulation.EVALUATION_METRICS_PREFIX + name: values
+      for name, values in MEASURES.items()
+  }
+  asyncio.run(log.release(evaluated, 1))
+  log.close()
+  (events,) = (tmp_path / 'tensorboard').iterdir()
+  tags = {
+      value.tag
+      for event in tf.compat.v1.train.summary_iterator(str(events))
+      for value in event.summary.value
+  }
+  assert len([t for t in tags if t.startswith('recall_of_class/')]) == len(NAMES)
+  assert {'recall_of_class/猫', r'recall_of_class/\udcff'} <= tags
+
+
+def test_a_run_needs_a_folder_that_tensorflow_can_write_to(tmp_path):
+  with pytest.raises(ValueError, match=r'output_dir=.*udcff.* UTF-8'):
+    folder_lib.open_run_folder(f'{tmp_path}/\udcff', {})
+
+
 @pytest.mark.filterwarnings('ignore:.*[Gg]lyph')
+@pytest.mark.filterwarnings('error:.*layout not applied')
 def test_pictures_are_drawn_with_every_name(tmp_path):
-  names = NAMES[:-1]
+  names = NAMES
   counts = np.ones(len(names), int)
   plots.plot_label_histogram(tmp_path / 'a.png', {'now': counts}, names)
   plots.plot_confusion_matrix(
@@ -49,6 +116,13 @@ def test_pictures_are_drawn_with_every_name(tmp_path):
   )
   plots.plot_bars(
       tmp_path / 'd.png', {name: np.ones(1) for name in names}, 'x'
+  )
+  pairs = [(np.arange(4), np.arange(4))]
+  contact_sheet_plots.plot_rows(
+      tmp_path / 'e.png', [pairs, pairs], ['猫' * 300, '$'], ['猫' * 300] * 4
+  )
+  contact_sheet_plots.plot_texts(
+      tmp_path / 'f.png', [pairs, pairs], ['猫' * 300, '$'], names[:4]
   )
   for path in tmp_path.iterdir():
     assert path.read_bytes().startswith(b'\x89PNG')
