@@ -134,6 +134,15 @@ def test_training_knows_nothing_of(unknown):
   assert not [name for name in loaded if room_of(name) == unknown]
 
 
+@pytest.mark.parametrize('room', ['labels', 'augmentation', 'runtime'])
+def test_what_clients_are_made_of_knows_nothing_of_them(room):
+  modules = [name for name in _PACKAGE if room_of(name) == room]
+  assert len(modules) > 4
+  graph = source_imports.module_graph(_PACKAGE)
+  loaded = source_imports.reachable(graph, modules)
+  assert not [name for name in loaded if room_of(name) == 'clients']
+
+
 def test_only_the_runtime_touches_what_tff_does_not_export():
   found = {
       name: uses

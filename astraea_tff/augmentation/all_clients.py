@@ -17,8 +17,8 @@ from astraea_tff import arguments
 from astraea_tff.augmentation import elements
 from astraea_tff.augmentation import one_client
 from astraea_tff.augmentation import plan as plan_lib
-from astraea_tff.clients import client_errors
-from astraea_tff.clients import client_names
+from astraea_tff import client_errors
+from astraea_tff import client_names
 from astraea_tff import randomness
 
 

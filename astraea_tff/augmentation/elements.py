@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from astraea_tff.augmentation.transforms import affine
 from astraea_tff.augmentation.transforms import tabular
-from astraea_tff.clients import client_errors
+from astraea_tff import client_errors
 
 # From an element to the class it counts for, an integer [].
 LabelFn = Callable[[Any], Any]

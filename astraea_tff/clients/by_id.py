@@ -16,9 +16,9 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
+from astraea_tff import client_errors
+from astraea_tff import client_names
 from astraea_tff.clients import batches
-from astraea_tff.clients import client_errors
-from astraea_tff.clients import client_names
 from astraea_tff import randomness
 
 # A client in a round: its id in UTF-8 (of a `str`, TFF takes ASCII only);

@@ -11,10 +11,10 @@ from typing import Any, Optional
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff import client_errors
+from astraea_tff import client_names
 from astraea_tff.clients import batches
 from astraea_tff.clients import by_id
-from astraea_tff.clients import client_errors
-from astraea_tff.clients import client_names
 from astraea_tff.labels import prior as prior_lib
 
 _NO_COPIES = (

@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from astraea_tff import arguments
+from astraea_tff import client_errors
+from astraea_tff import client_names
 from astraea_tff.clients import batches
-from astraea_tff.clients import client_errors
-from astraea_tff.clients import client_names
 
 # A mediator's data: `max_clients` datasets in training order; or, under
 # 'clients', in any order, with the order of every pass under 'order'. Its

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from astraea_tff.clients import client_errors
+from astraea_tff import client_errors
 
 # Enough to make Python's share of reading negligible, 64 kB at most in memory.
 _LABELS_PER_READ = 8192

@@ -12,8 +12,8 @@ import grpc
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from astraea_tff.clients import client_errors
-from astraea_tff.clients import client_names
+from astraea_tff import client_errors
+from astraea_tff import client_names
 
 _WRONG_LABEL = re.compile(r'label value of -?\d+ .*range of \[0, (\d+)\)')
 # Before what is wrong, in the worker's words.

@@ -11,7 +11,7 @@ from astraea_tff.augmentation.all_clients import augment_clients
 from astraea_tff.augmentation import all_clients
 from astraea_tff.augmentation.one_client import augment
 from astraea_tff.augmentation.plan import augmentation_plan
-from astraea_tff.clients import client_errors
+from astraea_tff import client_errors
 
 
 def test_stored_clients_hold_what_augment_gives_under_their_seed():

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff import client_errors
 from astraea_tff.clients import by_id
-from astraea_tff.clients import client_errors
 from astraea_tff.clients import mediator_data
 from astraea_tff.training import astraea
 

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from astraea_tff.clients import client_names
+from astraea_tff import client_names
 
 
 class InMemoryClients(tff.simulation.datasets.ClientData):

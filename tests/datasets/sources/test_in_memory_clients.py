@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 import astraea_tff
-from astraea_tff.clients import client_names
+from astraea_tff import client_names
 from astraea_tff import datasets
 from astraea_tff.datasets.sources import in_memory_clients
 

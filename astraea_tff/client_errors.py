@@ -9,7 +9,7 @@ import weakref
 import tensorflow as tf
 
 from astraea_tff import arguments
-from astraea_tff.clients import client_names
+from astraea_tff import client_names
 
 # A dataset that does not say how many examples it has is taken for endless
 # beyond this.
