@@ -10,6 +10,7 @@ are its table.
 
 from collections.abc import Mapping
 import pathlib
+import textwrap
 import types
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from experiment.runs import plots
 from experiment.runs import tables
 
 CURVES_FILE = 'curves.csv'
+_LINE = 34  # Characters below a picture.
 # By column of the curves, what is equal.
 AXES: Mapping[str, str] = types.MappingProxyType({
     **{column: axis.heading for column, axis in costs.AXES.items()},
@@ -202,7 +204,7 @@ def draw(path: pathlib.Path, curves: pd.DataFrame) -> None:
         axes.plot(
             means[name], means['top_1'], color=f'C{index}', label=method
         )
-      axes.set_xlabel(heading, fontsize=8)
+      axes.set_xlabel(textwrap.fill(heading, _LINE), fontsize=8)
       axes.grid(alpha=0.3)
     line[0].set_ylabel(f'{regime}\ntop-1 (%)', fontsize=8)
     line[0].legend(fontsize=6)
