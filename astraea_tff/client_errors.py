@@ -21,6 +21,8 @@ MAY_NEVER_END = 'A client has a dataset that may never end.'
 _PYTHON_OPERATIONS = frozenset({'PyFunc', 'PyFuncStateless', 'EagerPyFunc'})
 # As long as they live, so that a client's functions are searched once.
 _GRAPHS_THAT_CALL_PYTHON = weakref.WeakKeyDictionary()
+# Of a dataset: the limit, and the dataset with it.
+_LIMITED = '_astraea_tff_limited'
 # The operation that fails where a dataset goes on for too long.
 _TOO_LONG = 'a_dataset_that_may_never_end'
 
@@ -143,10 +145,13 @@ def bounded(dataset: tf.data.Dataset) -> tf.data.Dataset:
   Returns:
     The dataset, with a limit unless it surely ends.
   """
-  if surely_ends(dataset):
-    return dataset
-  limited = fail_when_too_long(dataset, MOST_EXAMPLES_OF_UNKNOWN_NUMBER)
-  client_names.remember_sources(limited, dataset)
+  # One for all rounds: a worker keeps what it is sent as the same object again.
+  most, limited = getattr(dataset, _LIMITED, (None, dataset))
+  if most != MOST_EXAMPLES_OF_UNKNOWN_NUMBER and not surely_ends(dataset):
+    most = MOST_EXAMPLES_OF_UNKNOWN_NUMBER
+    limited = fail_when_too_long(dataset, most)
+    client_names.remember_sources(limited, dataset)
+    setattr(dataset, _LIMITED, (most, limited))
   return limited
 
 

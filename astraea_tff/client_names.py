@@ -14,7 +14,8 @@ import tensorflow as tf
 Read = Callable[[], tf.data.Dataset]
 
 _NAMES = weakref.WeakKeyDictionary()
-_SOURCES = weakref.WeakKeyDictionary()
+# Of a dataset.
+_SOURCES = '_astraea_tff_sources'
 # By identity, as what stands for such a client has no hash.
 _BY_ID = {}
 
@@ -46,13 +47,15 @@ def remember_sources(
     dataset: tf.data.Dataset, *sources: tf.data.Dataset
 ) -> None:
   """Notes what a dataset reads that a `tf.function` made, which hides it."""
-  _SOURCES[dataset] = sources
+  # At the dataset itself: a source may know in turn what was made of it, and a
+  # table would then keep both for ever.
+  setattr(dataset, _SOURCES, sources)
 
 
 def inputs_of(dataset: tf.data.Dataset) -> Sequence[tf.data.Dataset]:
   """Returns the datasets that one reads."""
   # Not public in tf.data.
-  return _SOURCES.get(dataset) or dataset._inputs()
+  return getattr(dataset, _SOURCES, None) or dataset._inputs()
 
 
 def remember_reader(client: str, given: Any, read: Read) -> None:

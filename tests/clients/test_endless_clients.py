@@ -1,5 +1,8 @@
 """A client that may never end fails in a round, whatever hides it."""
 
+import gc
+import weakref
+
 import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
@@ -47,6 +50,19 @@ def test_a_round_reads_what_is_of_unknown_number_to_a_limit():
   assert _read(finite) == 2 * _read(known) == 2 * _MOST
   with pytest.raises(tf.errors.InvalidArgumentError, match=f'it {_TOO_LONG}'):
     _read(endless)
+
+
+def test_a_client_of_unknown_number_is_the_same_dataset_in_every_round():
+  clients = [_endless().batch(7), _examples().batch(7)]
+  rounds = [
+      mediator_data.mediator_data([[0, 1]], clients, 2)[0] for _ in range(2)
+  ]
+  assert rounds[0][0] is rounds[1][0] is not clients[0]
+  assert rounds[0][1] is rounds[1][1] is clients[1]
+  references = [weakref.ref(part) for part in (clients[0], rounds[0][0])]
+  del clients, rounds
+  gc.collect()
+  assert [reference() for reference in references] == [None, None]
 
 
 def test_the_label_prior_hides_no_client_that_never_ends():
