@@ -15,6 +15,9 @@ from astraea_tff.datasets.sources.loading import load
 from astraea_tff.datasets.sources.presets import PRESETS
 from astraea_tff.datasets.sources.tables import from_table
 from astraea_tff.datasets.sources.tables import TableClients
+from astraea_tff.datasets.storage.any_clients import open_clients
+from astraea_tff.datasets.storage.any_clients import store_clients
+from astraea_tff.datasets.storage.any_clients import StoredClients
 from astraea_tff.datasets.storage.augmented_clients import prepare_augmented
 from astraea_tff.datasets.storage.client_store import ClientStore
 from astraea_tff.datasets.storage.preparation import prepare

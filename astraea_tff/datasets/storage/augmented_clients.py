@@ -6,6 +6,7 @@ from typing import Optional
 import numpy as np
 
 from astraea_tff.augmentation import all_clients
+from astraea_tff.augmentation import elements
 from astraea_tff.augmentation import one_client
 from astraea_tff.augmentation import plan as plan_lib
 from astraea_tff.datasets import kinds
@@ -24,6 +25,7 @@ def prepare_augmented(
     *,
     seed: int,
     transform: Optional[one_client.Transform] = None,
+    label_fn: Optional[elements.LabelFn] = None,
 ) -> client_store.ClientStore:
   """Augments all clients on disk, or opens them if that is done.
 
@@ -38,12 +40,16 @@ def prepare_augmented(
       instance of a dataclass, whose fields and methods tell it from others.
       None takes that of the data's kind: an `AffineTransform` for images, a
       `TabularTransform` for rows of a table, a `TextTransform` for texts.
+    label_fn: Which of the plan's classes an example `(features, label)` counts
+      for, as for `augment_clients`; an instance of a dataclass as `transform`
+      is. None takes the label.
 
   Returns:
     The augmented clients.
 
   Raises:
-    TypeError: Of `transform` it cannot be told whether it is another one.
+    TypeError: Of `transform` or `label_fn` it cannot be told whether it is
+      another one.
     OSError: The cache cannot be written to, for want of space for example.
   """
   if transform is None:
@@ -52,6 +58,10 @@ def prepare_augmented(
       f'{_FORMAT} {data.content_hash} {seed} '
       f'{transform_key.describe_transform(transform)}'.encode()
   )
+  if label_fn is not None:
+    digest.update(
+        transform_key.describe_transform(label_fn, 'label_fn').encode()
+    )
   # In which a class that is thinned out has less than 1.
   digest.update(np.ascontiguousarray(plan.multiples))
   original = data.clients.folder
@@ -67,7 +77,7 @@ def prepare_augmented(
     client_store.write_store(
         new_folder,
         all_clients.augmented_examples(
-            datasets, plan, seed=seed, transform=transform
+            datasets, plan, seed=seed, transform=transform, label_fn=label_fn
         ),
         num_clients=len(data.clients),
         num_classes=data.num_classes,

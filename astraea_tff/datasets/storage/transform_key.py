@@ -18,8 +18,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from astraea_tff.augmentation import one_client
-
 # What their `repr` says wholly.
 _SHOWN = (
     complex, enum.Enum, logging.Logger, np.dtype, pathlib.PurePath, range,
@@ -38,7 +36,7 @@ _LIBRARIES = tuple(
 ) + (pathlib.Path(__file__).resolve().parents[2],)
 
 
-def describe_transform(transform: one_client.Transform) -> str:
+def describe_transform(transform: Any, name: str = 'transform') -> str:
   """Returns a text that no other transform has.
 
   Args:
@@ -48,6 +46,7 @@ def describe_transform(transform: one_client.Transform) -> str:
       default values and all that they use: what they took from a function
       around them, and the functions, classes and values of their module. Of
       other modules that are no libraries the whole text counts.
+    name: What messages call it.
 
   Raises:
     TypeError: It is something else, such as a function, of which nothing says
@@ -58,7 +57,7 @@ def describe_transform(transform: one_client.Transform) -> str:
   )
   if not is_instance and not isinstance(transform, Mapping):
     raise TypeError(
-        '`transform` must be an instance of a dataclass to be kept on disk,'
+        f'`{name}` must be an instance of a dataclass to be kept on disk,'
         ' since a run that comes later must know it again, got'
         f' {transform!r:.200}. Write it as one whose fields are all that it'
         ' depends on, or augment in memory with astraea_tff.augment_clients.'

@@ -1,5 +1,7 @@
 """Tables and texts on disk, and their copies."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -82,6 +84,34 @@ def test_copies_on_disk_are_those_in_memory(kind, transform, tmp_path):
     np.testing.assert_array_equal(features, rows, strict=True)
     np.testing.assert_array_equal(labels, row_labels)
   assert augmented.label_counts.sum() > stored.label_counts.sum()
+
+
+@dataclasses.dataclass(frozen=True)
+class _IsLast:
+  last: int
+
+  def __call__(self, element):
+    return tf.cast(element[1] == self.last, tf.int32)
+
+
+def test_label_fn_says_which_class_of_the_plan_an_example_counts_for(tmp_path):
+  stored = datasets.store(_make('table'), tmp_path)
+  plan = plan_lib.AugmentationPlan(1.0, [1.0, 2.0], [40, 20], (1,), ())
+  augmented = {
+      last: datasets.prepare_augmented(
+          stored, plan, seed=5, label_fn=_IsLast(last)
+      )
+      for last in (1, 2)
+  }
+  for last, clients in augmented.items():
+    np.testing.assert_array_equal(
+        clients.label_counts,
+        stored.label_counts * np.where(np.arange(3) == last, 2, 1),
+    )
+  with pytest.raises(TypeError, match='`label_fn` must be an instance of a data'):
+    datasets.prepare_augmented(
+        stored, plan, seed=5, label_fn=lambda element: element[1] % 2
+    )
 
 
 def test_the_dtype_and_the_names_tell_data_sets_apart(tmp_path):

@@ -1,0 +1,261 @@
+"""Clients with elements of any structure on disk, a file each.
+
+What `client_store` is for a named data set's clients, an array of features and
+a class each, this is for all others: several inputs, sequences, labels that are
+values or tags. A worker that shares the file system reads a client itself.
+"""
+
+import collections
+from collections.abc import Callable, Mapping
+import dataclasses
+import functools
+import json
+import os
+import pathlib
+from typing import Any, Optional, Union
+import zlib
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_federated as tff
+import tqdm
+
+from astraea_tff import client_errors
+from astraea_tff.datasets.storage import atomic_file
+from astraea_tff.datasets.storage import client_store
+from astraea_tff.labels import counts as counts_lib
+from astraea_tff.labels import reading
+
+_FORMAT = 'astraea_tff clients of any structure 1'
+_INDEX_FILE = 'clients.json'
+_EXAMPLES_PER_READ = 1024
+# What a protocol buffer can hold.
+_MAX_FILE_BYTES = 2**31 - 1
+# Those that `tf.io.decode_raw` knows.
+_DTYPES = (
+    tf.bool, tf.float16, tf.float32, tf.float64, tf.int8, tf.int16, tf.int32,
+    tf.int64, tf.uint8, tf.uint16,
+)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StoredClients:
+  """The clients in a folder.
+
+  Attributes:
+    folder: The folder.
+    element_spec: Of one example, a structure of `tf.TensorSpec`s.
+    label_counts: Read-only `int64 [K, N]`, examples of each client and class.
+  """
+
+  folder: pathlib.Path
+  element_spec: Any
+  label_counts: np.ndarray
+
+  def __len__(self) -> int:
+    return len(self.label_counts)
+
+  @functools.cached_property
+  def client_data(self) -> tff.simulation.datasets.ClientData:
+    """The clients as a `ClientData`; the k-th of its ids is client k."""
+    # Taken apart from `self`, which the computation should not hold on to.
+    folder, element_spec = os.fsencode(self.folder), self.element_spec
+
+    def read_client(client_id):
+      path = tf.strings.join([folder, client_id], separator=os.sep)
+      return tf.data.Dataset.from_tensor_slices(_parse(path, element_spec))
+
+    return tff.simulation.datasets.ClientData.from_clients_and_tf_fn(
+        [_file_name(client, len(self)) for client in range(len(self))],
+        read_client,
+    )
+
+
+def store_clients(
+    folder: Union[str, os.PathLike],
+    clients: Any,
+    num_classes: int,
+    *,
+    label_fn: Optional[Callable[[Any], Any]] = None,
+) -> StoredClients:
+  """Writes clients to a new folder, from where a worker reads them by id.
+
+  Clients are read one after another, twice: to count their labels and to write
+  them. What `astraea_tff.augment_clients` returns of a `ClientData` is
+  augmented once in this way, as in Algorithm 2, whatever its structure.
+
+  Args:
+    folder: The folder, which is not there yet; it appears when all is written.
+    clients: A `tff.simulation.datasets.ClientData`, or a sequence of
+      `tf.data.Dataset`s of single examples, not batches. Elements are a
+      structure of tensors of numbers or truth values, of known sizes.
+    num_classes: N, at least 2.
+    label_fn: Which class an example counts for; see `astraea_tff.label_counts`.
+
+  Returns:
+    The clients, in their order.
+
+  Raises:
+    TypeError: As `astraea_tff.label_counts`, or a tensor is of another dtype.
+    ValueError: As `astraea_tff.label_counts`, a size is not known, clients are
+      not alike, or one has more than 2 GB.
+    FileExistsError: The folder is there.
+    OSError: The folder cannot be written to.
+  """
+  folder = pathlib.Path(folder).expanduser()
+  if folder.exists():
+    raise FileExistsError(
+        f'`folder` must be a new one, but {folder} is there; open it with'
+        ' open_clients, or remove it.'
+    )
+  counts = counts_lib.label_counts(clients, num_classes, label_fn=label_fn)
+  specs, sizes, checksums = [], [], []
+  with atomic_file.make_folder_atomically(folder) as new_folder:
+    progress = tqdm.tqdm(
+        reading.named_datasets(clients),
+        total=len(counts), desc='storing clients', unit='client', leave=False,
+    )
+    for client, (name, dataset) in enumerate(progress):
+      specs.append((name, dataset.element_spec))
+      # Against the first, so that an error comes before all are written.
+      client_errors.check_alike([specs[0], specs[-1]])
+      content = _serialize(name, dataset)
+      (new_folder / _file_name(client, len(counts))).write_bytes(content)
+      sizes.append(len(content))
+      checksums.append(zlib.crc32(content))
+    index = dict(
+        format=_FORMAT,
+        element=_to_json(specs[0][1]),
+        counts=counts.tolist(),
+        sizes=sizes,
+        checksums=checksums,
+    )
+    index['checksum'] = _checksum(index)
+    (new_folder / _INDEX_FILE).write_text(json.dumps(index))
+  return open_clients(folder)
+
+
+def open_clients(folder: Union[str, os.PathLike]) -> StoredClients:
+  """Opens what `store_clients` wrote, and reads all of it once to check it.
+
+  Args:
+    folder: The folder.
+
+  Returns:
+    The clients.
+
+  Raises:
+    client_store.DamagedStoreError: A `ValueError`: the folder is none of
+      `store_clients`, or a file does not hold what was written.
+    OSError: A file cannot be read at the moment.
+  """
+  folder = pathlib.Path(folder).expanduser().resolve()
+  index = client_store.read_checked(folder / _INDEX_FILE, _parse_index)
+  counts = np.array(index['counts'], np.int64)
+  counts.flags.writeable = False
+  parts = zip(index['sizes'], index['checksums'], strict=True)
+  for client, (size, checksum) in enumerate(parts):
+    name = _file_name(client, len(counts))
+    client_store.check_file(folder / name, size, checksum)
+  return StoredClients(folder, _from_json(index['element']), counts)
+
+
+def _serialize(client: str, dataset: tf.data.Dataset) -> bytes:
+  """Returns the content of a client's file."""
+  specs = tf.nest.flatten(dataset.element_spec)
+  for spec in specs:
+    if not isinstance(spec, tf.TensorSpec) or spec.dtype not in _DTYPES:
+      raise TypeError(
+          f'{client} must have dense tensors of numbers or truth values, got'
+          f' {client_errors.describe(dataset.element_spec)}; encode texts as'
+          ' token ids, and cast what is of another dtype, with map().'
+      )
+    if not spec.shape.is_fully_defined():
+      raise ValueError(
+          f'{client} must have tensors of known sizes, got'
+          f' {client_errors.describe(dataset.element_spec)}; unbatch() batches,'
+          ' and pad what differs.'
+      )
+  # For a client that has no examples.
+  columns = [
+      [np.zeros([0, *spec.shape], spec.dtype.as_numpy_dtype)] for spec in specs
+  ]
+  with client_errors.named_errors(client, dataset, 'read'):
+    for batch in dataset.batch(_EXAMPLES_PER_READ):
+      for column, part in zip(columns, tf.nest.flatten(batch)):
+        column.append(part.numpy())
+  feature = {}
+  for place, column in enumerate(columns):
+    part = np.concatenate(column)
+    little_endian = part.astype(part.dtype.newbyteorder('<'), copy=False)
+    feature[_part_name(place)] = tf.train.Feature(
+        bytes_list=tf.train.BytesList(value=[little_endian.tobytes()])
+    )
+  num_bytes = sum(len(part.bytes_list.value[0]) for part in feature.values())
+  if num_bytes > _MAX_FILE_BYTES - 1024 * len(feature):
+    raise ValueError(
+        f'{client} must have less than 2 GB, got {num_bytes:,} bytes; divide'
+        ' it among more clients.'
+    )
+  example = tf.train.Example(features=tf.train.Features(feature=feature))
+  return example.SerializeToString()
+
+
+def _parse(path: tf.Tensor, element_spec: Any) -> Any:
+  """Returns all examples of a file, a structure of tensors `[n, ...]`."""
+  specs = tf.nest.flatten(element_spec)
+  parsed = tf.io.parse_single_example(
+      tf.io.read_file(path),
+      {
+          _part_name(place): tf.io.FixedLenFeature([], tf.string)
+          for place in range(len(specs))
+      },
+  )
+  parts = []
+  for place, spec in enumerate(specs):
+    numbers = tf.io.decode_raw(parsed[_part_name(place)], spec.dtype)
+    parts.append(tf.reshape(numbers, [-1, *spec.shape]))
+  return tf.nest.pack_sequence_as(element_spec, parts)
+
+
+def _part_name(place: int) -> str:
+  return f'part_{place}'
+
+
+def _file_name(client: int, num_clients: int) -> str:
+  """A client's file; the names' alphabetical order is the clients' order."""
+  return f'{client:0{len(str(num_clients - 1))}d}'
+
+
+def _to_json(spec: Any) -> Any:
+  """Returns an `element_spec` as JSON can hold it."""
+  if isinstance(spec, Mapping):
+    parts = [[name, _to_json(part)] for name, part in spec.items()]
+    return {'mapping': parts}
+  if isinstance(spec, tuple):
+    return {'tuple': [_to_json(part) for part in spec]}
+  return {'dtype': spec.dtype.name, 'shape': spec.shape.as_list()}
+
+
+def _from_json(plain: Any) -> Any:
+  if 'mapping' in plain:
+    return collections.OrderedDict(
+        (name, _from_json(part)) for name, part in plain['mapping']
+    )
+  if 'tuple' in plain:
+    return tuple(_from_json(part) for part in plain['tuple'])
+  return tf.TensorSpec(plain['shape'], plain['dtype'])
+
+
+def _checksum(index: Mapping[str, Any]) -> int:
+  return zlib.crc32(json.dumps(index, sort_keys=True).encode())
+
+
+def _parse_index(content: bytes) -> dict[str, Any]:
+  index = json.loads(content)
+  checksum = index.pop('checksum')
+  if checksum != _checksum(index):
+    raise ValueError('its index has another checksum')
+  if index.pop('format') != _FORMAT:
+    raise ValueError('it has another format')
+  return index
