@@ -65,6 +65,13 @@ def test_path_credits_sum_to_the_gain():
   assert found.sum() == pytest.approx(gain, rel=1e-9)
 
 
+def test_the_mean_gradient_is_exact_up_to_the_fourth_power():
+  model, update = np.array([0.5, -1.0]), np.array([1.5, 2.0])
+  found = credits.path_gradient(lambda w: 4 * w**3, model, update)
+  gain = (model + update) ** 4 - model**4
+  np.testing.assert_allclose(found * update, gain)
+
+
 def test_a_path_credit_is_the_integral_of_the_mediators_own_motion():
   utility, gradient, model, weights, updates = logistic()
   found, _ = path(utility, gradient, model, weights, updates, points=8)

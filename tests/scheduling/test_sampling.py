@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from astraea_tff import randomness
 from astraea_tff.scheduling import sampling
 
 
@@ -25,6 +26,13 @@ def test_zero_drops_none_and_one_drops_all():
   assert available([3, 1, 2], 0.0) == (3, 1, 2)
   assert available([3, 1, 2], 1.0) == ()
   assert available([], 0.5) == ()
+
+
+def test_who_draws_the_probability_itself_stays():
+  draw, = randomness.round_generator(
+      0, 1, randomness.AVAILABILITY_STREAM).random(1)
+  assert available([0], draw) == (0,)
+  assert available([0], np.nextafter(draw, 1)) == ()
 
 
 def test_a_client_drops_out_whoever_is_asked_about_with_it():
