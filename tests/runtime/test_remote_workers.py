@@ -1,6 +1,7 @@
 """A round over several workers: the result, and what becomes of a lost one."""
 
 import contextlib
+import functools
 import logging
 import os
 import socket
@@ -77,11 +78,13 @@ def served_workers(number):
       worker.kill()
 
 
-def build_process(local_epochs=1):
+@functools.cache
+def build_process(local_epochs=1, mediator_epochs=1):
   return astraea.build_weighted_astraea(
       chain_oracle.variable_model_fn,
       tff.learning.optimizers.build_adam(0.01),
       max_clients=2,
+      mediator_epochs=mediator_epochs,
       local_epochs=local_epochs,
   )
 
@@ -142,12 +145,7 @@ def kill_once_it_trains(worker, cpu_seconds=0.5):
 def test_passes_that_come_with_the_data_are_the_same_on_workers(
     number, execution_context
 ):
-  process = astraea.build_weighted_astraea(
-      chain_oracle.variable_model_fn,
-      tff.learning.optimizers.build_adam(0.01),
-      max_clients=2,
-      mediator_epochs=None,
-  )
+  process = build_process(mediator_epochs=None)
   schedule = schedule_lib.Schedule(
       ((0, 1), (2, 3), (4, 5), (6,)), [0.1, 0.2, 0.3, 0.4], 2
   )

@@ -1,5 +1,7 @@
 """A fault in one client's data that the worker meets first names the client."""
 
+import functools
+
 import chain_oracle
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from astraea_tff.clients import mediator_data
 from astraea_tff.training import astraea
 
 
+@functools.cache
 def _process():
   return astraea.build_weighted_astraea(
       chain_oracle.variable_model_fn,

@@ -200,7 +200,9 @@ def attacking(client, *attacks):
   return client.enumerate().map(attack_batch)
 
 
-def build_process(model='variable', optimizer='sgd', **arguments):
+def build_process(
+    model='variable', optimizer='sgd', kind='weighted', **arguments
+):
   """Returns a process, the same for the same: building takes seconds."""
   defaults = dict(
       mediator_epochs=1,
@@ -209,14 +211,14 @@ def build_process(model='variable', optimizer='sgd', **arguments):
       loop_implementation=tff.learning.LoopImplementation.DATASET_ITERATOR,
   )
   return _build_process(
-      model, optimizer, tuple(sorted((defaults | arguments).items()))
+      model, optimizer, kind, tuple(sorted((defaults | arguments).items()))
   )
 
 
 @functools.cache
-def _build_process(model, optimizer, arguments):
+def _build_process(model, optimizer, kind, arguments):
   build_optimizer, _ = OPTIMIZERS[optimizer]
-  return astraea.build_weighted_astraea(
+  return getattr(astraea, f'build_{kind}_astraea')(
       variable_model_fn if model == 'variable' else build_functional_model(),
       build_optimizer(),
       **dict(arguments),

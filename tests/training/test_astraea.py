@@ -105,10 +105,9 @@ def three_rounds_of_fed_avg(kind, optimizer):
 def test_one_client_a_mediator_equals_fed_avg(
     kind, optimizer, carry_optimizer_state
 ):
-  build_optimizer, _ = chain_oracle.OPTIMIZERS[optimizer]
-  ours = getattr(astraea, f'build_{kind}_astraea')(
-      chain_oracle.variable_model_fn,
-      build_optimizer(),
+  ours = chain_oracle.build_process(
+      optimizer=optimizer,
+      kind=kind,
       max_clients=1,
       carry_optimizer_state=carry_optimizer_state,
   )
@@ -160,9 +159,7 @@ def test_a_mediator_moves_the_average_by_its_share_of_the_examples(
 @pytest.mark.usefixtures('execution_context')
 def test_unweighted_mediators_count_alike():
   mediators = [(CLIENTS[0], CLIENTS[1]), (CLIENTS[2], EMPTY)]
-  process = astraea.build_unweighted_astraea(
-      chain_oracle.variable_model_fn, SGD, max_clients=2
-  )
+  process = chain_oracle.build_process(kind='unweighted', max_clients=2)
   actual, _ = chain_oracle.run_round(process, mediators)
   _, build_keras_optimizer = chain_oracle.OPTIMIZERS['sgd']
   trained = [

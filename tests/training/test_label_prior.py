@@ -1,5 +1,7 @@
 """Rounds with the label prior, by hand in NumPy."""
 
+import functools
+
 import label_prior_oracle as oracle
 import numpy as np
 import pytest
@@ -68,6 +70,17 @@ _MODELS = pytest.mark.parametrize(
 )
 
 
+# Built once: the same process reads datasets, ids and other clients' priors.
+@functools.cache
+def _astraea(build_model):
+  return astraea_tff.build_weighted_astraea(build_model(), _SGD, max_clients=3)
+
+
+@functools.cache
+def _fed_avg(build_model):
+  return tff.learning.algorithms.build_weighted_fed_avg(build_model(), _SGD)
+
+
 def _train_by_hand(weights, round_num, client, global_counts=_GLOBAL):
   batches = _batched().for_round(round_num)[client].as_numpy_iterator()
   prior = oracle.log_prior(_COUNTS[client], global_counts)
@@ -108,9 +121,7 @@ def _clients_by_hand(weights, round_num, global_counts=_GLOBAL):
 
 @_MODELS
 def test_astraea_on_datasets_and_by_id(build_model):
-  process = astraea_tff.build_weighted_astraea(
-      build_model(), _SGD, max_clients=3
-  )
+  process = _astraea(build_model)
   clients = astraea_tff.clients_with_label_prior(_batched(), _GLOBAL)
   by_id = astraea_tff.clients_with_label_prior(_by_id(), _GLOBAL)
   for trained, rounds in (
@@ -129,7 +140,7 @@ def test_astraea_on_datasets_and_by_id(build_model):
 
 @_MODELS
 def test_fed_avg_on_datasets_and_by_id(build_model):
-  process = tff.learning.algorithms.build_weighted_fed_avg(build_model(), _SGD)
+  process = _fed_avg(build_model)
   clients = astraea_tff.clients_with_label_prior(_batched(), _GLOBAL)
   by_id = astraea_tff.clients_with_label_prior(_by_id(), _GLOBAL)
   for trained, rounds in (
@@ -149,9 +160,7 @@ def test_client_data_composed_with_fed_avg():
   clients = astraea_tff.clients_with_label_prior(data, _GLOBAL)
   process = tff.simulation.compose_dataset_computation_with_learning_process(
       clients.dataset_computation,
-      tff.learning.algorithms.build_weighted_fed_avg(
-          _variable_model_fn(), _SGD
-      ),
+      _fed_avg(_variable_model_fn),
   )
 
   def by_hand(weights, round_num):
@@ -167,9 +176,7 @@ def test_client_data_composed_with_fed_avg():
 
 
 def test_evaluation_and_the_exported_model_are_the_plain_ones(tmp_path):
-  process = astraea_tff.build_weighted_astraea(
-      _variable_model_fn(), _SGD, max_clients=3
-  )
+  process = _astraea(_variable_model_fn)
   clients = astraea_tff.clients_with_label_prior(_batched(), _GLOBAL)
   weights = _assert_rounds(
       process,
@@ -222,9 +229,7 @@ def test_global_counts_that_the_clients_reported(is_private):
     )(_clients())
     np.testing.assert_array_equal(counts, _GLOBAL)
   clients = astraea_tff.clients_with_label_prior(_batched(), counts)
-  process = tff.learning.algorithms.build_weighted_fed_avg(
-      _variable_model_fn(), _SGD
-  )
+  process = _fed_avg(_variable_model_fn)
   _assert_rounds(
       process,
       [(1, [clients.for_round(1)[k] for k in range(4)])],
@@ -233,8 +238,6 @@ def test_global_counts_that_the_clients_reported(is_private):
 
 
 def test_clients_without_the_prior_are_refused():
-  process = tff.learning.algorithms.build_weighted_fed_avg(
-      _variable_model_fn(), _SGD
-  )
+  process = _fed_avg(_variable_model_fn)
   with pytest.raises(TypeError, match='must make the batches that `process`'):
     astraea_tff.read_by_id(process, _by_id())

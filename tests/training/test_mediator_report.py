@@ -11,7 +11,6 @@ import tensorflow_federated as tff
 from astraea_tff.clients import mediator_data as mediator_data_lib
 from astraea_tff.control import credits
 from astraea_tff.scheduling import schedule as schedule_lib
-from astraea_tff.training import astraea
 
 pytestmark = pytest.mark.usefixtures('execution_context')
 
@@ -21,16 +20,10 @@ SCHEDULE = schedule_lib.Schedule(((2, 0), (1, 4), (3,)), [0.1, 0.2, 0.3], 2)
 
 
 def build(model='variable', kind='weighted', **arguments):
-  model_fn = chain_oracle.variable_model_fn
-  if model == 'functional':
-    model_fn = chain_oracle.build_functional_model()
-  builders = dict(
-      weighted=astraea.build_weighted_astraea,
-      unweighted=astraea.build_unweighted_astraea,
+  defaults = dict(max_clients=2, report_mediators=True)
+  return chain_oracle.build_process(
+      model, 'momentum', kind, **(defaults | arguments)
   )
-  build_optimizer, _ = chain_oracle.OPTIMIZERS['momentum']
-  arguments = dict(max_clients=2, report_mediators=True) | arguments
-  return builders[kind](model_fn, build_optimizer(), **arguments)
 
 
 def flat(weights):

@@ -23,13 +23,9 @@ LOOPS = tff.learning.LoopImplementation
 
 
 def build(model='variable', **arguments):
-  model_fn = chain_oracle.variable_model_fn
-  if model == 'functional':
-    model_fn = chain_oracle.build_functional_model()
-  build_optimizer, _ = chain_oracle.OPTIMIZERS['momentum']
-  arguments = dict(max_clients=3, mediator_epochs=None) | arguments
-  return astraea.build_weighted_astraea(
-      model_fn, build_optimizer(), **arguments
+  defaults = dict(max_clients=3, mediator_epochs=None)
+  return chain_oracle.build_process(
+      model, 'momentum', **(defaults | arguments)
   )
 
 
