@@ -127,18 +127,29 @@ def test_several_workers_train_what_a_local_one_trains(
   assert all(b < a for b, a in zip(before, after)), 'a worker had no share'
 
 
-def kill_once_it_trains(worker, cpu_seconds=0.5):
-  """Kills a worker in the middle of the next round, from another thread."""
+@contextlib.contextmanager
+def killed_once_it_trains(worker):
+  """Kills a worker in the middle of the round, from another thread.
+
+  That is after the first hundredths of a second of the ten or more that its
+  share takes. Should the round be over sooner, the test fails and does not wait.
+  """
   before = worker.cpu_seconds()
+  is_over = threading.Event()
 
   def wait_and_kill():
-    while worker.cpu_seconds() < before + cpu_seconds:
-      time.sleep(0.01)
-    worker.kill()
+    while not is_over.wait(0.005):
+      if worker.cpu_seconds() > before + 0.02:
+        worker.kill()
+        return
 
   thread = threading.Thread(target=wait_and_kill)
   thread.start()
-  return thread
+  try:
+    yield
+  finally:
+    is_over.set()
+    thread.join()
 
 
 @pytest.mark.parametrize('number', [1, 2, 4])
@@ -193,9 +204,8 @@ def test_lost_share_is_trained_again_and_nothing_else(
     state = process.next(state, MEDIATORS).state
     calls_of_a_round = len(calls)
     calls.clear()
-    killer = kill_once_it_trains(lost)
-    state = process.next(state, MEDIATORS).state
-    killer.join()
+    with killed_once_it_trains(lost):
+      state = process.next(state, MEDIATORS).state
     assert len(calls) == calls_of_a_round + 1
     assert remote.addresses == (other.address,)
     actual = list(process.get_model_weights(state).trainable)
