@@ -86,6 +86,33 @@ def initial_weights():
 
 
 def run_chain(
+    clients, build_optimizer, *, mediator_step=None, weights=None, **arguments
+):
+  """Trains on one client after another in plain Keras; returns the weights.
+
+  `mediator_step` makes of the weights before a visit, those after it and its
+  number of batches what the next client is handed. `weights` are those to begin
+  with; the other arguments are those of `_train_chain`.
+  """
+  are_datasets = all(isinstance(c, tf.data.Dataset) for c in clients)
+  if mediator_step is None and weights is None and are_datasets:
+    # The same for the same: several tests compare with one chain.
+    return list(_train_once(tuple(clients), build_optimizer, **arguments))
+  return _train_chain(
+      clients,
+      build_optimizer,
+      mediator_step=mediator_step,
+      weights=weights,
+      **arguments,
+  )
+
+
+@functools.cache
+def _train_once(clients, build_optimizer, **arguments):
+  return _train_chain(clients, build_optimizer, **arguments)
+
+
+def _train_chain(
     clients,
     build_optimizer,
     *,
@@ -98,11 +125,6 @@ def run_chain(
     build_model=build_keras_model,
     loss=None,
 ):
-  """Trains on one client after another in plain Keras; returns the weights.
-
-  `mediator_step` makes of the weights before a visit, those after it and its
-  number of batches what the next client is handed.
-  """
   model = build_model()
   if weights is not None:
     model.set_weights(weights)
@@ -210,18 +232,30 @@ def build_process(
       carry_optimizer_state=False,
       loop_implementation=tff.learning.LoopImplementation.DATASET_ITERATOR,
   )
-  return _build_process(
-      model, optimizer, kind, tuple(sorted((defaults | arguments).items()))
-  )
+  arguments = defaults | arguments
+  # With their types: True is no 1 where an argument is checked.
+  typed = tuple((name, type(arguments[name]), arguments[name])
+                for name in sorted(arguments))
+  return _build_process(model, optimizer, kind, typed)
 
 
 @functools.cache
-def _build_process(model, optimizer, kind, arguments):
+def _build_process(model, optimizer, kind, typed_arguments):
   build_optimizer, _ = OPTIMIZERS[optimizer]
   return getattr(astraea, f'build_{kind}_astraea')(
       variable_model_fn if model == 'variable' else build_functional_model(),
       build_optimizer(),
-      **dict(arguments),
+      **{name: value for name, _, value in typed_arguments},
+  )
+
+
+@functools.cache
+def build_fed_avg(model='variable', optimizer='sgd', kind='weighted'):
+  """Returns TFF's own process, the same for the same."""
+  build_optimizer, _ = OPTIMIZERS[optimizer]
+  return getattr(tff.learning.algorithms, f'build_{kind}_fed_avg')(
+      variable_model_fn if model == 'variable' else build_functional_model(),
+      build_optimizer(),
   )
 
 

@@ -51,13 +51,8 @@ def test_takes_fed_avg_arguments_by_their_names_and_order(kind):
 
 @pytest.mark.parametrize('model', ['variable', 'functional'])
 def test_state_and_metrics_have_the_structure_of_fed_avg(model):
-  model_fn = (
-      chain_oracle.variable_model_fn
-      if model == 'variable'
-      else chain_oracle.build_functional_model()
-  )
-  ours = build(model_fn=model_fn)
-  theirs = tff.learning.algorithms.build_weighted_fed_avg(model_fn, SGD)
+  ours = chain_oracle.build_process(model, max_clients=2)
+  theirs = chain_oracle.build_fed_avg(model, 'sgd', 'weighted')
   assert isinstance(ours, tff.learning.templates.LearningProcess)
   for method in (
       'initialize',
@@ -88,10 +83,7 @@ def test_state_and_metrics_have_the_structure_of_fed_avg(model):
 
 @functools.cache
 def three_rounds_of_fed_avg(kind, optimizer):
-  build_optimizer, _ = chain_oracle.OPTIMIZERS[optimizer]
-  process = getattr(tff.learning.algorithms, f'build_{kind}_fed_avg')(
-      chain_oracle.variable_model_fn, build_optimizer()
-  )
+  process = chain_oracle.build_fed_avg('variable', optimizer, kind)
   state = process.initialize()
   for _ in range(3):
     state, metrics = process.next(state, CLIENTS)

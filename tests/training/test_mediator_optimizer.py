@@ -72,6 +72,7 @@ def train(process, num_rounds=2, data=None):
   return list(process.get_model_weights(state).trainable), state, output.metrics
 
 
+@functools.cache
 def train_by_hand(
     kind, keep=True, chains=CHAINS, shares=WEIGHTS, rounds=2, step_power=1.0,
     **arguments,
@@ -158,9 +159,7 @@ def test_sgd_of_rate_one_is_the_paper_s_chain(model):
 
 def test_sgd_of_rate_one_and_one_client_is_fed_avg():
   ours = build(tff.learning.optimizers.build_sgdm(1.0), max_clients=1)
-  theirs = tff.learning.algorithms.build_weighted_fed_avg(
-      chain_oracle.variable_model_fn, SGD
-  )
+  theirs = chain_oracle.build_fed_avg('variable', 'sgd', 'weighted')
   actual, _, _ = train(ours, data=[(client,) for client in CLIENTS])
   expected, _, _ = train(theirs, data=CLIENTS)
   chain_oracle.assert_weights_close(actual, expected, 1e-6)
@@ -189,7 +188,8 @@ def test_follows_reshuffled_orders():
   order = np.array([[2, 0, 1], [1, 2, 0]], np.int32)
   data = collections.OrderedDict(order=list(order), clients=tuple(CLIENTS))
   actual, _, _ = train(process, data=[data])
-  expected, _ = train_by_hand('adam', chains=[order.ravel()], shares=[1])
+  chain = tuple(order.ravel())
+  expected, _ = train_by_hand('adam', chains=(chain,), shares=(1,))
   chain_oracle.assert_weights_close(actual, expected, 2e-6)
 
 
