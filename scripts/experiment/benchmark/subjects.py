@@ -74,20 +74,26 @@ def _write_store(
   )
 
 
+def _build_network():
+  return models.build_emnist_cnn(_NUM_CLASSES, _IMAGE_SHAPE, seed=0)
+
+
 def _build_keras_model():
   return tf.keras.Sequential([
       tf.keras.layers.Input(_IMAGE_SHAPE, dtype=tf.uint8),
       tf.keras.layers.Rescaling(1 / 255),
-      models.build_emnist_cnn(_NUM_CLASSES, _IMAGE_SHAPE, seed=0),
+      _build_network(),
   ])
 
 
-def _model_fn():
+def _model_fn(dtype=tf.uint8):
+  """Returns the model of images of a dtype; float32 ones are in [0, 1]."""
   spec = (
-      tf.TensorSpec([None, *_IMAGE_SHAPE], tf.uint8),
+      tf.TensorSpec([None, *_IMAGE_SHAPE], dtype),
       tf.TensorSpec([None], tf.int32),
   )
-  return models.tff_model_fn(_build_keras_model, spec)
+  build = _build_keras_model if dtype == tf.uint8 else _build_network
+  return models.tff_model_fn(build, spec)
 
 
 def _optimizer():
@@ -130,10 +136,11 @@ def plain_loop(
 
 def _build_timed(
     build: Callable[..., tff.learning.templates.LearningProcess],
+    dtype: tf.DType = tf.uint8,
     **arguments: Any,
 ) -> tuple[tff.learning.templates.LearningProcess, float]:
-  """Returns a process for the model, and the CPU seconds to build it."""
-  model_fn, optimizer = _model_fn(), _optimizer()
+  """Returns a process for images of a dtype, and the CPU seconds to build it."""
+  model_fn, optimizer = _model_fn(dtype), _optimizer()
   start = time.process_time()
   process = build(model_fn, optimizer, **arguments)
   return process, time.process_time() - start
@@ -170,17 +177,26 @@ def fed_avg(
 def handed_in(
     folder: str, num_clients: int, max_clients: int, *, are_same: bool
 ) -> Subject:
-  """Astraea on datasets that Python hands in, the same ones or copies."""
+  """Astraea on datasets that Python hands in, the same ones or copies.
+
+  Their images are float32, as most programs have them: four times the bytes of
+  those that are read by id.
+  """
   num_mediators = -(-num_clients // max_clients)
   astraea_tff.set_local_execution_context(
       num_threads=machine.num_worker_threads(num_mediators)
   )
   store = client_store.open_store(pathlib.Path(folder))
   process, build_cpu = _build_timed(
-      astraea_tff.build_weighted_astraea, max_clients=max_clients
+      astraea_tff.build_weighted_astraea, tf.float32, max_clients=max_clients
   )
+
+  def load(client):
+    images, labels = store.load(client)
+    return images.astype(np.float32) / 255, labels
+
   clients = [
-      tf.data.Dataset.from_tensor_slices(store.load(client))
+      tf.data.Dataset.from_tensor_slices(load(client))
       .shuffle(_SHUFFLE_BUFFER)
       .batch(_BATCH_SIZE)
       for client in range(num_clients)
