@@ -25,8 +25,9 @@ def run_mediator(clients, optimizer='sgd', model='variable', **arguments):
 
 
 def run_by_hand(clients, optimizer='sgd', **arguments):
-  return _run_by_hand(
-      tuple(clients), optimizer, **(DEFAULTS | arguments)
+  _, build_keras_optimizer = chain_oracle.OPTIMIZERS[optimizer]
+  return chain_oracle.run_chain(
+      clients, build_keras_optimizer, **(DEFAULTS | arguments)
   )
 
 
@@ -38,12 +39,6 @@ def _run_mediator(clients, optimizer, model, **arguments):
   )
   weights, _ = chain_oracle.run_round(process, [clients])
   return weights
-
-
-@functools.cache
-def _run_by_hand(clients, optimizer, **arguments):
-  _, build_keras_optimizer = chain_oracle.OPTIMIZERS[optimizer]
-  return chain_oracle.run_chain(clients, build_keras_optimizer, **arguments)
 
 
 @pytest.mark.parametrize('carry_optimizer_state', [False, True])
