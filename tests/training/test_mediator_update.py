@@ -56,7 +56,7 @@ class NoServerState:
   """The mediator keeps nothing; see `server_state.ServerState`."""
 
   begin = staticmethod(lambda sent: ())
-  change = staticmethod(lambda before, after: ())
+  change = staticmethod(lambda before, after, weight: ())
 
 
 def run(clients, weighting=NUM_EXAMPLES, orders=None, **arguments):
