@@ -75,6 +75,13 @@ def test_copies_on_disk_are_those_in_memory(kind, transform, tmp_path):
   augmented = datasets.prepare_augmented(stored, plan, seed=5)
   given = datasets.prepare_augmented(stored, plan, seed=5, transform=transform)
   assert given.folder == augmented.folder
+  others = (
+      datasets.prepare_augmented(stored, plan, seed=6),
+      datasets.prepare_augmented(
+          stored, dataclasses.replace(plan, kept=[0.5, 1.0, 1.0]), seed=5
+      ),
+  )
+  assert len({clients.folder for clients in (augmented, *others)}) == 3
   expected = all_clients.augment_clients(
       data.client_datasets(), plan, seed=5, transform=transform
   )
