@@ -27,7 +27,15 @@ _BALANCED = dict(
     emnist=dict(num_examples=14_100),
     paper=dict(num_examples=117_500),
 )
-_RATES = dict(small=(0.1, 0.3), emnist=(0.1, 0.3), paper=(1e-3, 3e-3))
+_RATES = dict(
+    small=(0.03, 0.1, 0.3), emnist=(0.03, 0.1, 0.3), paper=(1e-3, 3e-3)
+)
+# As scripts/flags/recommended.flags has it; the rates are the mediators'.
+_RECOMMENDED = dict(
+    client_optimizer='sgd', client_learning_rate=0.1, mediator_optimizer='adam',
+    label_prior='mixed',
+)
+_MEDIATOR_RATES = (1e-3, 2e-3)
 _DIRICHLET = dict(
     global_distribution='balanced', local_distribution='dirichlet', beta=0.3,
     alpha=0.0,
@@ -52,6 +60,10 @@ _REGIMES = {
     ),
     'wrong labels': _DIRICHLET | dict(client_worth='wrong_labels'),
     'honest': _DIRICHLET,
+}
+_REGIMES |= {
+    f'{name}, recommended': settings | _RECOMMENDED
+    for name, settings in _REGIMES.items()
 }
 # All there are; of the 50 of the paper's scale, some.
 _CONSIDERED = dict(small=10, emnist=6, paper=10)
@@ -106,17 +118,19 @@ def rows(base: dict[str, Any], scale: str) -> experiments.Rows:
     of_regime = base | of_regime
     if of_regime.get('global_distribution') == 'balanced':
       of_regime |= _BALANCED[scale]
-    for method, settings in _METHODS.get(regime, _OF_TAILS).items():
+    methods = _METHODS.get(regime.removesuffix(', recommended'), _OF_TAILS)
+    of_mediators = 'mediator_optimizer' in of_regime
+    for method, settings in methods.items():
       settings = of_regime | settings
       if 'mediator_policy' in settings:
         settings.setdefault('mediators_considered', _CONSIDERED[scale])
       rounds = _ROUNDS[scale] * _models(base) / _models(settings)
-      for rate in _RATES[scale]:
+      for rate in _MEDIATOR_RATES if of_mediators else _RATES[scale]:
+        settings[
+            'mediator_learning_rate' if of_mediators else 'client_learning_rate'
+        ] = rate
         made[f'{regime}: {method}, {rate:g}'] = _row(
-            settings,
-            tuned=f'{regime}: {method}',
-            client_learning_rate=rate,
-            rounds=round(rounds),
+            settings, tuned=f'{regime}: {method}', rounds=round(rounds)
         )
   return made
 
