@@ -96,6 +96,12 @@ class First(NamedTuple):
   ahead: intervals.Interval
 
 
+def compared(curves: pd.DataFrame) -> list[str]:
+  """Returns the regimes that have two methods or more."""
+  methods = curves.groupby('regime', sort=False)['method'].nunique()
+  return methods.index[methods > 1].tolist()
+
+
 def first_of(at_budget: pd.DataFrame, regime: str) -> First:
   """Returns who is first in a regime, of two methods or more.
 
@@ -114,11 +120,11 @@ def first_of(at_budget: pd.DataFrame, regime: str) -> First:
 
 def format_firsts(curves: pd.DataFrame) -> str:
   """Returns a Markdown table of who is first on each axis in each regime."""
-  lines = []
+  lines, regimes = [], compared(curves)
   for axis, heading in axes_of(curves).items():
     at_budget = at_equal_cost(curves, axis)
     cells = [heading]
-    for regime in curves['regime'].unique():
+    for regime in regimes:
       first = first_of(at_budget, regime)
       told = intervals.verdict(first.ahead) == intervals.CONFIRMED
       cells.append(
@@ -126,7 +132,7 @@ def format_firsts(curves: pd.DataFrame) -> str:
           f' {intervals.describe(first.ahead, "points", 1)} over {first.second}'
       )
     lines.append(cells)
-  return tables.markdown(['equal', *curves['regime'].unique()], lines)
+  return tables.markdown(['equal', *regimes], lines)
 
 
 def sentences(curves: pd.DataFrame) -> list[str]:
@@ -135,7 +141,7 @@ def sentences(curves: pd.DataFrame) -> list[str]:
   for axis, heading in axes_of(curves).items():
     at_budget = at_equal_cost(curves, axis)
     regimes = {}
-    for regime in curves['regime'].unique():
+    for regime in compared(curves):
       first = first_of(at_budget, regime)
       told = intervals.verdict(first.ahead) == intervals.CONFIRMED
       mark = regime if told else f'{regime} (not told from {first.second})'
@@ -143,7 +149,8 @@ def sentences(curves: pd.DataFrame) -> list[str]:
     firsts = '; '.join(
         f'{method} in {", ".join(where)}' for method, where in regimes.items()
     )
-    found.append(f'First at equal {heading}: {firsts}.')
+    if firsts:
+      found.append(f'First at equal {heading}: {firsts}.')
   return found
 
 

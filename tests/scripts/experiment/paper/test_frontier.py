@@ -43,6 +43,16 @@ def test_runs_are_looked_at_where_they_have_spent_what_the_cheapest_spends():
   assert by_round.loc['chain', 'top_1'].tolist() == [90, 90, 90]
 
 
+def test_a_method_alone_is_first_of_nobody():
+  alone = pd.DataFrame(curve('chain', 0, (0, 3), (10, 20), regime='s'))
+  both = pd.concat([CURVES, alone])
+  assert frontier.compared(both) == ['r']
+  assert frontier.sentences(both) == frontier.sentences(CURVES)
+  assert frontier.format_firsts(both) == frontier.format_firsts(CURVES)
+  assert not frontier.sentences(alone)
+  assert '| s: chain |' in frontier.format_page_part(alone)
+
+
 def test_axes_that_were_not_measured_are_left_out():
   curves = CURVES.drop(columns=['edge_seconds', 'edge_megabytes'])
   page = frontier.format_page_part(curves)
