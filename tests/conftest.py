@@ -2,10 +2,15 @@
 
 import gc
 import os
+import signal
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 import pytest
+
+# A shell that starts the tests in the background lets them, and all that they
+# start, ignore Ctrl-C, which some tests send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # To look for garbage while TFF is imported takes a third of the import's time.
 gc.disable()
