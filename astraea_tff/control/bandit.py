@@ -5,7 +5,7 @@ problem" (2002), with a moving average, since what a mediator is worth changes
 as the model learns.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Optional
 
 import numpy as np
@@ -20,7 +20,7 @@ from astraea_tff.control import policies
 _NOT_TRIED = 1e9
 
 
-class CreditBandit:
+class CreditBandit(history.ArrayState):
   """Ranks mediators by average credit and an upper confidence bound.
 
   Mediators that have not been tried come first, in random order. The others
@@ -65,15 +65,6 @@ class CreditBandit:
         'scale': np.zeros(()),
         'seen': np.zeros((), np.int64),
     }
-
-  @property
-  def state(self) -> dict[str, np.ndarray]:
-    """See `MediatorPolicy.state`."""
-    return {name: array.copy() for name, array in self._arrays.items()}
-
-  @state.setter
-  def state(self, state: Mapping[str, np.ndarray]) -> None:
-    self._arrays = history.check_state(state, self._arrays)
 
   def decide(
       self,

@@ -28,7 +28,22 @@ OBSERVATIONS = (
 LARGEST = 5.0  # An observation beyond says no more.
 
 
-class MediatorHistory:
+class ArrayState:
+  """Something whose state is the arrays in `_arrays`, by name."""
+
+  _arrays: dict[str, np.ndarray]
+
+  @property
+  def state(self) -> dict[str, np.ndarray]:
+    """All that is known, copies of arrays; may be set to what it was."""
+    return {name: array.copy() for name, array in self._arrays.items()}
+
+  @state.setter
+  def state(self, state: Mapping[str, np.ndarray]) -> None:
+    self._arrays = check_state(state, self._arrays)
+
+
+class MediatorHistory(ArrayState):
   """Remembers the last round of each mediator, and makes observations of it."""
 
   def __init__(
@@ -83,15 +98,6 @@ class MediatorHistory:
   def num_mediators(self) -> int:
     """M."""
     return len(self._static)
-
-  @property
-  def state(self) -> dict[str, np.ndarray]:
-    """All that was recorded; may be set to what it was."""
-    return {name: array.copy() for name, array in self._arrays.items()}
-
-  @state.setter
-  def state(self, state: Mapping[str, np.ndarray]) -> None:
-    self._arrays = check_state(state, self._arrays)
 
   def observe(
       self, mediators: Sequence[int], round_num: int, spent: float = 0.0

@@ -9,7 +9,7 @@ mediator's own credit, which is its part of the gain of the whole
 agents' own best answers at the price are the team's best within the budget.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 import os
 from typing import Any, Optional, Union
 
@@ -30,7 +30,7 @@ _FILE_VERSION = 1
 _EXPLORE, _FIT = 0, 1
 
 
-class LearnedPasses:
+class LearnedPasses(history.ArrayState):
   """Values passes by a shared network, and divides the budget by a price.
 
   It is a contextual bandit: a round's effect on later rounds goes through the
@@ -158,15 +158,6 @@ class LearnedPasses:
           hidden=self._shape.hidden,
           weights=self._arrays['weights'],
       )
-
-  @property
-  def state(self) -> dict[str, np.ndarray]:
-    """See `MediatorPolicy.state`."""
-    return {name: array.copy() for name, array in self._arrays.items()}
-
-  @state.setter
-  def state(self, state: Mapping[str, np.ndarray]) -> None:
-    self._arrays = history.check_state(state, self._arrays)
 
   def values(self, observations: np.ndarray) -> np.ndarray:
     """Returns what each number of passes is worth, float64 [R, A].

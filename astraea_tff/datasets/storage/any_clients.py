@@ -22,6 +22,7 @@ import tqdm
 
 from astraea_tff import client_errors
 from astraea_tff.datasets.storage import atomic_file
+from astraea_tff.datasets.storage import checked_json
 from astraea_tff.datasets.storage import client_store
 from astraea_tff.labels import counts as counts_lib
 from astraea_tff.labels import reading
@@ -130,8 +131,9 @@ def store_clients(
         sizes=sizes,
         checksums=checksums,
     )
-    index['checksum'] = _checksum(index)
-    (new_folder / _INDEX_FILE).write_text(json.dumps(index))
+    (new_folder / _INDEX_FILE).write_text(
+        json.dumps(checked_json.sealed(index))
+    )
   return open_clients(folder)
 
 
@@ -150,7 +152,10 @@ def open_clients(folder: Union[str, os.PathLike]) -> StoredClients:
     OSError: A file cannot be read at the moment.
   """
   folder = pathlib.Path(folder).expanduser().resolve()
-  index = client_store.read_checked(folder / _INDEX_FILE, _parse_index)
+  index = client_store.read_checked(
+      folder / _INDEX_FILE,
+      lambda content: checked_json.parse(content, _FORMAT, 'index'),
+  )
   counts = np.array(index['counts'], np.int64)
   counts.flags.writeable = False
   parts = zip(index['sizes'], index['checksums'], strict=True)
@@ -245,17 +250,3 @@ def _from_json(plain: Any) -> Any:
   if 'tuple' in plain:
     return tuple(_from_json(part) for part in plain['tuple'])
   return tf.TensorSpec(plain['shape'], plain['dtype'])
-
-
-def _checksum(index: Mapping[str, Any]) -> int:
-  return zlib.crc32(json.dumps(index, sort_keys=True).encode())
-
-
-def _parse_index(content: bytes) -> dict[str, Any]:
-  index = json.loads(content)
-  checksum = index.pop('checksum')
-  if checksum != _checksum(index):
-    raise ValueError('its index has another checksum')
-  if index.pop('format') != _FORMAT:
-    raise ValueError('it has another format')
-  return index

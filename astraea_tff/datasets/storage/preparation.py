@@ -7,7 +7,6 @@ seed and a division, and the state of the source that it is answered from) a
 file that says which folder answers it.
 """
 
-from collections.abc import Mapping
 import dataclasses
 import hashlib
 import json
@@ -26,6 +25,7 @@ from astraea_tff.datasets.sources import presets
 from astraea_tff.datasets.storage import atomic_file
 from astraea_tff.datasets.storage import cache_entries
 from astraea_tff.datasets.storage import cache_folders
+from astraea_tff.datasets.storage import checked_json
 from astraea_tff.datasets.storage import client_store
 from astraea_tff.datasets.storage import preparation_requests as requests
 
@@ -236,12 +236,9 @@ def _write(
           for name in (_TEST_FEATURES_FILE, _TEST_LABELS_FILE, _PARTITION_FILE)
       },
   )
-  description['checksum'] = _checksum(description)
-  (folder / _DESCRIPTION_FILE).write_text(json.dumps(description, indent=2))
-
-
-def _checksum(description: Mapping[str, Any]) -> int:
-  return zlib.crc32(json.dumps(description, sort_keys=True).encode())
+  (folder / _DESCRIPTION_FILE).write_text(
+      json.dumps(checked_json.sealed(description), indent=2)
+  )
 
 
 def _open(folder: pathlib.Path) -> PreparedDataset:
@@ -264,12 +261,7 @@ def _open(folder: pathlib.Path) -> PreparedDataset:
 
 
 def _parse_description(content: bytes) -> dict[str, Any]:
-  description = json.loads(content)
-  checksum = description.pop('checksum')
-  if checksum != _checksum(description):
-    raise ValueError('its description has another checksum')
-  if description.pop('format') != _FORMAT:
-    raise ValueError('it has another format')
+  description = checked_json.parse(content, _FORMAT, 'description')
   for key in ('class_names', 'feature_names'):
     if description[key] is not None:
       description[key] = tuple(description[key])

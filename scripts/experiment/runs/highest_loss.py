@@ -5,7 +5,7 @@ learning" (AISTATS 2022): of the candidates of a round, those train whose own
 examples the model fits worst. Wrong labels fit worst of all.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Optional
 
 import numpy as np
@@ -57,7 +57,7 @@ def losses_of_mediators(
   return losses
 
 
-class HighestLoss:
+class HighestLoss(history.ArrayState):
   """Gives a pass to the mediators of the highest loss, while they fit.
 
   What it would send to ask the candidates for their losses is not counted.
@@ -69,15 +69,6 @@ class HighestLoss:
     """Begins without losses: the first round's mediators are drawn."""
     self._seed = seed
     self._arrays = {'losses': np.zeros(num_mediators)}
-
-  @property
-  def state(self) -> dict[str, np.ndarray]:
-    """See `MediatorPolicy.state`."""
-    return {name: array.copy() for name, array in self._arrays.items()}
-
-  @state.setter
-  def state(self, state: Mapping[str, np.ndarray]) -> None:
-    self._arrays = history.check_state(state, self._arrays)
 
   def decide(
       self,
