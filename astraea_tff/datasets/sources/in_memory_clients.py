@@ -57,6 +57,9 @@ class InMemoryClients(tff.simulation.datasets.ClientData):
           f'{len(self._client_ids)} clients, got {sizes!r:.80}.'
       )
     self._bounds = np.stack([ends - sizes, ends], axis=1)
+    # As TensorFlow takes them; of names that it takes for one, the first.
+    self._known = [client_names.id_in_bytes(name) for name in self._client_ids]
+    self._names = dict(zip(self._known[::-1], self._client_ids[::-1]))
 
   @property
   def client_ids(self) -> list[str]:
@@ -104,16 +107,13 @@ class InMemoryClients(tff.simulation.datasets.ClientData):
   def _dataset_of_id(self, client_id: Any) -> tf.data.Dataset:
     if isinstance(client_id, str):
       client_id = client_names.id_in_bytes(client_id)
-    known = [client_names.id_in_bytes(name) for name in self._client_ids]
     if tf.executing_eagerly():
-      name = tf.convert_to_tensor(client_id).numpy()
-      if name in known:
-        return self.create_tf_dataset_for_client(
-            self._client_ids[known.index(name)]
-        )
-      return self.create_tf_dataset_for_client(name.decode(errors='replace'))
-    number = len(known)
-    is_client = tf.equal(client_id, known)
+      known = tf.convert_to_tensor(client_id).numpy()
+      return self.create_tf_dataset_for_client(
+          self._names.get(known, known.decode(errors='replace'))
+      )
+    number = len(self._known)
+    is_client = tf.equal(client_id, self._known)
     # The number after the last for nobody, of which gathering then complains.
     place = tf.reduce_min(tf.where(is_client, tf.range(number), number))
     start, end = tf.unstack(
