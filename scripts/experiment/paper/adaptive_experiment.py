@@ -119,18 +119,19 @@ def rows(base: dict[str, Any], scale: str) -> experiments.Rows:
     if of_regime.get('global_distribution') == 'balanced':
       of_regime |= _BALANCED[scale]
     methods = _METHODS.get(regime.removesuffix(', recommended'), _OF_TAILS)
-    of_mediators = 'mediator_optimizer' in of_regime
+    tuned, rates = 'client_learning_rate', _RATES[scale]
+    if 'mediator_optimizer' in of_regime:
+      tuned, rates = 'mediator_learning_rate', _MEDIATOR_RATES
     for method, settings in methods.items():
       settings = of_regime | settings
       if 'mediator_policy' in settings:
         settings.setdefault('mediators_considered', _CONSIDERED[scale])
       rounds = _ROUNDS[scale] * _models(base) / _models(settings)
-      for rate in _MEDIATOR_RATES if of_mediators else _RATES[scale]:
-        settings[
-            'mediator_learning_rate' if of_mediators else 'client_learning_rate'
-        ] = rate
+      for rate in rates:
         made[f'{regime}: {method}, {rate:g}'] = _row(
-            settings, tuned=f'{regime}: {method}', rounds=round(rounds)
+            settings | {tuned: rate},
+            tuned=f'{regime}: {method}',
+            rounds=round(rounds),
         )
   return made
 
