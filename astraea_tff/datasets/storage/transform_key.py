@@ -5,18 +5,17 @@ import dataclasses
 import dis
 import enum
 import functools
-import hashlib
 import inspect
 import logging
 import pathlib
 import re
-import sys
-import sysconfig
 import types
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+from astraea_tff.datasets.storage import user_modules
 
 # What their `repr` says wholly.
 _SHOWN = (
@@ -29,11 +28,6 @@ _OF_FIELDS = frozenset({
     '__hash__', '__setattr__', '__delattr__', '__getstate__', '__setstate__',
 })
 _SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
-# Of these the name will do.
-_LIBRARIES = tuple(
-    pathlib.Path(sysconfig.get_path(name)).resolve()
-    for name in ('stdlib', 'platstdlib', 'purelib', 'platlib')
-) + (pathlib.Path(__file__).resolve().parents[2],)
 
 
 def describe_transform(transform: Any, name: str = 'transform') -> str:
@@ -45,7 +39,8 @@ def describe_transform(transform: Any, name: str = 'transform') -> str:
       by what it holds, and by the instructions of its methods, with their
       default values and all that they use: what they took from a function
       around them, and the functions, classes and values of their module. Of
-      other modules that are no libraries the whole text counts.
+      other modules that are no libraries the whole text counts, and that of the
+      modules that these import.
     name: What messages call it.
 
   Raises:
@@ -111,7 +106,7 @@ def _describe_class(cls: type[Any], seen: set[int]) -> Any:
   seen.add(id(cls))
   bases = [
       base for base in cls.__mro__
-      if base.__module__ == cls.__module__ or not _is_library(base.__module__)
+      if base.__module__ == cls.__module__ or not user_modules.is_library(base.__module__)
   ]
   return name, [
       (base.__qualname__, key, _describe_used(member, base.__module__, seen))
@@ -134,7 +129,7 @@ def _describe_used(value: Any, module: str, seen: set[int]) -> Any:
   if function is not None:
     value = function
   elif isinstance(value, types.ModuleType):
-    return _describe_module(value.__name__)
+    return user_modules.describe(value.__name__)
   elif isinstance(value, functools.partial):
     parts = (value.func, *value.args, *value.keywords.values())
     return list(value.keywords), [
@@ -147,27 +142,10 @@ def _describe_used(value: Any, module: str, seen: set[int]) -> Any:
   elif not isinstance(value, type):
     return _describe(value, seen)
   if value.__module__ != module:
-    return value.__qualname__, _describe_module(value.__module__)
+    return value.__qualname__, user_modules.describe(value.__module__)
   if function is not None:
     return _describe_function(function, seen)
   return _describe_class(value, seen)
-
-
-def _describe_module(name: str) -> Any:
-  """A module's name, and its text if it is no library's."""
-  if name == '__main__' or _is_library(name):
-    return name
-  text = pathlib.Path(sys.modules[name].__file__).read_bytes()
-  return name, hashlib.sha256(text).hexdigest()
-
-
-def _is_library(name: Any) -> bool:
-  """Whether a module comes from a library, or from no file at all."""
-  file = getattr(sys.modules.get(name), '__file__', None)
-  if file is None:
-    return name != '__main__'
-  path = pathlib.Path(file).resolve()
-  return any(path.is_relative_to(library) for library in _LIBRARIES)
 
 
 def _function_of(member: Any) -> Any:
@@ -192,7 +170,9 @@ def _describe_function(function: types.FunctionType, seen: set[int]) -> Any:
       (name, _describe_used(value, function.__module__, seen))
       for name, value in _uses(function)
   ]
-  return _describe_code(function.__code__), used
+  imported = user_modules.describe_all(_imported_names(function))
+  parts = [_describe_code(function.__code__), used]
+  return tuple(parts + [imported] if imported else parts)
 
 
 def _uses(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
@@ -221,6 +201,25 @@ def _global_names(code: types.CodeType) -> set[str]:
     if isinstance(constant, types.CodeType):
       names |= _global_names(constant)
   return names
+
+
+def _imported_names(function: types.FunctionType) -> Iterator[str]:
+  """Yields the names of the modules that a function may import as it runs."""
+  package = function.__globals__.get('__package__') or ''
+  waiting = [function.__code__]
+  while waiting:
+    code = waiting.pop()
+    waiting += [c for c in code.co_consts if isinstance(c, types.CodeType)]
+    # How many dots, what from it, and what; as Python compiles an import.
+    before = [None, None]
+    for instruction in dis.get_instructions(code):
+      if instruction.opname == 'IMPORT_NAME':
+        level, members = before
+        yield from user_modules.absolute_names(
+            instruction.argval, level, members or (), package
+        )
+      if instruction.opname != 'EXTENDED_ARG':
+        before = [before[1], instruction.argval]
 
 
 def _describe_code(code: types.CodeType) -> Any:

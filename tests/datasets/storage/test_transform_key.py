@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import importlib
 import sys
 
 import pytest
@@ -137,6 +138,48 @@ def test_the_text_of_a_users_module_is_in_the_key(tmp_path, monkeypatch):
         transform_key.describe_transform(_of_a_closure(my_helpers.shift))
     )
   assert len(set(keys)) == 4
+
+
+@pytest.mark.parametrize(
+    'helpers, transform',
+    [
+        ('import my_amount\ndef shift(x): return x + my_amount.AMOUNT',
+         'return my_helpers.shift(images)'),
+        ('from my_amount import AMOUNT\ndef shift(x): return x + AMOUNT',
+         'return my_helpers.shift(images)'),
+        ('', 'import my_amount; return images + my_amount.AMOUNT'),
+        ('', 'from my_amount import AMOUNT; return images + AMOUNT'),
+        ('def shift(x):\n  from my_package.part import AMOUNT\n  return x + AMOUNT',
+         'return my_helpers.shift(images)'),
+        ('', 'from my_package import part; return images + part.AMOUNT'),
+    ],
+)
+def test_what_modules_import_in_turn_is_in_the_key(
+    tmp_path, monkeypatch, helpers, transform
+):
+  monkeypatch.syspath_prepend(tmp_path)
+  (tmp_path / 'my_helpers.py').write_text(helpers)
+  (tmp_path / 'my_transform.py').write_text(
+      'import dataclasses\nimport my_helpers\n\n'
+      '@dataclasses.dataclass(frozen=True)\nclass Transform:\n\n'
+      f'  def __call__(self, images, seed):\n    {transform}\n'
+  )
+  package = tmp_path / 'my_package'
+  package.mkdir()
+  (package / '__init__.py').write_text('')
+  # Relative, and two of them import each other.
+  (package / 'part.py').write_text('from .amounts import AMOUNT')
+  mine = ('my_amount', 'my_helpers', 'my_transform', 'my_package')
+  keys = []
+  for amount in (1, 20, 1):
+    (tmp_path / 'my_amount.py').write_text(f'AMOUNT = {amount}')
+    (package / 'amounts.py').write_text(f'AMOUNT = {amount}\nfrom . import part')
+    for name in [n for n in sys.modules if n.partition('.')[0] in mine]:
+      del sys.modules[name]
+    importlib.invalidate_caches()
+    module = importlib.import_module('my_transform')
+    keys.append(transform_key.describe_transform(module.Transform()))
+  assert keys[0] == keys[2] != keys[1]
 
 
 def test_a_transform_that_uses_what_cannot_be_known_is_refused():
