@@ -39,6 +39,7 @@ def build_mediator_optimizer(
   return _build_optimizer(
       settings.mediator_optimizer,
       settings.mediator_learning_rate,
+      beta_1=settings.mediator_beta_1,
       # A shorter memory than Adam's default: a round has few visits.
       beta_2=0.99,
       epsilon=settings.mediator_epsilon,

@@ -41,6 +41,7 @@ _RECORDED_IF_GIVEN = adaptive_settings.NAMES | {
     'fraction',
     'test_per_class',
     'client_worth',
+    'mediator_beta_1',
     'plan_rule',
     'plan_threshold',
     'seconds_per_step',
@@ -149,6 +150,7 @@ class Settings:
   carry_optimizer_state: bool = False
   mediator_optimizer: str = 'none'
   mediator_learning_rate: float = 1e-3
+  mediator_beta_1: float = 0.9
   mediator_epsilon: float = 1e-5
   visit_step_power: float = 1.0
   keep_mediator_state: bool = True
