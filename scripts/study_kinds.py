@@ -30,6 +30,7 @@ from absl import flags
 import numpy as np
 
 # Before TensorFlow, which it keeps from filling the terminal.
+from experiment.paper import methods
 from experiment.runs import command
 from experiment.runs import flags as flags_lib
 from experiment.runs import folder as folder_lib
@@ -72,9 +73,7 @@ _FED_AVG = dict(
 # The first two have the flagfiles' values; a test compares them.
 ALGORITHMS = {
     'Astraea as recommended': dict(
-        algorithm='astraea', client_optimizer='sgd', client_learning_rate=0.1,
-        mediator_optimizer='adam', mediator_learning_rate=1e-3,
-        label_prior='mixed', prior_share=0.3, alpha=0.67,
+        **methods.RECOMMENDED, algorithm='astraea', prior_share=0.3, alpha=0.67
     ),
     'FedAvg, server Adam': dict(
         **_FED_AVG, server_learning_rate=0.03, server_epsilon=1e-3

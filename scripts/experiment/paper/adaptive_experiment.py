@@ -30,7 +30,8 @@ _BALANCED = dict(
 _RATES = dict(
     small=(0.03, 0.1, 0.3), emnist=(0.03, 0.1, 0.3), paper=(1e-3, 3e-3)
 )
-# As scripts/flags/recommended.flags has it; the rates are the mediators'.
+# As methods.RECOMMENDED, but with the momentum and the power of the published
+# rows; the rates are the mediators'.
 _RECOMMENDED = dict(
     client_optimizer='sgd', client_learning_rate=0.1, mediator_optimizer='adam',
     label_prior='mixed',

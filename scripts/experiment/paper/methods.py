@@ -5,11 +5,14 @@ chooses. `RATES_OF_HEADLINE` and `RATES_OF_HEADLINE_EMNIST` have them by scale.
 """
 
 FED_AVG = dict(algorithm='fedavg')
-# As scripts/flags has them, but for the rate that each has a grid of.
+# As scripts/flags has it; the headlines have a grid of the mediators' rate.
 RECOMMENDED = dict(
     client_optimizer='sgd',
     client_learning_rate=0.1,
     mediator_optimizer='adam',
+    mediator_learning_rate=3e-3,
+    mediator_beta_1=0.0,
+    visit_step_power=0.5,
     label_prior='mixed',
 )
 _CLIENT_SGD = FED_AVG | dict(client_optimizer='sgd')
@@ -44,6 +47,10 @@ METHODS = {
     'control': _SERVER_ADAM | _WITH_PRIOR,
     'Astraea, carried Adam': dict(carry_optimizer_state=True),
     'Astraea, client SGD': dict(client_optimizer='sgd'),
+    # As recommended, without an optimizer at the mediators.
+    'Astraea, client SGD and prior': dict(
+        client_optimizer='sgd', label_prior='mixed'
+    ),
     'recommended': RECOMMENDED,
     'recommended, random mediators': RECOMMENDED | dict(grouping='random'),
     'recommended, rarity': RECOMMENDED | dict(sampling_weights='rarity'),
@@ -100,10 +107,12 @@ _RATES = {
         (3e-3, 1e-2, 3e-2),
     ),
     'Astraea, carried Adam': _CHAIN_RATES,
-    'Astraea, client SGD': (3e-2, 1e-1),
+    **dict.fromkeys(
+        ('Astraea, client SGD', 'Astraea, client SGD and prior'), (3e-2, 1e-1)
+    ),
     **dict.fromkeys(
         (name for name in METHODS if name.startswith('recommended')),
-        (5e-4, 1e-3, 2e-3),
+        (1e-3, 2e-3, 4e-3),
     ),
 }
 # Of the usual ones the largest was the best for every method.
