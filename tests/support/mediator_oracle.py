@@ -19,6 +19,13 @@ TFF_OPTIMIZERS = {
 }
 
 
+class NoServerState:
+  """The mediator keeps nothing; see `server_state.ServerState`."""
+
+  begin = staticmethod(lambda sent: ())
+  change = staticmethod(lambda before, after, weight: ())
+
+
 class MediatorByHand:
   """SGD, momentum or Adam as their papers write them.
 

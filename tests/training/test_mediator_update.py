@@ -6,6 +6,7 @@ loss, so that a client with a NaN is undone.
 
 import collections
 
+import mediator_oracle
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -52,13 +53,6 @@ def start_chain(hparams, initial_weights):
   return steps, first
 
 
-class NoServerState:
-  """The mediator keeps nothing; see `server_state.ServerState`."""
-
-  begin = staticmethod(lambda sent: ())
-  change = staticmethod(lambda before, after, weight: ())
-
-
 def run(clients, weighting=NUM_EXAMPLES, orders=None, **arguments):
   """Returns the update, its weight, the batches, and the undone clients."""
   options = chain_options.ChainOptions(
@@ -67,7 +61,7 @@ def run(clients, weighting=NUM_EXAMPLES, orders=None, **arguments):
       **arguments,
   )
   update = mediator_update.build_mediator_update(
-      start_chain, None, NoServerState, weighting, options
+      start_chain, None, mediator_oracle.NoServerState, weighting, options
   )
   datasets = tuple(
       tf.data.Dataset.from_tensor_slices(np.array(client, np.float32))
@@ -157,7 +151,7 @@ def test_weights_that_are_not_finite_count_as_nothing():
   update = mediator_update.build_mediator_update(
       start_chain,
       None,
-      NoServerState,
+      mediator_oracle.NoServerState,
       UNIFORM,
       chain_options.ChainOptions(max_clients=1),
   )

@@ -2,15 +2,20 @@
 one client a mediator the process must train what TFF's FedAvg trains, which is
 what TFF's optimizer does step by step."""
 
+import collections
 import functools
 
 import chain_oracle
+import mediator_oracle
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff.training import astraea
+from astraea_tff.training import chain_options
+from astraea_tff.training import mediator_update
+from astraea_tff.training import model_parts
 
 pytestmark = pytest.mark.usefixtures('execution_context')
 
@@ -90,26 +95,68 @@ def train_by_hand(name):
 
 
 @pytest.mark.parametrize('kind', ['variable', 'functional'])
-def test_the_rounds_by_hand_are_fed_avgs(kind):
-  process = tff.learning.algorithms.build_weighted_fed_avg(
-      build_model_fn(kind), OPTIMIZERS['adamw'], loop_implementation=ITERATOR
+def test_a_round_is_that_of_fed_avg_and_the_one_by_hand(kind):
+  model_fn, optimizer = build_model_fn(kind), OPTIMIZERS['adamw']
+  arguments = dict(loop_implementation=ITERATOR)
+  theirs = tff.learning.algorithms.build_weighted_fed_avg(
+      model_fn, optimizer, **arguments
   )
-  weights, _ = chain_oracle.run_round(process, CLIENTS)
-  chain_oracle.assert_weights_close(weights, train_by_hand('adamw'))
+  ours = astraea.build_weighted_astraea(
+      model_fn, optimizer, max_clients=1, **arguments
+  )
+  expected, _ = chain_oracle.run_round(theirs, CLIENTS)
+  chain_oracle.assert_weights_close(expected, train_by_hand('adamw'))
+  actual, metrics = chain_oracle.run_round(ours, [(c,) for c in CLIENTS])
+  chain_oracle.assert_weights_close(actual, expected)
+  assert metrics['client_work']['chain']['num_non_finite_clients'] == 0
+
+
+def train_mediators(kind, optimizer):
+  """The same round of Astraea's mediators, without the server around them.
+
+  Returns the weights, and of each mediator how many clients were undone.
+  """
+  parts = model_parts.take(build_model_fn(kind), optimizer, False)
+  initial = parts.initial_weights()
+  specs = tuple(tf.TensorSpec(w.shape, w.dtype) for w in initial.trainable)
+  options = chain_options.ChainOptions(
+      max_clients=1, loop_implementation=ITERATOR
+  )
+  batches = tff.types.tensorflow_to_type(chain_oracle.INPUT_SPEC)
+
+  @tff.tensorflow.computation(parts.weights_type, tff.SequenceType(batches))
+  def train(weights, client):
+    update = mediator_update.build_mediator_update(
+        parts.start_chain(),
+        None,
+        mediator_oracle.NoServerState,
+        tff.learning.ClientWeighting.NUM_EXAMPLES,
+        options,
+    )
+    hparams = ()
+    if kind == 'variable':
+      hparams = optimizer.get_hparams(optimizer.initialize(specs))
+    sent = collections.OrderedDict(clients=hparams, mediator=())
+    return update(sent, weights, (client,))
+
+  outputs = [train(initial, client) for client in CLIENTS]
+  assert [output.result.update_weight for output in outputs] == list(SIZES)
+  updates = zip(*(output.result.update for output in outputs))
+  ends = [
+      before - np.average(np.stack(arrays), axis=0, weights=SIZES)
+      for before, arrays in zip(initial.trainable, updates, strict=True)
+  ]
+  return ends, [
+      output.chain_metrics['num_non_finite_clients'] for output in outputs
+  ]
 
 
 @pytest.mark.parametrize('name', OPTIMIZERS)
 @pytest.mark.parametrize('kind', ['variable', 'functional'])
 def test_a_weight_without_gradient_trains_as_in_fed_avg(kind, name):
-  process = astraea.build_weighted_astraea(
-      build_model_fn(kind),
-      OPTIMIZERS[name],
-      max_clients=1,
-      loop_implementation=ITERATOR,
-  )
-  actual, metrics = chain_oracle.run_round(process, [(c,) for c in CLIENTS])
+  actual, num_undone = train_mediators(kind, OPTIMIZERS[name])
   chain_oracle.assert_weights_close(actual, train_by_hand(name))
-  assert metrics['client_work']['chain']['num_non_finite_clients'] == 0
+  assert num_undone == [0, 0]
   initial = [v.numpy() for v in build_keras_model().trainable_variables]
   np.testing.assert_array_equal(actual[0], UNREACHED)
   assert chain_oracle.largest_difference(actual[1:], initial[1:]) > 1e-3
