@@ -1,7 +1,6 @@
 """A round over several workers: the result, and what becomes of a lost one."""
 
 import contextlib
-import functools
 import logging
 import os
 import socket
@@ -19,7 +18,6 @@ from astraea_tff import runtime
 from astraea_tff.runtime import local_worker
 from astraea_tff.runtime import remote_workers
 from astraea_tff.scheduling import schedule as schedule_lib
-from astraea_tff.training import astraea
 
 CLIENTS = [chain_oracle.make_client(n, seed=n) for n in (7, 10, 4, 9, 3, 8, 5)]
 MEDIATORS = [
@@ -78,14 +76,9 @@ def served_workers(number):
       worker.kill()
 
 
-@functools.cache
-def build_process(local_epochs=1, mediator_epochs=1):
-  return astraea.build_weighted_astraea(
-      chain_oracle.variable_model_fn,
-      tff.learning.optimizers.build_adam(0.01),
-      max_clients=2,
-      mediator_epochs=mediator_epochs,
-      local_epochs=local_epochs,
+def build_process(**arguments):
+  return chain_oracle.build_process(
+      optimizer='adam', max_clients=2, **arguments
   )
 
 

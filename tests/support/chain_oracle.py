@@ -3,6 +3,7 @@
 import collections
 import functools
 
+import built_once
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
@@ -165,97 +166,59 @@ def clip_update(before, after, norm):
   return [b + factor * u for b, u in zip(before, update)]
 
 
-class AttackableLoss(tf.keras.losses.Loss):
-  """Cross-entropy that a client can turn against the chain by its labels.
-
-  A label is the class plus `NUM_CLASSES` times an attack's number; attacks add
-  to an example's loss and to the gradient of its logits. The rest of the loss
-  is divided by 400, so that with a learning rate of 40 honest clients train as
-  with 0.1, and a finite gradient can make a weight infinite.
-  """
-
-  # Name: what is added to the loss, what is added to the gradient.
-  ATTACKS = {
-      'none': (0.0, 0.0),
-      'gradient NaN': (0.0, np.nan),
-      'gradient Inf': (0.0, np.inf),
-      'weights up': (0.0, -2e37),
-      'weights down': (0.0, 2e37),
-      'loss NaN': (np.nan, 0.0),
-      'loss Inf': (np.inf, 0.0),
-      'large': (0.0, 1e25),
-  }
-
-  def call(self, y_true, y_pred):
-    attacks = tf.constant(list(self.ATTACKS.values()), tf.float32)
-    added = tf.gather(attacks, y_true // NUM_CLASSES)
-
-    @tf.custom_gradient
-    def attack(logits):
-      return added[:, 0], lambda upstream: (
-          tf.ones_like(logits) * (added[:, 1] * upstream)[:, tf.newaxis]
-      )
-
-    cross_entropy = tf.keras.losses.sparse_categorical_crossentropy(
-        y_true % NUM_CLASSES, y_pred, from_logits=True
+_BUILDERS = {
+    (algorithm, kind): built_once.built_once(
+        getattr(module, f'build_{kind}_{algorithm}')
     )
-    return cross_entropy / 400 + attack(y_pred)
+    for module, algorithm in (
+        (astraea, 'astraea'),
+        (tff.learning.algorithms, 'fed_avg'),
+    )
+    for kind in ('weighted', 'unweighted')
+}
 
 
-# Momentum, so that there is a state to hand along and to put back.
-ATTACKABLE_OPTIMIZER = (
-    lambda: tff.learning.optimizers.build_sgdm(40.0, momentum=0.9),
-    lambda: tf.keras.optimizers.legacy.SGD(40.0, momentum=0.9),
-)
+@functools.cache
+def shared_model(model, loss=None):
+  """Returns a `model_fn`, or a functional model; the same for the same."""
+  if model == 'functional':
+    return build_functional_model(loss)
+  return functools.partial(variable_model_fn, loss=loss)
 
 
-def attacking(client, *attacks):
-  """The client with one attack after another, on a batch each, then honest."""
-  numbers = [list(AttackableLoss.ATTACKS).index(attack) for attack in attacks]
-  numbers = tf.constant(numbers + [0], tf.int32)
-
-  def attack_batch(index, batch):
-    features, labels = batch
-    number = numbers[tf.minimum(tf.cast(index, tf.int32), len(attacks))]
-    return features, labels + NUM_CLASSES * number
-
-  return client.enumerate().map(attack_batch)
+@functools.cache
+def shared_optimizer(name):
+  """Returns TFF's optimizer of a name, the same for the same."""
+  return OPTIMIZERS[name][0]()
 
 
 def build_process(
-    model='variable', optimizer='sgd', kind='weighted', **arguments
+    model='variable', optimizer='sgd', kind='weighted', loss=None, **arguments
 ):
-  """Returns a process, the same for the same: building takes seconds."""
-  defaults = dict(
-      mediator_epochs=1,
-      local_epochs=1,
-      carry_optimizer_state=False,
-      loop_implementation=tff.learning.LoopImplementation.DATASET_ITERATOR,
-  )
-  arguments = defaults | arguments
-  # With their types: True is no 1 where an argument is checked.
-  typed = tuple((name, type(arguments[name]), arguments[name])
-                for name in sorted(arguments))
-  return _build_process(model, optimizer, kind, typed)
+  """Returns a process, the same for the same: building takes seconds.
+
+  Args:
+    model: The name of a model.
+    optimizer: The clients' optimizer, or its name.
+    kind: Which builder builds.
+    loss: The model's; by default `loss_fn`.
+    **arguments: The builder's other arguments.
+  """
+  return _build('astraea', model, optimizer, kind, loss, arguments)
 
 
-@functools.cache
-def _build_process(model, optimizer, kind, typed_arguments):
-  build_optimizer, _ = OPTIMIZERS[optimizer]
-  return getattr(astraea, f'build_{kind}_astraea')(
-      variable_model_fn if model == 'variable' else build_functional_model(),
-      build_optimizer(),
-      **{name: value for name, _, value in typed_arguments},
-  )
+def build_fed_avg(
+    model='variable', optimizer='sgd', kind='weighted', loss=None, **arguments
+):
+  """Returns TFF's own process; as `build_process`."""
+  return _build('fed_avg', model, optimizer, kind, loss, arguments)
 
 
-@functools.cache
-def build_fed_avg(model='variable', optimizer='sgd', kind='weighted'):
-  """Returns TFF's own process, the same for the same."""
-  build_optimizer, _ = OPTIMIZERS[optimizer]
-  return getattr(tff.learning.algorithms, f'build_{kind}_fed_avg')(
-      variable_model_fn if model == 'variable' else build_functional_model(),
-      build_optimizer(),
+def _build(algorithm, model, optimizer, kind, loss, arguments):
+  if isinstance(optimizer, str):
+    optimizer = shared_optimizer(optimizer)
+  return _BUILDERS[algorithm, kind](
+      shared_model(model, loss), optimizer, **arguments
   )
 
 

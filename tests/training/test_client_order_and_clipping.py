@@ -1,9 +1,9 @@
 """Reshuffled passes and clipped visits, against chains run by hand."""
 
 import collections
-import functools
 import itertools
 
+import attacks
 import chain_oracle
 import numpy as np
 import pytest
@@ -14,7 +14,6 @@ from astraea_tff.clients import batches as batches_lib
 from astraea_tff.clients import mediator_data as mediator_data_lib
 from astraea_tff.scheduling import sampling
 from astraea_tff.scheduling import schedule as schedule_lib
-from astraea_tff.training import astraea
 
 pytestmark = pytest.mark.usefixtures('execution_context')
 
@@ -181,20 +180,21 @@ def test_a_norm_that_is_never_reached_changes_nothing():
 
 
 def test_an_update_whose_square_overflows_is_clipped_too():
-  build_optimizer, build_keras_optimizer = chain_oracle.ATTACKABLE_OPTIMIZER
-  loss = chain_oracle.AttackableLoss()
-  process = astraea.build_weighted_astraea(
-      functools.partial(chain_oracle.variable_model_fn, loss=loss),
-      build_optimizer(),
+  process = chain_oracle.build_process(
+      optimizer=attacks.OPTIMIZER,
+      loss=attacks.LOSS,
       max_clients=2,
       client_clipping_norm=0.1,
   )
-  large = chain_oracle.attacking(CLIENTS[0].take(1), 'large')
+  large = attacks.attacking(CLIENTS[0].take(1), 'large')
   clients = (large, CLIENTS[1])
   actual, metrics = chain_oracle.run_round(process, [clients])
   assert metrics['client_work']['chain']['num_non_finite_clients'] == 0
   expected = chain_oracle.run_chain(
-      clients, build_keras_optimizer, loss=loss, client_clipping_norm=0.1
+      clients,
+      attacks.build_keras_optimizer,
+      loss=attacks.LOSS,
+      client_clipping_norm=0.1,
   )
   chain_oracle.assert_weights_close(actual, expected, 1e-5)
 

@@ -181,7 +181,7 @@ def test_adafactor_fails_as_it_does_in_fed_avg(where):
   """TFF 0.87: its state has other types after a step than before."""
   model_fn, optimizer, arguments = chain_oracle.variable_model_fn, SGD, {}
   if where == 'functional':
-    model_fn = chain_oracle.build_functional_model()
+    model_fn = chain_oracle.shared_model('functional')
     arguments['loop_implementation'] = ITERATOR
   if where == 'server':
     arguments['server_optimizer_fn'] = build_adafactor()
@@ -206,7 +206,7 @@ def test_defaults():
 def functional(name):
   """Arguments of a functional model with an optimizer on the clients."""
   return dict(
-      model_fn=chain_oracle.build_functional_model(),
+      model_fn=chain_oracle.shared_model('functional'),
       optimizer=OPTIMIZERS[name](),
       # With the other one functional_model_from_keras fails in TFF itself.
       loop_implementation=ITERATOR,
@@ -345,9 +345,7 @@ def test_fed_eval_takes_the_weights():
 
 def test_mergeable_execution_context(execution_context):
   """A round split among workers; restores the shared context at the end."""
-  process = astraea.build_weighted_astraea(
-      chain_oracle.variable_model_fn, OPTIMIZERS['adam'](), max_clients=2
-  )
+  process = chain_oracle.build_process(optimizer='adam', max_clients=2)
   mediators = [CLIENTS[:2], CLIENTS[2:], [CLIENTS[3], CLIENTS[0]]]
   mediators = [tuple(mediator) for mediator in mediators]
   local, local_metrics = train(process, mediators)

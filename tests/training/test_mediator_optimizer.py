@@ -4,6 +4,7 @@ import collections
 import copy
 import functools
 
+import attacks
 import chain_oracle
 import mediator_oracle
 import numpy as np
@@ -23,7 +24,7 @@ CLIENTS = [chain_oracle.make_client(n, seed=n) for n in SIZES]
 EMPTY = chain_oracle.make_client(0, seed=0)
 ITERATOR = tff.learning.LoopImplementation.DATASET_ITERATOR
 REDUCE = tff.learning.LoopImplementation.DATASET_REDUCE
-SGD = tff.learning.optimizers.build_sgdm(0.1)
+SGD = chain_oracle.shared_optimizer('sgd')
 PASSES = dict(mediator_epochs=2, local_epochs=2)
 # The first mediator's client in the middle is undone, the third has nobody.
 FEATURES, LABELS = next(iter(CLIENTS[2]))
@@ -41,26 +42,19 @@ def build_keras_sgd():
 
 
 @functools.cache
-def build(
-    kind,
-    model='variable',
-    max_clients=3,
-    builder='weighted',
-    client_optimizer=SGD,
-    **arguments,
-):
-  model_fn = chain_oracle.variable_model_fn
-  if model == 'functional':
-    model_fn = chain_oracle.build_functional_model()
-  optimizer = kind
-  if isinstance(kind, str):
-    optimizer = mediator_oracle.TFF_OPTIMIZERS[kind]()
-  return getattr(astraea, f'build_{builder}_astraea')(
-      model_fn,
-      client_optimizer,
-      max_clients=max_clients,
+def mediators_optimizer(kind):
+  return mediator_oracle.TFF_OPTIMIZERS[kind]()
+
+
+def build(kind, model='variable', builder='weighted', **arguments):
+  """Returns a process with a mediator's optimizer, given or by its name."""
+  optimizer = mediators_optimizer(kind) if isinstance(kind, str) else kind
+  defaults = dict(optimizer='sgd', max_clients=3)
+  return chain_oracle.build_process(
+      model,
+      kind=builder,
       mediator_optimizer_fn=optimizer,
-      **arguments,
+      **(defaults | arguments),
   )
 
 
@@ -197,7 +191,7 @@ def test_with_a_carried_client_state():
   """The clients' momentum goes along, the mediator's stays where it is."""
   process = build(
       'adam',
-      client_optimizer=tff.learning.optimizers.build_sgdm(0.1, momentum=0.9),
+      optimizer='momentum',
       carry_optimizer_state=True,
   )
   actual, _, _ = train(process, num_rounds=1, data=[tuple(CLIENTS)])
@@ -229,14 +223,12 @@ def test_a_round_with_nobody_leaves_model_and_state(nobody):
 
 def test_a_visit_that_would_spoil_the_state_makes_no_step():
   """A huge update is finite, its square in Adam's second moment is not."""
-  loss = chain_oracle.AttackableLoss()
-  process = astraea.build_weighted_astraea(
-      functools.partial(chain_oracle.variable_model_fn, loss=loss),
-      tff.learning.optimizers.build_sgdm(40.0),
-      max_clients=3,
-      mediator_optimizer_fn=mediator_oracle.TFF_OPTIMIZERS['adam'](),
+  process = build(
+      'adam',
+      optimizer=tff.learning.optimizers.build_sgdm(40.0),
+      loss=attacks.LOSS,
   )
-  huge = chain_oracle.attacking(CLIENTS[0].take(1), 'large')
+  huge = attacks.attacking(CLIENTS[0].take(1), 'large')
   clients = (CLIENTS[1], huge, CLIENTS[2])
   actual, state, metrics = train(process, 1, [clients])
   assert metrics['client_work']['chain']['num_non_finite_clients'] == 1
@@ -245,7 +237,7 @@ def test_a_visit_that_would_spoil_the_state_makes_no_step():
       [CLIENTS[1], CLIENTS[2]],
       lambda: tf.keras.optimizers.legacy.SGD(40.0),
       mediator_step=mediator_oracle.MediatorByHand('adam', initial).step,
-      loss=loss,
+      loss=attacks.LOSS,
   )
   chain_oracle.assert_weights_close(actual, expected, 1e-5)
   assert state.client_work['mediator']['step'] == 2

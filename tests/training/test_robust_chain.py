@@ -2,6 +2,7 @@
 
 import functools
 
+import attacks
 import chain_oracle
 import numpy as np
 import pytest
@@ -16,12 +17,11 @@ SIZES = (7, 10, 4)
 CLIENTS = [chain_oracle.make_client(n, seed=n) for n in SIZES]
 VICTIM = chain_oracle.make_client(9, seed=9)
 EMPTY = chain_oracle.make_client(0, seed=0)
-LOSS = chain_oracle.AttackableLoss()
+LOSS = attacks.LOSS
 # Where a bad client stands among the others, and a mediator without one.
 POSITIONS = (0, 1, 3)
 OTHER = (CLIENTS[2], CLIENTS[0], EMPTY, EMPTY)
 REDUCE = tff.learning.LoopImplementation.DATASET_REDUCE
-BUILD_OPTIMIZER, BUILD_KERAS_OPTIMIZER = chain_oracle.ATTACKABLE_OPTIMIZER
 
 
 def with_features(value):
@@ -40,45 +40,35 @@ BAD_CLIENTS = {
     'input NaN': with_features(np.nan),
     'input Inf': with_features(np.inf),
     **{
-        attack: chain_oracle.attacking(VICTIM, attack)
+        attack: attacks.attacking(VICTIM, attack)
         for attack in (
             'gradient NaN', 'gradient Inf', 'weights up', 'loss NaN', 'loss Inf'
         )
     },
-    'weights NaN': chain_oracle.attacking(VICTIM, 'weights up', 'weights down'),
-    'in the last batch': chain_oracle.attacking(
+    'weights NaN': attacks.attacking(VICTIM, 'weights up', 'weights down'),
+    'in the last batch': attacks.attacking(
         VICTIM, 'none', 'none', 'gradient NaN'
     ),
 }
 
 
-@functools.cache
 def build(
-    model='variable',
-    loop_implementation=REDUCE,
-    carry_optimizer_state=False,
-    max_clients=4,
-    mediator_epochs=2,
-    **arguments,
+    model='variable', loop_implementation=REDUCE, max_clients=4, **arguments
 ):
-  model_fn = functools.partial(chain_oracle.variable_model_fn, loss=LOSS)
-  if model == 'functional':
-    model_fn = chain_oracle.build_functional_model(LOSS)
-  return astraea.build_weighted_astraea(
-      model_fn,
-      BUILD_OPTIMIZER(),
+  return chain_oracle.build_process(
+      model,
+      attacks.OPTIMIZER,
+      loss=LOSS,
       max_clients=max_clients,
-      mediator_epochs=mediator_epochs,
-      carry_optimizer_state=carry_optimizer_state,
       loop_implementation=loop_implementation,
-      **arguments,
+      **(dict(mediator_epochs=2) | arguments),
   )
 
 
 def run_by_hand(clients, mediator_epochs=2, **arguments):
   return chain_oracle.run_chain(
       clients,
-      BUILD_KERAS_OPTIMIZER,
+      attacks.build_keras_optimizer,
       mediator_epochs=mediator_epochs,
       loss=LOSS,
       **arguments,
@@ -111,13 +101,15 @@ def test_the_attacks_are_what_they_are_called():
     are_finite = all(np.isfinite(g.numpy()).all() for g in gradients)
     assert (bool(np.isfinite(loss)), are_finite) == finite, attack
     weights = chain_oracle.run_chain(
-        [BAD_CLIENTS[attack].take(1)], BUILD_KERAS_OPTIMIZER, loss=LOSS
+        [BAD_CLIENTS[attack].take(1)], attacks.build_keras_optimizer, loss=LOSS
     )
     stays_finite = all(np.isfinite(w).all() for w in weights)
     assert stays_finite == attack.startswith('loss'), attack
     assert attack != 'weights up' or np.isinf(weights[-1]).all()
   weights = chain_oracle.run_chain(
-      [BAD_CLIENTS['weights NaN'].take(2)], BUILD_KERAS_OPTIMIZER, loss=LOSS
+      [BAD_CLIENTS['weights NaN'].take(2)],
+      attacks.build_keras_optimizer,
+      loss=LOSS,
   )
   assert any(np.isnan(w).any() for w in weights)
 
@@ -130,7 +122,9 @@ def test_non_finite_client_is_undone_wherever_it_stands(
     model, loop_implementation, carry_optimizer_state, bad
 ):
   """As if it were not there: weights, share in the average, and metrics."""
-  process = build(model, loop_implementation, carry_optimizer_state)
+  process = build(
+      model, loop_implementation, carry_optimizer_state=carry_optimizer_state
+  )
   mediators = [insert(position, BAD_CLIENTS[bad]) for position in POSITIONS]
   actual, metrics = chain_oracle.run_round(process, [*mediators, OTHER])
   trained = expected_chains(carry_optimizer_state)
@@ -143,9 +137,7 @@ def test_non_finite_client_is_undone_wherever_it_stands(
   chain_oracle.assert_weights_close(actual, expected, tolerance=7e-7)
   assert num_non_finite_clients(metrics) == len(POSITIONS)
   train = metrics['client_work']['train']
-  expected_train = train_without(
-      model, loop_implementation, carry_optimizer_state
-  )
+  expected_train = train_without(process)
   assert train['num_examples'] == 2 * sum(shares)
   assert train.keys() == expected_train.keys()
   for name, value in expected_train.items():
@@ -163,10 +155,10 @@ def expected_chains(carry_optimizer_state):
 
 
 @functools.cache
-def train_without(*arguments):
+def train_without(process):
   """The metrics of the same round with an empty client for the bad one."""
   mediators = [insert(position, EMPTY) for position in POSITIONS] + [OTHER]
-  _, metrics = chain_oracle.run_round(build(*arguments), mediators)
+  _, metrics = chain_oracle.run_round(process, mediators)
   assert num_non_finite_clients(metrics) == 0
   return metrics['client_work']['train']
 
@@ -262,7 +254,7 @@ def test_non_trainable_weights_are_put_back():
       functools.partial(
           chain_oracle.variable_model_fn, build_counting_model, LOSS
       ),
-      BUILD_OPTIMIZER(),
+      attacks.OPTIMIZER,
       max_clients=3,
   )
   bad = BAD_CLIENTS['gradient NaN']
@@ -276,14 +268,11 @@ def test_non_trainable_weights_are_put_back():
 
 def test_optimizer_state_that_would_spoil_the_next_client_is_not_carried():
   """With Adam a huge gradient leaves the weights finite, its square not."""
-  build_adam, build_keras_adam = chain_oracle.OPTIMIZERS['adam']
-  process = astraea.build_weighted_astraea(
-      functools.partial(chain_oracle.variable_model_fn, loss=LOSS),
-      build_adam(),
-      max_clients=2,
-      carry_optimizer_state=True,
+  _, build_keras_adam = chain_oracle.OPTIMIZERS['adam']
+  process = chain_oracle.build_process(
+      optimizer='adam', loss=LOSS, max_clients=2, carry_optimizer_state=True
   )
-  huge = chain_oracle.attacking(VICTIM, 'large')
+  huge = attacks.attacking(VICTIM, 'large')
   actual, metrics = chain_oracle.run_round(process, [(huge, CLIENTS[1])])
   assert num_non_finite_clients(metrics) == 1
   expected = chain_oracle.run_chain([CLIENTS[1]], build_keras_adam, loss=LOSS)
