@@ -286,6 +286,10 @@ def test_compression_compresses():
 
 
 def test_secure_aggregators_leave_no_unsecure_aggregation():
+  """The clients that are undone are counted securely too.
+
+  (TFF's secure sum of metrics knows no `FunctionalModel`, in FedAvg too.)
+  """
   secure, _ = pair('scheduled')
   tff.test.assert_not_contains_unsecure_aggregation(secure.next)
   tff.test.assert_contains_secure_aggregation(secure.next)

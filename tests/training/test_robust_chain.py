@@ -290,12 +290,3 @@ def test_weights_that_are_not_finite_when_they_arrive_undo_every_client():
   output = process.next(state, [insert(3, EMPTY)])
   assert num_non_finite_clients(output.metrics) == 3
   assert output.metrics['client_work']['train']['num_examples'] == 0
-
-
-def test_a_secure_aggregator_of_metrics_takes_the_count_too():
-  """(TFF's secure sum of metrics knows no `FunctionalModel`, in FedAvg too.)"""
-  process = build(
-      model_aggregator=tff.learning.secure_aggregator(weighted=True),
-      metrics_aggregator=tff.learning.metrics.secure_sum_then_finalize,
-  )
-  tff.test.assert_not_contains_unsecure_aggregation(process.next)
