@@ -1,5 +1,6 @@
 """The mediator update against chains run by hand."""
 
+import collections
 import functools
 
 import chain_oracle
@@ -200,3 +201,42 @@ def test_trains_on_every_example_of_every_client_in_every_pass():
   labels = [int(y.numpy().sum()) for client in CLIENTS for _, y in client]
   assert train['num_examples'] == (7 + 10 + 4) * 3 * 2
   assert train['label_sum'] == sum(labels) * 3 * 2
+
+
+@pytest.mark.parametrize('model', ['variable', 'functional'])
+def test_the_loss_is_the_mean_over_all_examples(model):
+  """Not of clients, batches or mediators, which are of several sizes here."""
+  model_fn = chain_oracle.variable_model_fn
+  if model == 'functional':
+    model_fn = tff.learning.models.functional_model_from_keras(
+        chain_oracle.build_keras_model,
+        chain_oracle.loss_fn(),
+        chain_oracle.INPUT_SPEC,
+        lambda: collections.OrderedDict(
+            loss=tf.keras.metrics.SparseCategoricalCrossentropy(
+                from_logits=True
+            )
+        ),
+    )
+  process = astraea.build_weighted_astraea(
+      model_fn,
+      # So slow that every example meets the initial weights.
+      tff.learning.optimizers.build_sgdm(1e-30),
+      max_clients=2,
+      mediator_epochs=2,
+  )
+  _, metrics = chain_oracle.run_round(
+      process, [(CLIENTS[0], CLIENTS[1]), (CLIENTS[2], EMPTY)]
+  )
+  losses = [
+      tf.keras.losses.sparse_categorical_crossentropy(
+          labels, chain_oracle.build_keras_model()(features), from_logits=True
+      )
+      for client in CLIENTS
+      for features, labels in client
+  ]
+  np.testing.assert_allclose(
+      metrics['client_work']['train']['loss'],
+      np.concatenate(losses).mean(),
+      rtol=1e-6,
+  )
