@@ -73,7 +73,7 @@ def mediator_data(
   structs = [collections.OrderedDict() for _ in data]
   for place, struct in enumerate(structs):
     if orders is not None:
-      struct['order'] = list(orders[place])
+      struct['order'] = list(np.asarray(orders[place], np.int32))
     struct['clients'] = data[place]
     if numbers is not None:
       struct['mediator'] = [np.int32(numbers[place])]
@@ -139,9 +139,15 @@ def check_orders(
     max_clients: gamma.
 
   Raises:
-    ValueError: `orders` has another shape, or a pass is no permutation of
-      [0, gamma).
+    ValueError: `orders` has another shape or holds no integers, or a pass is no
+      permutation of [0, gamma).
   """
+  for mediator, order in enumerate(orders):
+    if not _are_integers(order):
+      raise ValueError(
+          f'orders[{mediator}] must be integers [mediator epochs,'
+          f' {max_clients}], got {arguments.shorten(repr(order))}.'
+      )
   shapes = [list(np.shape(order)) for order in orders]
   if len(shapes) != len(num_clients) or any(
       len(shape) != 2 or shape[1] != max_clients for shape in shapes
@@ -158,6 +164,13 @@ def check_orders(
           f'orders[{mediator}, {wrong[0]}] must hold each place from 0 to'
           f' {max_clients - 1} once, got {np.asarray(order)[wrong[0]].tolist()}.'
       )
+
+
+def _are_integers(order: Any) -> bool:
+  try:
+    return np.asarray(order).dtype.kind in 'iu'
+  except ValueError:  # Rows of several lengths.
+    return False
 
 
 def _shape_of(shapes: list[list[int]]) -> list[Any]:

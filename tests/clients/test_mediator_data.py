@@ -85,6 +85,10 @@ def test_other_clients_than_there_are_are_refused(mediators, message):
     ([[[0, 1]]], r'must have shape \[1, mediator epochs, 3\], got \[1, 1, 2\]'),
     ([[0, 1, 2]], r'got \[1, 3\]'),
     ([[[0, 1, 2]]] * 2, r'got \[2, 1, 3\]'),
+    ([[[0, 1, 2], [0, 1]]], r'orders\[0\] must be integers .*, got \[\[0, 1, 2'),
+    ([[[0.0, 1.0, 2.0]]], r'orders\[0\] must be integers \[mediator epochs, 3\]'),
+    ([[[False, True, True]]], r'orders\[0\] must be integers'),
+    ([[['0', '1', '2']]], r'orders\[0\] must be integers'),
 ])
 def test_orders_that_are_no_permutations_are_refused(orders, message):
   clients = [client() for _ in range(3)]
@@ -94,9 +98,10 @@ def test_orders_that_are_no_permutations_are_refused(orders, message):
 
 def test_an_order_may_visit_empty_places_anywhere():
   clients = [client() for _ in range(2)]
-  orders = np.array([[[2, 0, 1], [1, 0, 2]]], np.int32)
+  orders = [[[2, 0, 1], [1, 0, 2]]]
   (data,) = mediator_data_lib.mediator_data([[0, 1]], clients, 3, orders=orders)
   np.testing.assert_array_equal(data['order'], orders[0])
+  assert [order.dtype for order in data['order']] == [np.int32] * 2
 
 
 def _python(images, labels):
