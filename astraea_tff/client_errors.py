@@ -40,13 +40,26 @@ def check_ends(client: str, dataset: tf.data.Dataset) -> None:
     dataset: The client's examples or batches.
 
   Raises:
-    ValueError: The dataset has an infinite cardinality.
+    ValueError: The dataset has an infinite cardinality, or goes through one
+      that has, such as behind a filter.
   """
-  if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
+  if _never_ends(dataset):
     raise ValueError(
         f'{client} has a dataset that never ends; leave out its repeat(), or '
         'take(n) a number of examples.'
     )
+
+
+def _never_ends(dataset: tf.data.Dataset) -> bool:
+  cardinality = int(dataset.cardinality())
+  if cardinality != tf.data.UNKNOWN_CARDINALITY:
+    return cardinality == tf.data.INFINITE_CARDINALITY
+  # A filter that lets nothing through would read on for ever, and nothing
+  # could stop it. Only what takes a number, or takes while, ends before its
+  # input; with several inputs it may be with any.
+  inputs = client_names.inputs_of(dataset)
+  takes = 'Take' in type(dataset).__name__
+  return len(inputs) == 1 and not takes and _never_ends(inputs[0])
 
 
 def check_runs_in_a_worker(client: str, dataset: tf.data.Dataset) -> None:

@@ -58,6 +58,29 @@ def test_specs_are_described_shortly(spec, text):
   assert client_errors.describe(spec) == text
 
 
+def test_what_goes_through_an_endless_dataset_is_refused_before_it_is_read():
+  endless = tf.data.Dataset.range(9).repeat()
+  nothing = endless.filter(lambda x: x > 9)
+  for dataset in (
+      endless,
+      nothing,
+      nothing.map(lambda x: x + 1).batch(2),
+      endless.flat_map(lambda x: tf.data.Dataset.range(x * 0)),
+      endless.unique(),
+  ):
+    with pytest.raises(ValueError, match='^a has a dataset that never ends;'):
+      client_errors.check_ends('a', dataset)
+  for dataset in (
+      endless.take_while(lambda x: x < 9),
+      endless.filter(lambda x: x > 3).take(5),
+      tf.data.Dataset.zip(
+          (nothing, tf.data.Dataset.range(9).filter(lambda x: x > 3))
+      ),
+      tf.data.Dataset.range(9).filter(lambda x: x > 9),
+  ):
+    client_errors.check_ends('a', dataset)
+
+
 def test_examples_of_unknown_number_have_a_limit():
   unknown = tf.data.Dataset.range(9).filter(lambda x: x > 3)
   limit = client_errors.ExampleLimit("client 'a'", unknown)

@@ -270,6 +270,6 @@ def test_a_client_that_cannot_be_augmented_is_named_in_one_line(monkeypatch):
   assert message.startswith('clients[1] cannot be augmented: indices[1] = 7 is')
   assert '\n' not in message
   monkeypatch.setattr(client_errors, 'MOST_EXAMPLES_OF_UNKNOWN_NUMBER', 3000)
-  endless = good.repeat().filter(lambda x, y: y >= 0)
+  endless = good.repeat().take_while(lambda x, y: y >= 0)
   with pytest.raises(ValueError, match=r'clients\[1\] was read for .* may never'):
     augment_clients([good, endless], plan, seed=1)

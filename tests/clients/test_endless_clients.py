@@ -30,7 +30,7 @@ def _examples(number=_MOST):
 
 
 def _endless():
-  return _examples().repeat().filter(lambda x, y: y >= 0)
+  return _examples().repeat().take_while(lambda x, y: y >= 0)
 
 
 def _read(dataset):

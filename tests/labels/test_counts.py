@@ -521,7 +521,7 @@ def test_integers_are_checked_by_name():
 
 def test_a_client_that_does_not_say_that_it_never_ends_is_named(monkeypatch):
   monkeypatch.setattr(client_errors, 'MOST_EXAMPLES_OF_UNKNOWN_NUMBER', 20_000)
-  endless = _pairs([0, 1]).repeat().filter(lambda x, y: y >= 0)
+  endless = _pairs([0, 1]).repeat().take_while(lambda x, y: y >= 0)
   with pytest.raises(ValueError, match=r'clients\[1\] was read for .* may never'):
     counts_lib.label_counts([_pairs([0]), endless], 4)
   ending = _pairs([0, 1]).filter(lambda x, y: y >= 1)

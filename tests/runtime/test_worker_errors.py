@@ -69,7 +69,7 @@ def test_a_label_out_of_range_is_named_with_its_client(execution_context):
 def test_a_client_that_never_ends_is_named(execution_context, monkeypatch):
   monkeypatch.setattr(client_errors, 'MOST_EXAMPLES_OF_UNKNOWN_NUMBER', 300)
   clients = _clients()
-  clients[1] = clients[1].repeat().filter(lambda x, y: True)
+  clients[1] = clients[1].repeat().take_while(lambda x, y: True)
   with pytest.raises(RuntimeError) as raised:
     _train(clients)
   message = str(raised.value)
