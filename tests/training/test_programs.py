@@ -102,25 +102,16 @@ def test_managed_training_writes_all_that_its_managers_write(
   assert states == {'program_state_0', 'program_state_4'}
 
 
-def test_managed_training_goes_on_as_if_unbroken(managed_runs, tmp_path):
-  """The data source's iterator is restored with the rest of the state."""
-  for rounds in (2, 4):
-    run_program(
-        'managed_training',
-        algorithm='astraea',
-        output_dir=tmp_path,
-        rounds=rounds,
-    )
-  broken = read_numbers(tmp_path / 'train.csv')
-  unbroken = read_numbers(managed_runs['astraea'] / 'train.csv')
-  assert len(unbroken) == 4
-  np.testing.assert_allclose(broken, unbroken, rtol=1e-5)
-
-
-def test_managed_training_on_several_workers_trains_the_same(
+def test_managed_training_goes_on_elsewhere_as_if_unbroken(
     managed_runs, tmp_path
 ):
-  """Two mediators a round, so each of two workers has one."""
+  """Begun on the local worker, ended on several, in another process.
+
+  The data source's iterator is restored with the rest of the state. Of two
+  mediators a round each of two workers has one.
+  """
+  arguments = dict(algorithm='astraea', output_dir=tmp_path)
+  run_program('managed_training', rounds=2, **arguments)
   with contextlib.ExitStack() as stack:
     workers, addresses = [], []
     for _ in range(2):
@@ -132,19 +123,15 @@ def test_managed_training_on_several_workers_trains_the_same(
       addresses.append(f'127.0.0.1:{listener.getsockname()[1]}')
     before = [cpu_seconds(worker) for worker in workers]
     run_program(
-        'managed_training',
-        algorithm='astraea',
-        output_dir=tmp_path,
-        rounds=4,
-        workers=','.join(addresses),
+        'managed_training', rounds=4, workers=','.join(addresses), **arguments
     )
     after = [cpu_seconds(worker) for worker in workers]
   assert all(b < a for b, a in zip(before, after)), 'a worker had no share'
-  for name in ('train.csv', 'evaluation.csv'):
+  for name, num_rows in (('train.csv', 4), ('evaluation.csv', 2)):
+    unbroken = read_numbers(managed_runs['astraea'] / name)
+    assert len(unbroken) == num_rows
     np.testing.assert_allclose(
-        read_numbers(tmp_path / name),
-        read_numbers(managed_runs['astraea'] / name),
-        rtol=1e-5,
+        read_numbers(tmp_path / name), unbroken, rtol=1e-5
     )
 
 
