@@ -19,6 +19,8 @@ from astraea_tff.clients.label_prior import clients_with_label_prior
 from astraea_tff.clients.mediator_data import mediator_data
 from astraea_tff.control.priority import mediator_counts
 from astraea_tff.control.priority import rarity_weights
+from astraea_tff.description import describe
+from astraea_tff.description import Description
 from astraea_tff.labels.counts import assemble_counts
 from astraea_tff.labels.counts import label_counts
 from astraea_tff.labels.divergence import kl_divergence

@@ -25,6 +25,7 @@ from absl import app
 from absl import flags
 import numpy as np
 
+from astraea_tff import description as description_lib
 from experiment.runs import command
 from experiment.runs import contact_sheet_plots
 from experiment.runs import description
@@ -109,7 +110,7 @@ def _describe() -> None:
   text = '\n\n'.join([
       description.describe_data(population),
       description.describe_augmentation(population),
-      description.describe_divergences(divergences, settings.target),
+      description_lib.describe_divergences(divergences, settings.target),
   ])
   folder_lib.write_atomically(folder / 'describe.txt', text + '\n')
   print(text, flush=True)

@@ -1,24 +1,19 @@
 """A population in numbers: how imbalanced it is, and what Astraea does to that.
 
-The paper's three kinds of imbalance, the plan of Algorithm 2 with its result,
-and the divergences before and after Algorithm 3, as text to print
-(`scripts/describe.py`).
+What `astraea_tff.describe` says of any clients, with what is known of those of
+`scripts/describe.py`: their name, their kind, and how they were augmented.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from astraea_tff import datasets
+from astraea_tff import description
 from astraea_tff.datasets import kinds
-from astraea_tff.labels import divergence
 from astraea_tff.labels import imbalance
-from astraea_tff.scheduling import greedy
 from experiment.runs import names as names_lib
 from experiment.runs import population as population_lib
-
-# Drawn with the seeds 0, 1, ...
-_NUM_RANDOM_SCHEDULES = 10
 
 
 def describe_data(population: population_lib.Population) -> str:
@@ -46,43 +41,14 @@ def _describe_features(data: datasets.PreparedDataset) -> str:
 
 
 def describe_augmentation(population: population_lib.Population) -> str:
-  """Returns the label histogram, the plan, and what became of it.
-
-  Only classes that the plan really adds to are named as augmented, so with
-  alpha = 0 there are none.
-  """
-  data, plan = population.data, population.plan
-  after = population.counts.sum(axis=0)
-  columns = zip(
-      data.class_names, plan.counts, plan.copies, plan.expected_counts, after
+  """Returns the label histogram, the plan, and what became of it."""
+  data = population.data
+  return description.describe_plan(
+      population.plan,
+      [names_lib.on_one_line(name) for name in data.class_names],
+      population.counts.sum(axis=0),
+      population_lib.bytes_per_example(data),
   )
-  rows = [
-      (
-          names_lib.on_one_line(name), f'{before:,}', f'{copies:.3f}',
-          f'{expected:,.1f}', f'{n:,}',
-      )
-      for name, before, copies, expected, n in columns
-  ]
-  augmented = _name_classes(data, np.flatnonzero(plan.copies > 1))
-  header = ('class', 'before', 'copies', 'expected', 'after')
-  extra_bytes = plan.extra_bytes(population_lib.bytes_per_example(data))
-  return (
-      f'Labels before and after augmentation, alpha = {plan.alpha:g}\n'
-      f'{_format_table([header, *rows])}\n'
-      f'augmented classes: {augmented}\n'
-      f'held back by the cap: {_name_classes(data, plan.capped_classes)}\n'
-      f'expected extra storage: {plan.expected_extra_examples:,.1f} examples, '
-      f'{100 * plan.storage_overhead:.1f} %, '
-      f'{extra_bytes / 1e6:,.2f} MB\n'
-      f'actual extra storage: {after.sum() - plan.counts.sum():,} examples'
-  )
-
-
-def _name_classes(
-    data: datasets.PreparedDataset, classes: Sequence[int]
-) -> str:
-  called = (names_lib.on_one_line(data.class_names[c]) for c in classes)
-  return ', '.join(called) or 'none'
 
 
 def measure_divergences(
@@ -90,65 +56,7 @@ def measure_divergences(
     max_clients: Sequence[int],
     target: str,
 ) -> dict[str, np.ndarray]:
-  """Measures how far clients and mediators are from the target.
-
-  Args:
-    population: The clients, augmented.
-    max_clients: The gammas.
-    target: 'uniform' or 'pooled'.
-
-  Returns:
-    By name, the divergences in nats: of the clients, float64 [K], before and
-    after augmentation, and for each gamma of the mediators of augmented
-    clients, float64 [M]; the random ones are those of all their schedules.
-  """
-  divergences = {
-      name: divergence.kl_divergence(
-          counts, counts.sum(axis=0) if target == 'pooled' else None
-      )
-      for name, counts in (
-          ('clients', population.data.label_counts),
-          ('augmented clients', population.counts),
-      )
-  }
-  counts = population.counts
-  target = None if target == 'uniform' else target
-  for gamma in max_clients:
-    divergences[f'greedy mediators of {gamma}'] = greedy.reschedule(
-        counts, gamma, target=target
-    ).kl_divergence
-    divergences[f'random mediators of {gamma}'] = np.concatenate([
-        greedy.random_schedule(
-            counts, gamma, seed=seed, target=target
-        ).kl_divergence
-        for seed in range(_NUM_RANDOM_SCHEDULES)
-    ])
-  return divergences
-
-
-def describe_divergences(
-    divergences: Mapping[str, np.ndarray], target: str
-) -> str:
-  """Returns a table of what `measure_divergences` measured."""
-  rows = [('', 'number', 'min', 'mean', 'median', 'max')]
-  for name, values in divergences.items():
-    statistics = (f(values) for f in (np.min, np.mean, np.median, np.max))
-    rows.append(
-        (name, f'{len(values):,}', *(f'{value:.4f}' for value in statistics))
-    )
-  return (
-      f'KL divergence from the {target} distribution, nats\n'
-      f'{_format_table(rows)}\n'
-      'Mediators are of augmented clients; the random ones are those of'
-      f' {_NUM_RANDOM_SCHEDULES} schedules.'
-  )
-
-
-def _format_table(rows: Sequence[Sequence[str]]) -> str:
-  """Aligns columns, the first to the left and numbers to the right."""
-  first, *widths = [max(map(len, column)) for column in zip(*rows)]
-  return '\n'.join(
-      f'{name:{first}}'
-      + ''.join(f'  {cell:>{width}}' for cell, width in zip(cells, widths))
-      for name, *cells in rows
+  """Returns `description.measure_divergences` of the population."""
+  return description.measure_divergences(
+      population.data.label_counts, population.counts, max_clients, target
   )

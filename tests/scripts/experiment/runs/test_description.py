@@ -118,18 +118,3 @@ def test_pooled_target_is_that_of_the_same_counts(population):
   np.testing.assert_allclose(measured['greedy mediators of 4'], [0], atol=1e-12)
   assert len(measured['greedy mediators of 2']) == 2
   assert len(measured['random mediators of 2']) == 20
-
-
-def test_divergences_are_summed_up_in_columns():
-  text = description.describe_divergences(
-      {'clients': np.array([0, 0.5, 0.25, 1.25]), 'x': np.array([2.0])},
-      'pooled',
-  )
-  head, columns, clients, x, _ = text.splitlines()
-  assert head == 'KL divergence from the pooled distribution, nats'
-  assert columns.split() == ['number', 'min', 'mean', 'median', 'max']
-  assert clients.split() == [
-      'clients', '4', '0.0000', '0.5000', '0.3750', '1.2500'
-  ]
-  assert x.split() == ['x', '1', '2.0000', '2.0000', '2.0000', '2.0000']
-  assert len(columns) == len(clients) == len(x)
