@@ -1,6 +1,7 @@
 """Folders of the cache, opened if they are whole and made again if not."""
 
 from collections.abc import Callable
+import os
 import pathlib
 from typing import Any
 
@@ -55,11 +56,17 @@ def open_or_delete(
   Raises:
     ValueError: The folder has no name that this module gives.
     OSError: It cannot be read at the moment, or is damaged and cannot be
-      deleted. Nothing was deleted.
+      deleted; or something else is in its place, such as a link that leads
+      nowhere. Nothing was deleted.
   """
   if not cache_folders.FOLDER_NAME.fullmatch(folder.name):
     raise ValueError(f'folder must be one of the cache, got {folder}.')
   if not folder.is_dir():
+    if os.path.lexists(folder):
+      # Before all is prepared, which could then not take its name.
+      raise NotADirectoryError(
+          f'{folder} is no folder and leads to none; remove it'
+      )
     return None
   try:
     return open_folder(folder)

@@ -9,6 +9,7 @@ import pytest
 
 from astraea_tff import datasets
 from astraea_tff.augmentation import plan as plan_lib
+from astraea_tff.datasets.sources import loading
 from astraea_tff.datasets.storage import cache_entries
 from astraea_tff.datasets.storage import client_store
 
@@ -74,6 +75,23 @@ def test_only_a_folder_of_the_cache_can_be_deleted(tmp_path):
     with pytest.raises(ValueError, match='must be one of the cache'):
       cache_entries.open_or_delete(tmp_path / name, client_store.open_store)
     assert (tmp_path / name).is_dir()
+
+
+@pytest.mark.parametrize('is_link', [True, False])
+def test_what_is_no_folder_is_named_before_anything_is_prepared(
+    cache, monkeypatch, is_link
+):
+  folder = _prepare(cache).clients.folder
+  folder.rename(cache / 'moved')
+  if is_link:
+    folder.symlink_to(cache / 'nowhere')
+  else:
+    folder.write_text('of somebody')
+  before = _tree(cache)
+  monkeypatch.setattr(loading, 'load', None)  # Not called.
+  with pytest.raises(OSError, match=f'{folder} is no folder .*; remove it'):
+    _prepare(cache)
+  assert _tree(cache) == before
 
 
 @pytest.mark.parametrize('number', [
