@@ -95,3 +95,20 @@ def test_what_depends_on_the_round_is_asked_for_its_number(first_round):
       for round_num in range(first_round, first_round + 3)
       for what in ('weights', 'passes', 'clients')
   ]
+
+
+def test_who_sits_out_does_not_give_its_number_to_another():
+  drawn = generator().choice(3, 3, replace=False)
+  schedule = schedule_lib.Schedule(MEDIATORS, [0.1, 0.2, 0.3], 3)
+  data = next(
+      schedule.rounds(
+          [tf.data.Dataset.range(2).batch(1)] * 8,
+          3,
+          seed=SEED,
+          first_round=ROUND_NUM,
+          passes=lambda round_num, mediators: [0, 2, 1],
+          report_mediators=True,
+      )
+  )
+  assert [mediator['mediator'] for mediator in data] == [[drawn[1]], [drawn[2]]]
+  assert [len(mediator['order']) for mediator in data] == [2, 1]
