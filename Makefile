@@ -25,6 +25,10 @@ demo: $(READY)
 	$(VENV)/bin/python scripts/compare.py --output_dir=$(DEMO) --target_accuracy=0.8 \
 		$(METHODS:%=$(DEMO)/%)
 
+# A line of the terminal for each one's bars.
+demo-fedavg: export TQDM_POSITION := 0
+demo-paper: export TQDM_POSITION := 1
+demo-recommended: export TQDM_POSITION := 2
 demo-paper: RATE := --client_learning_rate=3e-3
 $(METHODS:%=demo-%): demo-%: $(READY)
 	$(TRAIN) --flagfile=scripts/flags/$*.flags $(RATE) --output_dir=$(DEMO)/$*
