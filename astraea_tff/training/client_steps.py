@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Optional
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff.training import flat_optimizer
 from astraea_tff.training import optimizer_steps
 from astraea_tff.training import unconverted
 from astraea_tff.training import visit as visit_lib
@@ -29,14 +30,14 @@ class ClientSteps(NamedTuple):
     step: From a state and a batch to the state after the step and the batch's
       loss (lines 12 and 13).
     hand_on: From a state to what the client would hand on.
-    report: From what the last client handed on to the model's unfinalized
-      metrics.
+    report: From what the last client handed on to its trainable weights and to
+      the model's unfinalized metrics.
   """
 
   begin: Callable[[visit_lib.Handed], Any]
   step: Callable[[Any, Any], tuple[Any, tf.Tensor]]
   hand_on: Callable[[Any], visit_lib.Handed]
-  report: Callable[[visit_lib.Handed], Any]
+  report: Callable[[visit_lib.Handed], tuple[Any, Any]]
 
 
 # From the hyperparameters of the clients' optimizer and the server's weights to
@@ -111,7 +112,7 @@ def start_variable_chain(
 
     def report(handed):
       begin(handed)
-      return report_metrics()
+      return handed.trainable, report_metrics()
 
     no_step_yet = optimizer.load(fresh_optimizer_state)
     first = hand_on((tf.constant(0, tf.int64), no_step_yet))
@@ -191,7 +192,7 @@ def start_functional_chain(
       return state._replace(optimizer_state=())
 
     def report(handed):
-      return handed.metrics
+      return handed.trainable, handed.metrics
 
     first = visit_lib.Handed(
         num_examples=tf.constant(0, tf.int64),
@@ -203,6 +204,37 @@ def start_functional_chain(
     return ClientSteps(begin, step, hand_on, report), hand_on(first)
 
   return start
+
+
+def join_weights(
+    steps: ClientSteps, first: visit_lib.Handed
+) -> tuple[ClientSteps, visit_lib.Handed]:
+  """Returns a chain in which the weights are one vector between two visits.
+
+  Args:
+    steps: How a client trains.
+    first: What the first client is handed; its trainable weights have one dtype
+      and static shapes.
+  """
+  like = tf.nest.flatten(first.trainable)
+
+  def join(handed):
+    vector = flat_optimizer.join(tf.nest.flatten(handed.trainable))
+    return handed._replace(trainable=vector)
+
+  def split(handed):
+    weights = flat_optimizer.split(handed.trainable, like)
+    return handed._replace(
+        trainable=tf.nest.pack_sequence_as(first.trainable, weights)
+    )
+
+  joined_steps = ClientSteps(
+      begin=lambda handed: steps.begin(split(handed)),
+      step=steps.step,
+      hand_on=lambda state: join(steps.hand_on(state)),
+      report=lambda handed: steps.report(split(handed)),
+  )
+  return joined_steps, join(first)
 
 
 def _read(variables: Any) -> Any:

@@ -61,6 +61,8 @@ def build_mediator_update(
   @tf.function(autograph=False)
   def mediator_update(sent, initial_weights, datasets, order=None):
     steps, first = start_chain(sent['clients'], initial_weights)
+    if mediator_optimizer is not None and mediator_optimizer.takes_vector:
+      steps, first = client_steps.join_weights(steps, first)
     mediator_state = server_state.begin(sent['mediator'])
     handed, non_finite_clients = chain.run_chain(
         chain_batches.join_clients(datasets, order, options),
@@ -69,9 +71,11 @@ def build_mediator_update(
         hand_over,
         options,
     )
+    trainable, model_metrics = steps.report(handed)
     result = _build_result(
         initial_weights.trainable,
-        handed,
+        trainable,
+        handed.num_examples,
         chain_batches.count_passes(order, options),
         client_weighting,
     )
@@ -80,7 +84,7 @@ def build_mediator_update(
         server_state.change(
             mediator_state, handed.mediator_state, result.update_weight
         ),
-        steps.report(handed),
+        model_metrics,
         _measure(non_finite_clients),
     )
 
@@ -119,7 +123,8 @@ def _measure(
 
 def _build_result(
     initial_trainable: Any,
-    handed: visit_lib.Handed,
+    trainable: Any,
+    num_examples: tf.Tensor,
     num_passes: tf.Tensor,
     client_weighting: tff.learning.ClientWeighting,
 ) -> tff.learning.templates.ClientResult:
@@ -131,14 +136,15 @@ def _build_result(
 
   Args:
     initial_trainable: The trainable weights received from the server.
-    handed: What the last client handed on.
+    trainable: Those that the last client handed on.
+    num_examples: int64 []; the examples trained on, over all passes.
     num_passes: int64 []; how often each example was trained on, and counted:
       their number is divided by it.
     client_weighting: How a mediator weighs in the average. One without an
       example, or without passes, counts as nothing either way.
   """
   trainable = tf.nest.pack_sequence_as(
-      initial_trainable, tf.nest.flatten(handed.trainable)
+      initial_trainable, tf.nest.flatten(trainable)
   )
   update = tf.nest.map_structure(tf.subtract, initial_trainable, trainable)
   is_finite = visit_lib.all_finite(update)
@@ -147,10 +153,10 @@ def _build_result(
   )
   if client_weighting is tff.learning.ClientWeighting.NUM_EXAMPLES:
     weight = tf.math.divide_no_nan(
-        tf.cast(handed.num_examples, tf.float32),
+        tf.cast(num_examples, tf.float32),
         tf.cast(num_passes, tf.float32),
     )
   else:
-    weight = tf.where(handed.num_examples > 0, 1.0, 0.0)
+    weight = tf.where(num_examples > 0, 1.0, 0.0)
   weight = tf.where(is_finite, weight, 0.0)
   return tff.learning.templates.ClientResult(update, weight)

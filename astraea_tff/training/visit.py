@@ -7,6 +7,7 @@ metrics, the number of examples, and the optimizer's state where that is handed
 along) is either handed on or put back to what it was before.
 """
 
+import collections
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -141,10 +142,12 @@ def _are_finite(weights: Any, before: Any, after: Any) -> tf.Tensor:
   the time: no sum hides an infinity or a NaN. A sum of large numbers that is
   not finite proves nothing.
   """
+  sums = collections.defaultdict(list)
+  for tensor in tf.nest.flatten((weights, after)):
+    if tensor.dtype.is_floating:
+      sums[tensor.dtype].append(tf.reduce_sum(tensor))
   is_proved = tf.reduce_all([True] + [
-      tf.math.is_finite(tf.reduce_sum(tensor))
-      for tensor in tf.nest.flatten((weights, after))
-      if tensor.dtype.is_floating
+      tf.math.is_finite(tf.add_n(of_dtype)) for of_dtype in sums.values()
   ])
   return tf.cond(
       is_proved,

@@ -6,6 +6,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff.training import clipping
+from astraea_tff.training import flat_optimizer
 from astraea_tff.training import mediator_optimizer
 from astraea_tff.training import visit as visit_lib
 
@@ -91,20 +92,23 @@ def test_mediator_steps_after_many_batches(dtype, num_batches, num_weights):
   """By the client's mean step times a power of their number."""
   before = (tf.zeros([2], dtype),) * num_weights
   after = (tf.constant([64.0, -32.0], dtype),) * num_weights
+  if num_weights > 1:
+    before, after = flat_optimizer.join(before), flat_optimizer.join(after)
   optimizer = mediator_optimizer.MediatorOptimizer(
       tff.learning.optimizers.build_sgdm(1.0),
       [tf.TensorSpec([2], dtype)] * num_weights,
       step_power=0.5,
   )
+  assert optimizer.takes_vector == (num_weights > 1)
   state = optimizer.initialize()
   visit = visit_of(before, num_batches, state)
   handed = optimizer.build_hand_over()(
       visit, visit.before._replace(trainable=after)
   ).trainable
-  for weight in handed:
-    assert weight.dtype == dtype
-    np.testing.assert_allclose(
-        tf.cast(weight, tf.float64),
-        np.array([64.0, -32.0]) / num_batches**0.5,
-        rtol=max(4 * PRECISIONS[dtype], 1e-6),
-    )
+  (weight,) = tf.nest.flatten(handed)
+  assert weight.dtype == dtype
+  np.testing.assert_allclose(
+      tf.cast(weight, tf.float64),
+      np.array([64.0, -32.0] * num_weights) / num_batches**0.5,
+      rtol=max(4 * PRECISIONS[dtype], 1e-6),
+  )

@@ -48,7 +48,7 @@ def start_chain(hparams, initial_weights):
       begin=lambda handed: handed,
       step=step,
       hand_on=lambda state: state,
-      report=lambda handed: handed.metrics,
+      report=lambda handed: (handed.trainable, handed.metrics),
   )
   return steps, first
 
