@@ -124,6 +124,18 @@ def test_imports_inside_functions_without_a_reason_are_found():
   assert unexplained_imports(text) == [8]
 
 
+@pytest.mark.parametrize('module', ['tensorflow_datasets', 'matplotlib'])
+def test_what_few_programs_need_is_imported_where_it_is_used(module):
+  """The packages take a sixth of a second and more of every start."""
+  found = {
+      name: each.line
+      for name, path in _PACKAGE.items()
+      for each in source_imports.imports_of(path.read_text())
+      if each.name.split('.')[0] == module and not each.is_inside_function
+  }
+  assert not found
+
+
 @pytest.mark.parametrize('unknown', ['scheduling', 'labels', 'augmentation'])
 def test_training_knows_nothing_of(unknown):
   """Neither itself nor by what it imports."""
