@@ -106,7 +106,8 @@ def _describe_class(cls: type[Any], seen: set[int]) -> Any:
   seen.add(id(cls))
   bases = [
       base for base in cls.__mro__
-      if base.__module__ == cls.__module__ or not user_modules.is_library(base.__module__)
+      if base.__module__ == cls.__module__
+      or not user_modules.is_library(base.__module__)
   ]
   return name, [
       (base.__qualname__, key, _describe_used(member, base.__module__, seen))

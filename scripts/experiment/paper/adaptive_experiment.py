@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 from experiment.paper import experiments
+from experiment.paper import methods
 
 _row = experiments.make_row
 
@@ -30,11 +31,10 @@ _BALANCED = dict(
 _RATES = dict(
     small=(0.03, 0.1, 0.3), emnist=(0.03, 0.1, 0.3), paper=(1e-3, 3e-3)
 )
-# As methods.RECOMMENDED, but with the momentum and the power of the published
-# rows; the rates are the mediators'.
-_RECOMMENDED = dict(
-    client_optimizer='sgd', client_learning_rate=0.1, mediator_optimizer='adam',
-    label_prior='mixed',
+# With the momentum and the power of the published rows; the rates are the
+# mediators'.
+_RECOMMENDED = methods.RECOMMENDED | dict(
+    mediator_beta_1=0.9, visit_step_power=1.0
 )
 _MEDIATOR_RATES = (1e-3, 2e-3)
 _DIRICHLET = dict(
@@ -119,11 +119,11 @@ def rows(base: dict[str, Any], scale: str) -> experiments.Rows:
     of_regime = base | of_regime
     if of_regime.get('global_distribution') == 'balanced':
       of_regime |= _BALANCED[scale]
-    methods = _METHODS.get(regime.removesuffix(', recommended'), _OF_TAILS)
+    compared = _METHODS.get(regime.removesuffix(', recommended'), _OF_TAILS)
     tuned, rates = 'client_learning_rate', _RATES[scale]
     if 'mediator_optimizer' in of_regime:
       tuned, rates = 'mediator_learning_rate', _MEDIATOR_RATES
-    for method, settings in methods.items():
+    for method, settings in compared.items():
       settings = of_regime | settings
       if 'mediator_policy' in settings:
         settings.setdefault('mediators_considered', _CONSIDERED[scale])
