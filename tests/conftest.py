@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
@@ -21,6 +22,15 @@ def pytest_collection_finish():
   gc.freeze()
   gc.set_threshold(50_000, 20, 20)
   gc.enable()
+
+
+@pytest.fixture(autouse=True)
+def no_global_seed():
+  """Unsets a test's seed, which TensorFlow mixes into every later shuffle."""
+  yield
+  tf = sys.modules.get('tensorflow')
+  if tf is not None and tf.compat.v1.get_seed(None) != (None, None):
+    tf.random.set_seed(None)
 
 
 @pytest.fixture(scope='session', autouse=True)

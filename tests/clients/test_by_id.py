@@ -18,12 +18,6 @@ _SEED = 11
 pytestmark = pytest.mark.usefixtures('execution_context')
 
 
-@pytest.fixture(autouse=True)
-def fixture_no_global_seed():
-  """TensorFlow mixes the program's seed, if there is one, into a shuffle's."""
-  tf.random.set_seed(None)
-
-
 @pytest.fixture(name='store', scope='module')
 def fixture_store(tmp_path_factory):
   rng = np.random.default_rng(1)

@@ -19,8 +19,7 @@ _KEPT = []
 
 
 @pytest.fixture(autouse=True)
-def fixture_no_global_seed():
-  tf.random.set_seed(None)
+def fixture_nothing_kept_alive():
   yield
   _KEPT.clear()
 

@@ -23,11 +23,6 @@ _SGD = tff.learning.optimizers.build_sgdm(oracle.LEARNING_RATE)
 _SEED = 8
 
 
-@pytest.fixture(autouse=True)
-def fixture_no_global_seed():
-  tf.random.set_seed(None)
-
-
 def _clients():
   return [oracle.make_client(labels, k) for k, labels in enumerate(_LABELS)]
 
