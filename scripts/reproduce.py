@@ -15,6 +15,7 @@ sets at a fraction, 'paper' its data and settings. scripts/results.py makes one
 page of all.
 """
 
+import dataclasses
 import functools
 import pathlib
 import shlex
@@ -27,6 +28,7 @@ from experiment.paper import experiment_page
 from experiment.paper import experiments
 from experiment.paper import frontier
 from experiment.paper import frontier_costs
+from experiment.paper import kept_results
 from experiment.paper import paper_experiments
 from experiment.paper import runner as reproduction_lib
 from experiment.runs import command
@@ -45,7 +47,8 @@ _ROW = flags.DEFINE_multi_string(
     'row',
     [],
     'A row to run alone, or a method with all its learning rates; repeatable.'
-    ' The page has the rows of this command, and says which were left out.',
+    ' The page says which rows were left out. Of bars and scatters it keeps the'
+    ' rows that earlier commands ran with the settings of today.',
 )
 _SCALE = flags.DEFINE_enum(
     'scale', 'small', experiments.SCALES, 'The size of data and rounds.'
@@ -65,17 +68,27 @@ _NUM_THREADS = flags.DEFINE_integer(
 )
 
 
+def _of_rows(
+    whole: reproduction_lib.Reproduction, names: list[str]
+) -> reproduction_lib.Reproduction:
+  """Returns an experiment with the rows of some names; none for all."""
+  if not names:
+    return whole
+  return dataclasses.replace(whole, experiment=whole.experiment.only(names))
+
+
 def _reproduce() -> None:
   name, scale = _EXPERIMENT.value, _SCALE.value
   output = pathlib.Path(_OUTPUT_DIR.value)
   experiment = paper_experiments.EXPERIMENTS[name](scale)
-  reproduction = reproduction_lib.Reproduction(
+  whole = reproduction_lib.Reproduction(
       name,
-      experiment.only(_ROW.value) if _ROW.value else experiment,
+      experiment,
       pathlib.Path(_RUNS_DIR.value or output / 'runs'),
       _DATA_DIR.value,
       _CACHE_DIR.value,
   )
+  reproduction = _of_rows(whole, _ROW.value)
   divergences, curves, extra = None, None, ''
   folder = output / f'{name}_{scale}'
   if experiment.trains:
@@ -89,10 +102,14 @@ def _reproduce() -> None:
     curves = frontier_costs.measure(reproduction)
     frontier.write_curves(folder / frontier.CURVES_FILE, curves)
     extra = frontier.format_page_part(curves)
-  experiment_page.write_csv(folder / experiment_page.CSV_FILE, results)
+  csv_file = folder / experiment_page.CSV_FILE
+  results = kept_results.add(csv_file, whole, results)
+  names = kept_results.names_of_rows(experiment, results, _ROW.value)
+  reproduction = _of_rows(whole, names)
+  experiment_page.write_csv(csv_file, results)
   experiment_page.draw(folder, reproduction, results, divergences, curves)
   typed = f'python scripts/reproduce.py --experiment={name} --scale={scale}'
-  rows = ''.join(f' --row={shlex.quote(row)}' for row in _ROW.value)
+  rows = ''.join(f' --row={shlex.quote(row)}' for row in names)
   page = experiment_page.format_page(
       experiment,
       results,

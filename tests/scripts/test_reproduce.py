@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import re
+import shutil
 import types
 
 from absl import flags
@@ -152,6 +153,20 @@ def test_a_row_alone_and_the_others_named(reproduce, tmp_path, monkeypatch):
   rows = _read_csv(tmp_path / 'tiny_small' / 'results.csv')
   assert [row['row'] for row in rows] == ['FedAvg', 'FedAvg']
   assert [float(row['gain']) for row in rows] == [0, 0]
+  # The other row alone, where the first one's runs are gone.
+  trained.clear()
+  shutil.rmtree(tmp_path / 'runs')
+  reproduce(tmp_path, '--experiment=tiny', '--row=Astraea')
+  assert trained == [('astraea', 0), ('astraea', 3)]
+  page = (tmp_path / 'tiny_small' / 'results.md').read_text()
+  assert 'Not run yet' not in page and '--scale=small\n' in page
+  both = _read_csv(tmp_path / 'tiny_small' / 'results.csv')
+  assert [row['row'] for row in both] == ['FedAvg', 'Astraea'] * 2
+  assert both[::2] == rows
+  assert [float(row['gain']) for row in both[1::2]] == pytest.approx([
+      float(ours['best_top_1']) - float(theirs['best_top_1'])
+      for theirs, ours in zip(both[::2], both[1::2])
+  ])
   with pytest.raises(SystemExit, match="row='Fed' must be one of FedAvg; Astr"):
     reproduce(tmp_path, '--experiment=tiny', '--row=Fed')
 

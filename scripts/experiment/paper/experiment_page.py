@@ -20,7 +20,8 @@ _DATA_OF_THE_PAPER = ('emnist', 'cinic10')
 
 def write_csv(path: pathlib.Path, results: pd.DataFrame) -> None:
   """Writes a line for each row and seed; what a run does not have is empty."""
-  columns = [name for name in measures.COLUMNS if name in results]
+  named = (*measures.COLUMNS, reproduction_lib.RUN)
+  columns = [name for name in named if name in results]
   tables.write_csv(path, results[columns].reset_index())
 
 
@@ -29,7 +30,7 @@ def read_csv(path: pathlib.Path) -> pd.DataFrame:
   table = tables.read_csv(
       path,
       'Run scripts/reproduce.py again.',
-      text=['row'],
+      text=['row', reproduction_lib.RUN],
       integers=['seed'],
   )
   return table.set_index(['row', 'seed'])
@@ -212,6 +213,7 @@ def format_page(
   pictures = {'The rows': PICTURE_FILE} | {
       f'Confusion matrix of {row}': _confusion_file(row)
       for row in experiment.confusion_rows
+      if row in results.index.unique('row')
   }
   links = '\n'.join(f'![{name}]({file})' for name, file in pictures.items())
   return (

@@ -171,6 +171,6 @@ def add_gains(results: pd.DataFrame, baseline: Optional[str]) -> None:
       if the baseline is there.
     baseline: A row; None adds nothing.
   """
-  if baseline in results.index.levels[0]:
+  if baseline in results.index.unique('row'):
     top_1 = results['best_top_1']
     results['gain'] = top_1.sub(top_1[baseline], level='seed')

@@ -25,6 +25,10 @@ from experiment.runs import run as run_lib
 from experiment.runs import settings as settings_lib
 
 
+# The column of results that names a line's run.
+RUN = 'run'
+
+
 def run_folder(
     root: pathlib.Path,
     settings: settings_lib.Settings,
@@ -56,11 +60,12 @@ def make_results(measured: Mapping[tuple[str, int], Any]) -> pd.DataFrame:
   """Returns results.
 
   Args:
-    measured: By row and seed, values of `measures.COLUMNS` by name.
+    measured: By row and seed, values of `measures.COLUMNS` by name, and its
+      `RUN` if it has one.
 
   Returns:
     A line for each row and seed, which are the index, and the columns that any
-    of them has, float64; NaN where a run has it not.
+    of them has, float64 but for `RUN`; NaN where a run has it not.
   """
   index = pd.MultiIndex.from_tuples(measured, names=['row', 'seed'])
   return pd.DataFrame(list(measured.values()), index=index)
@@ -240,6 +245,7 @@ class Reproduction:
     measured = {}
     for row, seed in self.runs():
       measured[row, seed] = self._measure_run(row, seed)
+      measured[row, seed][RUN] = self.folder(row, seed).parent.name
       if 'extra_storage' in self.experiment.columns:
         measured[row, seed]['extra_storage'] = measures.measure_storage(
             self.population(row, seed)

@@ -1,0 +1,104 @@
+"""What a page keeps of rows that an earlier command ran.
+
+The rows of a large experiment are run a few at a time, and the runs of some may
+be gone, or on another machine, when the next are there. Bars and scatters need
+no run, only the results. A line of results.csv names its run, and a run's name
+depends on all of its settings, so a row whose settings have changed since is
+not kept.
+"""
+
+from collections.abc import Sequence
+import pathlib
+
+import pandas as pd
+
+from experiment.paper import experiment_page
+from experiment.paper import experiments
+from experiment.paper import measures
+from experiment.paper import runner
+
+_PICTURES_OF_RESULTS = ('bars', 'scatter')
+
+
+def add(
+    path: pathlib.Path, whole: runner.Reproduction, results: pd.DataFrame
+) -> pd.DataFrame:
+  """Returns results with the lines of other rows that a CSV file has.
+
+  Args:
+    path: The file, which need not be there.
+    whole: The experiment with all rows.
+    results: What was measured now; its rows are as they are here.
+
+  Raises:
+    ValueError: The file is damaged.
+  """
+  experiment = whole.experiment
+  if experiment.picture not in _PICTURES_OF_RESULTS or not path.exists():
+    return results
+  earlier = experiment_page.read_csv(path)
+  if runner.RUN not in earlier:
+    return results
+  measured_now = results.index.unique('row')
+  complete = _rows_with_their_seeds(experiment, earlier)
+  is_kept = [
+      row in experiment.rows
+      and row not in measured_now
+      and (seed in experiments.TUNING_SEEDS or row in complete)
+      and run == whole.folder(row, seed).parent.name
+      for (row, seed), run in earlier[runner.RUN].items()
+  ]
+  if not any(is_kept):
+    return results
+  together = pd.concat([earlier[is_kept], results])
+  seeds, rows = [*experiments.TUNING_SEEDS, *experiment.seeds], [*experiment.rows]
+  order = sorted(
+      together.index, key=lambda key: (seeds.index(key[1]), rows.index(key[0]))
+  )
+  together = together.loc[order].drop(columns='gain', errors='ignore')
+  measures.add_gains(together, experiment.baseline)
+  return together
+
+
+def _rows_with_their_seeds(
+    experiment: experiments.Experiment, results: pd.DataFrame
+) -> set[str]:
+  """Returns the rows that were run with all seeds that they are to have."""
+  seeds = runner.reported(results).reset_index().groupby('row')['seed'].agg(set)
+  return {
+      row
+      for row, found in seeds.items()
+      if row in experiment.rows
+      and found == set(
+          experiment.seeds[:1]
+          if experiment.rows[row].has_one_seed
+          else experiment.seeds
+      )
+  }
+
+
+def names_of_rows(
+    experiment: experiments.Experiment,
+    results: pd.DataFrame,
+    given: Sequence[str],
+) -> list[str]:
+  """Returns the names with which one command runs all that there is.
+
+  Args:
+    experiment: The experiment with all rows.
+    results: Of all rows that there are.
+    given: Those that the user gave.
+
+  Returns:
+    Rows, or methods with all their learning rates; none if none is missing.
+  """
+  if not experiment_page.missing_rows(experiment, results):
+    return []
+  there = results.index.unique('row')
+  now = experiment.only(given).rows if given else experiment.rows
+  kept = [
+      row.tuned or name
+      for name, row in experiment.rows.items()
+      if name in there and name not in now
+  ]
+  return list(dict.fromkeys([*kept, *given]))
