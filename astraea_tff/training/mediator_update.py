@@ -79,10 +79,17 @@ def build_mediator_update(
         chain_batches.count_passes(order, options),
         client_weighting,
     )
+    # A mediator that counts as nothing changes no state either: an aggregator
+    # may not look at its weight.
+    mediator_state_after = tf.cond(
+        result.update_weight > 0,
+        lambda: handed.mediator_state,
+        lambda: mediator_state,
+    )
     return MediatorOutput(
         result,
         server_state.change(
-            mediator_state, handed.mediator_state, result.update_weight
+            mediator_state, mediator_state_after, result.update_weight
         ),
         model_metrics,
         _measure(non_finite_clients),
@@ -132,7 +139,8 @@ def _build_result(
 
   A mediator counts as nothing, zeros with weight zero, if no visit is left that
   trained: its clients dropped out, or every visit was undone. So does one that
-  received weights that are not finite.
+  received weights that are not finite, and one whose batches are empty, though
+  an optimizer that decays the weights changes them in such a batch.
 
   Args:
     initial_trainable: The trainable weights received from the server.
@@ -147,9 +155,9 @@ def _build_result(
       initial_trainable, tf.nest.flatten(trainable)
   )
   update = tf.nest.map_structure(tf.subtract, initial_trainable, trainable)
-  is_finite = visit_lib.all_finite(update)
+  counts = tf.logical_and(visit_lib.all_finite(update), num_examples > 0)
   update = tf.nest.map_structure(
-      lambda x: tf.where(is_finite, x, tf.zeros_like(x)), update
+      lambda x: tf.where(counts, x, tf.zeros_like(x)), update
   )
   if client_weighting is tff.learning.ClientWeighting.NUM_EXAMPLES:
     weight = tf.math.divide_no_nan(
@@ -157,6 +165,6 @@ def _build_result(
         tf.cast(num_passes, tf.float32),
     )
   else:
-    weight = tf.where(num_examples > 0, 1.0, 0.0)
-  weight = tf.where(is_finite, weight, 0.0)
+    weight = tf.constant(1.0)
+  weight = tf.where(counts, weight, 0.0)
   return tff.learning.templates.ClientResult(update, weight)

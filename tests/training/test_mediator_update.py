@@ -14,6 +14,7 @@ import tensorflow_federated as tff
 
 from astraea_tff.training import chain_options
 from astraea_tff.training import client_steps
+from astraea_tff.training import mediator_optimizer
 from astraea_tff.training import mediator_update
 from astraea_tff.training import visit as visit_lib
 
@@ -162,3 +163,48 @@ def test_weights_that_are_not_finite_count_as_nothing():
   )
   np.testing.assert_array_equal(output.result.update[0], [0.0, 0.0])
   assert float(output.result.update_weight) == 0
+
+
+def test_empty_batches_count_as_nothing():
+  """An optimizer with decay changes weights in a batch without an example."""
+
+  def start_empty_chain(hparams, initial_weights):
+    steps, first = start_chain(hparams, initial_weights)
+
+    def step(state, batch):
+      after, loss = steps.step(state, batch)
+      return after._replace(num_examples=state.num_examples), loss
+
+    return steps._replace(step=step), first
+
+  optimizer = mediator_optimizer.MediatorOptimizer(
+      tff.learning.optimizers.build_sgdm(1.0, momentum=0.9),
+      [tf.TensorSpec([], tf.float32)],
+      1.0,
+  )
+
+  class ServerState:
+    begin = staticmethod(lambda sent: optimizer.initialize())
+    change = staticmethod(lambda before, after, weight: (before, after))
+
+  for start, is_empty in ((start_chain, False), (start_empty_chain, True)):
+    for weighting in (NUM_EXAMPLES, UNIFORM):
+      update = mediator_update.build_mediator_update(
+          start,
+          optimizer,
+          ServerState,
+          weighting,
+          chain_options.ChainOptions(max_clients=1),
+      )
+      output = update(
+          collections.OrderedDict(clients=(), mediator=()),
+          tff.learning.models.ModelWeights((tf.constant(START),), ()),
+          (tf.data.Dataset.from_tensor_slices(np.float32([1.0])),),
+      )
+      changed = [
+          bool((before != after).numpy().any())
+          for before, after in zip(*map(tf.nest.flatten, output.state_change))
+      ]
+      assert (float(output.result.update[0]) == 0) == is_empty
+      assert (float(output.result.update_weight) == 0) == is_empty
+      assert any(changed) != is_empty
