@@ -157,9 +157,10 @@ def build_weighted_astraea(
     report_mediators: Whether the metrics' `client_work` has every mediator's
       update, as `mediators`: `<mediator=int32[R],weight=float32[R],
       update=float32[R,P]>`, R rows in no certain order, an update being
-      `initial - trained` with its tensors flattened one after another. A
-      mediator's data are then a struct that ends in `mediator=int32*`, its
-      number in a list (`astraea_tff.Schedule.rounds` with `report_mediators`).
+      `initial - trained` with its tensors flattened one after another, float64
+      if one of them is. A mediator's data are then a struct that ends in
+      `mediator=int32*`, its number in a list (`astraea_tff.Schedule.rounds`
+      with `report_mediators`).
       It shows the server what secure aggregation and differential privacy hide,
       and is refused beside them.
 

@@ -29,7 +29,8 @@ def collect(result: tff.Value, number: tff.Value) -> tff.Value:
   Returns:
     `<mediator=int32[R],weight=float32[R],update=float32[R,P]>@SERVER`. An
     update is `initial - trained`, as the aggregator gets it, its tensors
-    flattened one after another in the order of the trainable weights.
+    flattened one after another in the order of the trainable weights. With a
+    float64 among these it is float64.
   """
 
   @tff.tensorflow.computation(
@@ -39,10 +40,7 @@ def collect(result: tff.Value, number: tff.Value) -> tff.Value:
     return collections.OrderedDict(
         mediator=number.reduce(np.int32(-1), lambda _, last: last),
         weight=result.update_weight,
-        update=tf.concat(
-            [tf.reshape(part, [-1]) for part in tf.nest.flatten(result.update)],
-            axis=0,
-        ),
+        update=_to_vector(result.update),
     )
 
   rows = tff.federated_map(to_row, (result, number))
@@ -80,6 +78,16 @@ def collect(result: tff.Value, number: tff.Value) -> tff.Value:
     return table
 
   return tff.federated_aggregate(rows, zero(), accumulate, merge, report)
+
+
+def _to_vector(update: Any) -> tf.Tensor:
+  """Returns all numbers of an update in one vector."""
+  parts = tf.nest.flatten(update)
+  # Of weights of several dtypes, in the most precise.
+  dtype = max([tf.float32, *(x.dtype for x in parts)], key=lambda d: d.size)
+  return tf.concat(
+      [tf.cast(tf.reshape(part, [-1]), dtype) for part in parts], axis=0
+  )
 
 
 def check_allowed(

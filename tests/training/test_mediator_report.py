@@ -6,11 +6,13 @@ import itertools
 import chain_oracle
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff.clients import mediator_data as mediator_data_lib
 from astraea_tff.control import credits
 from astraea_tff.scheduling import schedule as schedule_lib
+from astraea_tff.training import mediator_report
 
 pytestmark = pytest.mark.usefixtures('execution_context')
 
@@ -190,3 +192,32 @@ def test_data_hold_the_number_beside_the_order():
   assert list(data[0]) == ['order', 'clients', 'mediator']
   assert data[0]['mediator'] == [3]
   assert isinstance(data[0], collections.OrderedDict)
+
+
+@pytest.mark.parametrize(
+    'dtypes, expected',
+    [
+        ((np.float16, np.float32), np.float32),
+        ((np.float64, np.float16), np.float64),
+    ],
+)
+def test_weights_of_several_dtypes_make_one_row(dtypes, expected):
+  @tff.tensorflow.computation(np.float32)
+  def result(weight):
+    first, second = dtypes
+    update = (tf.constant([[1.0, 2.0]], first), tf.constant(3.0, second))
+    return tff.learning.templates.ClientResult(update, weight)
+
+  @tff.federated_computation(
+      tff.FederatedType(np.float32, tff.CLIENTS),
+      tff.FederatedType(tff.SequenceType(np.int32), tff.CLIENTS),
+  )
+  def collect(weights, numbers):
+    return mediator_report.collect(
+        tff.federated_map(result, weights), numbers
+    )
+
+  table = collect([5.0], [[np.int32(7)]])
+  assert table['update'].dtype == expected
+  np.testing.assert_array_equal(table['update'], [[1.0, 2.0, 3.0]])
+  assert (table['mediator'], table['weight']) == ([7], [5.0])
