@@ -10,6 +10,7 @@ from typing import Any, Optional
 import numpy as np
 
 from astraea_tff.datasets.sources import in_memory_clients
+from astraea_tff.datasets.sources import narrowing
 
 
 class HuggingFaceClients(in_memory_clients.InMemoryClients):
@@ -81,13 +82,13 @@ def from_hugging_face(
     )
   columns = {name: list(dataset[name]) for name in features}
   labels = _as_numbers(list(dataset[label]), label, '')
-  is_integer = labels.dtype.kind in 'iub'
+  if labels.dtype.kind in 'iub':
+    labels = narrowing.to_integers(labels, f'Column {label!r}', np.int64)
+  else:
+    labels = labels.astype(np.float32)
   clients = in_memory_clients.group_by_client(
       _client_names(list(dataset[client]), client),
-      (
-          _encode(columns, encode),
-          labels.astype(np.int64 if is_integer else np.float32),
-      ),
+      (_encode(columns, encode), labels),
       HuggingFaceClients,
   )
   # A ClassLabel's.
@@ -103,9 +104,17 @@ def _client_names(values: list[Any], name: str) -> np.ndarray:
   for row, value in enumerate(values):
     if value is None:
       raise ValueError(f'Column {name!r} names no client in row {row}.')
+    if isinstance(value, Mapping) or np.ndim(value):
+      raise ValueError(
+          f'Column {name!r} must name a client by one value, got {value!r:.60}'
+          f' in row {row}.'
+      )
   # NumPy's own kind of text would lose what it ends with if that is NUL.
-  is_text = any(isinstance(value, str) for value in values)
-  return np.array([*map(str, values)], object) if is_text else np.array(values)
+  if any(isinstance(value, str) for value in values):
+    return np.array([*map(str, values)], object)
+  array = np.array(values)
+  # Its floats would take large integers that differ for one.
+  return np.array(values, object) if array.dtype.kind == 'f' else array
 
 
 def _encode(columns, encode) -> Any:
@@ -124,6 +133,14 @@ def _encode(columns, encode) -> Any:
         encode(dict(zip(columns, row))) for row in zip(*columns.values())
     ]
   if encoded and isinstance(encoded[0], Mapping):
+    for row, parts in enumerate(encoded):
+      if not isinstance(parts, Mapping) or parts.keys() != encoded[0].keys():
+        found = list(parts) if isinstance(parts, Mapping) else parts
+        raise ValueError(
+            '`encode` must return a mapping with the same keys for every'
+            f' example, got {list(encoded[0])} for row 0 and {found!r:.100} for'
+            f' row {row}.'
+        )
     return {
         key: _as_numbers([row[key] for row in encoded], f'encode: {key}', '')
         for key in encoded[0]
@@ -143,4 +160,6 @@ def _as_numbers(values: list[Any], name: str, hint: str) -> np.ndarray:
         f'Column {name!r} must hold numbers of one shape, got '
         f'{values[0] if values else None!r:.60} first{hint}.'
     )
-  return array.astype(np.float32) if array.dtype == np.float64 else array
+  if array.dtype == np.float64:
+    return narrowing.to_float32(array, f'Column {name!r}')
+  return array

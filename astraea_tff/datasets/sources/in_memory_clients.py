@@ -51,7 +51,11 @@ class InMemoryClients(tff.simulation.datasets.ClientData):
           if self._places[name] != k
       )
       raise ValueError(f'`client_ids` must differ, got {twice!r} twice.')
-    if len(sizes) != len(self._client_ids) or lengths != {int(ends[-1])}:
+    if (
+        len(sizes) != len(self._client_ids)
+        or min(sizes) < 0
+        or lengths != {int(ends[-1])}
+    ):
       raise ValueError(
           f'`sizes` must say how the {sorted(lengths)} `examples` belong to '
           f'{len(self._client_ids)} clients, got {sizes!r:.80}.'
@@ -141,7 +145,16 @@ def group_by_client(
   Returns:
     The clients, ordered by their values in `clients`; the examples of a client
     stay in their order.
+
+  Raises:
+    ValueError: The lengths differ.
   """
+  lengths = {len(part) for part in tf.nest.flatten(examples)}
+  if lengths != {len(clients)}:
+    raise ValueError(
+        f'There must be a client for each example, got {len(clients)} clients'
+        f' and parts of {sorted(lengths)} examples.'
+    )
   names, owners, sizes = np.unique(
       clients, return_inverse=True, return_counts=True
   )

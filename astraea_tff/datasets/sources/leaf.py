@@ -13,6 +13,7 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from astraea_tff.datasets.sources import in_memory_clients
+from astraea_tff.datasets.sources import narrowing
 
 _KEYS = ('users', 'num_samples', 'user_data')
 
@@ -52,7 +53,9 @@ def from_leaf(
     if name in files:
       raise ValueError(f'{owner} is in {files[name]} too.')
     files[name] = file
-    if not isinstance(user_data, dict) or not {'x', 'y'} <= set(user_data):
+    if not isinstance(user_data, dict) or not all(
+        isinstance(user_data.get(key), list) for key in 'xy'
+    ):
       raise ValueError(f"{owner} must have the lists 'x' and 'y'.")
     x, y = user_data['x'], user_data['y']
     if len(x) != len(y):
@@ -88,7 +91,7 @@ def _users(path: pathlib.Path) -> Iterator[tuple[pathlib.Path, str, Any]]:
   for file in files:
     try:
       content = json.loads(file.read_text(encoding='utf-8'))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
       raise ValueError(f'{file} is not JSON: {error}') from error
     missing = [
         key for key in _KEYS
@@ -99,19 +102,27 @@ def _users(path: pathlib.Path) -> Iterator[tuple[pathlib.Path, str, Any]]:
           f"{file} must have LEAF's keys {', '.join(_KEYS)}, but lacks "
           f'{", ".join(missing)}.'
       )
+    for key, kind in zip(_KEYS, (list, list, dict)):
+      if not isinstance(content[key], kind):
+        raise ValueError(
+            f'{file} must have a {kind.__name__} as {key!r}, got'
+            f' {content[key]!r:.60}.'
+        )
     if len(content['users']) != len(content['num_samples']):
       raise ValueError(
           f'{file} must have a number in num_samples for each of its '
           f'{len(content["users"])} users, got {len(content["num_samples"])}.'
       )
     for name, size in zip(content['users'], content['num_samples']):
-      if name not in content['user_data']:
-        raise ValueError(f'{file} has no user_data of its user {name!r}.')
+      # A key of JSON is a text.
+      if not isinstance(name, str) or name not in content['user_data']:
+        raise ValueError(f'{file} has no user_data of its user {name!r:.60}.')
       user_data = content['user_data'][name]
-      if isinstance(user_data, dict) and len(user_data.get('y', ())) != size:
+      labels = user_data.get('y') if isinstance(user_data, dict) else None
+      if isinstance(labels, list) and len(labels) != size:
         raise ValueError(
-            f'user {name!r} of {file} must have the {size} examples that '
-            f'num_samples says, got {len(user_data.get("y", ()))}.'
+            f'user {name!r} of {file} must have the {size!r} examples that '
+            f'num_samples says, got {len(labels)}.'
         )
       yield file, name, user_data
 
@@ -130,6 +141,10 @@ def _as_numbers(values, encode, shape, key, owner) -> np.ndarray:
         f'{owner} must have {key} that are numbers of one shape, got '
         f'{values[0]!r:.60} first; say with `{argument}` how to make them.'
     )
+  if array.dtype.kind == 'f':
+    array = narrowing.to_float32(array, f'{key} of {owner}')
+  else:
+    array = narrowing.to_integers(array, f'{key} of {owner}', np.int64)
   if shape is None:
     return array
   try:
@@ -144,9 +159,8 @@ def _as_numbers(values, encode, shape, key, owner) -> np.ndarray:
 def _join(arrays: Sequence[np.ndarray], integer: Any) -> np.ndarray:
   """Returns all users' numbers, of the integer type or float32."""
   joined = np.concatenate(arrays)
-  if joined.dtype.kind not in 'iub':
+  if joined.dtype.kind == 'f':
     return joined.astype(np.float32)
-  # Those that do not fit would become other numbers.
   bounds = np.iinfo(integer)
   fits = bounds.min <= joined.min() and joined.max() <= bounds.max
   return joined.astype(integer if fits else np.int64)

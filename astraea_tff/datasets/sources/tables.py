@@ -18,6 +18,7 @@ from pyarrow import parquet
 
 from astraea_tff import arguments
 from astraea_tff.datasets.sources import in_memory_clients
+from astraea_tff.datasets.sources import narrowing
 
 # A pandas.DataFrame, a pyarrow.Table, or the path of a file.
 Table = Any
@@ -62,7 +63,9 @@ class TableColumns:
     if self.numbers:
       parts['numbers'] = np.stack(
           [
-              _column(table, name, source).astype(np.float32)
+              narrowing.to_float32(
+                  _column(table, name, source), f'Column {name!r} of {source}'
+              )
               for name in self.numbers
           ],
           axis=1,
@@ -79,8 +82,10 @@ class TableColumns:
     labels = _column(table, self.label, source)
     if self.class_names is not None:
       return features, _indices(labels, self.class_names, self.label, source)
-    is_integer = labels.dtype.kind in 'iu'
-    return features, labels.astype(np.int64 if is_integer else np.float32)
+    name = f'Column {self.label!r} of {source}'
+    if labels.dtype.kind in 'iu':
+      return features, narrowing.to_integers(labels, name, np.int64)
+    return features, narrowing.to_float32(labels, name)
 
 
 class TableClients(in_memory_clients.InMemoryClients):

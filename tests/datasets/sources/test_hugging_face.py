@@ -66,6 +66,12 @@ def test_names_of_clients_stay_apart():
     assert [int(y) for _, y in read(clients, name)] == [label]
 
 
+def test_large_numbers_of_clients_stay_apart_among_floats():
+  users = [2**53, 2**53 + 1, 0.5, 2**53 + 1]
+  clients = load(dataset(user=users))
+  assert clients.client_ids == ['0.5', str(2**53), str(2**53 + 1)]
+
+
 def test_several_columns_are_a_mapping():
   clients = load(dataset(length=[4, 3, 2, 1]))
   (features, _), *_ = read(clients, 'b')
@@ -122,6 +128,29 @@ def test_texts_are_encoded():
         (
             dataset(user=['a', None, 'b', 'b']), {}, ValueError,
             "'user' names no client in row 1",
+        ),
+        (
+            dataset(user=[[1, 2], [3, 4], [1, 2], [3, 4]]), {}, ValueError,
+            r"'user' must name a client by one value, got \[1, 2\] in row 0",
+        ),
+        (
+            dataset(label=np.array([1, 2, 2**63, 0], np.uint64)), {}, ValueError,
+            "'label' must hold numbers within int64, got 9223372036854775808",
+        ),
+        (
+            dataset(values=[[1.0], [1e39], [0.0], [1.0]]), {}, ValueError,
+            "'values' must hold numbers within float32, got 1e[+]39",
+        ),
+        (
+            dataset(),
+            dict(encode=lambda row: dict.fromkeys(['a', 'b'][:int(row[0])], 1)),
+            ValueError,
+            r"same keys for every example, got \['a'\] for row 0 and"
+            r" \['a', 'b'\] for row 1",
+        ),
+        (
+            dataset(label=[0, 1]), {}, ValueError,
+            r'a client for each example, got 4 clients and parts of \[2, 4\]',
         ),
     ],
 )

@@ -127,6 +127,7 @@ def test_examples_are_grouped_in_their_order():
         (['a', 'b', 'a'], [2, 2, 2], "must differ, got 'a' twice"),
         (['a', 'b'], [2, 3], r'how the \[6\] `examples`.*got \[2, 3\]'),
         (['a', 'b'], [6], 'belong to 2 clients'),
+        (['a', 'b'], [7, -1], r'belong to 2 clients, got \[7, -1\]'),
     ],
 )
 def test_refuses_arguments(names, sizes, message):

@@ -12,7 +12,7 @@ ANNA = {'x': [[0.0, 1.0, 2.0, 3.0], [4.0, 5.0, 6.0, 7.0]], 'y': [1, 0]}
 BEN = {'x': [[8.0, 9.0, 10.0, 11.0]], 'y': [1]}
 
 
-def write(path, users, **changes):
+def write(path, users, /, **changes):
   content = {
       'users': list(users),
       'num_samples': [len(data['y']) for data in users.values()],
@@ -93,6 +93,14 @@ def test_files_that_are_not_leafs_are_refused(tmp_path):
         ({'a': {'x': [[1], [1, 2]], 'y': [0, 1]}}, {}, 'x that are numbers of'),
         ({'a': BEN, 'b': {'x': [[1.0]], 'y': [1]}}, {}, "'b' .*users before"),
         ({'a': {'x': [], 'y': []}}, {}, 'holds no examples'),
+        ({'a': {'x': {'0': 1}, 'y': [1]}}, {}, "must have the lists 'x' and"),
+        ({'a': {'x': 3, 'y': [1]}}, {}, "must have the lists 'x' and 'y'"),
+        ({'a': ANNA}, dict(users=3), "a list as 'users', got 3"),
+        ({'a': ANNA}, dict(user_data=['a']), r"a dict as 'user_data', got \["),
+        ({'a': ANNA}, dict(users=[['a']]), r"no user_data of its user \['a'\]"),
+        ({'a': {'x': [[2**63]], 'y': [1]}}, {}, 'x of .*int64, got 9223372036'),
+        ({'a': {'x': [[1e39]], 'y': [1]}}, {}, 'x of .*float32, got 1e[+]39'),
+        ({'a': {'x': [[1]], 'y': [2**63]}}, {}, 'y of .*int64, got 9223372036'),
     ],
 )
 def test_the_message_names_file_and_user(tmp_path, users, changes, message):

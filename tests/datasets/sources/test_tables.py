@@ -162,6 +162,13 @@ def missing(column, row, value=None):
             TypeError,
             "'tags' of the DataFrame must hold one value",
         ),
+        (FRAME.assign(dose=1e39), {}, ValueError, "'dose' .*float32, got 1e"),
+        (
+            FRAME.assign(outcome=np.full(6, 2**63, np.uint64)),
+            {},
+            ValueError,
+            "'outcome' .*within int64, got 9223372036854775808",
+        ),
         ([1, 2], {}, TypeError, '`table` must be a pandas.DataFrame'),
     ],
 )
