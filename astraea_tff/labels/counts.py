@@ -58,13 +58,11 @@ def label_counts(
       and the file where its dataset knows it.
   """
   num_classes = arguments.check_integer(num_classes, 'num_classes', 2)
-  rows = [
+  clients, _ = reading.check_clients(clients)
+  return np.stack([
       reading.count_labels(client, dataset, num_classes, label_fn)
       for client, dataset in reading.named_datasets(clients)
-  ]
-  if not rows:
-    raise ValueError('clients must hold at least one client, got none.')
-  return np.stack(rows)
+  ])
 
 
 def assemble_counts(

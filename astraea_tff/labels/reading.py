@@ -1,6 +1,6 @@
 """Finding and reading the labels of a client's dataset."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import operator
 from typing import Any, Optional
 
@@ -14,21 +14,45 @@ from astraea_tff import client_errors
 _LABELS_PER_READ = 8192
 
 
-def named_datasets(clients: Any) -> Iterator[tuple[str, Any]]:
-  """Yields what messages call a client, and its dataset."""
+def check_clients(clients: Any) -> tuple[Any, int]:
+  """Returns clients as what can be read several times, and their number.
+
+  Args:
+    clients: See `labels.counts.label_counts`.
+
+  Raises:
+    TypeError: They are neither a `ClientData` nor a sequence.
+    ValueError: There are none.
+  """
   if isinstance(clients, tff.simulation.datasets.ClientData):
-    for client_id in clients.client_ids:
-      yield (
-          f'client {client_id!r}',
-          clients.create_tf_dataset_for_client(client_id),
-      )
-    return
+    number = len(clients.client_ids)
   # A dataset is iterable too, and would read as one client for each example.
-  if isinstance(clients, tf.data.Dataset) or not isinstance(clients, Iterable):
+  elif isinstance(clients, tf.data.Dataset) or not isinstance(
+      clients, Iterable
+  ):
     raise TypeError(
         'clients must be a ClientData or a sequence of tf.data.Datasets, got '
         f'{type(clients).__name__}.'
     )
+  else:
+    if not isinstance(clients, Sequence):
+      clients = list(clients)
+    number = len(clients)
+  if not number:
+    raise ValueError('clients must hold at least one client, got none.')
+  return clients, number
+
+
+def named_datasets(clients: Any) -> Iterator[tuple[str, Any]]:
+  """Yields what messages call a client, and its dataset."""
+  if isinstance(clients, tff.simulation.datasets.ClientData):
+    for client_id in clients.client_ids:
+      name = f'client {client_id!r}'
+      # Some read the client's file at once.
+      with client_errors.named_errors(name, None, 'read'):
+        dataset = clients.create_tf_dataset_for_client(client_id)
+      yield name, dataset
+    return
   for index, dataset in enumerate(clients):
     if not isinstance(dataset, tf.data.Dataset):
       raise TypeError(

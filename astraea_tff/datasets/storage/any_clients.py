@@ -6,7 +6,7 @@ values or tags. A worker that shares the file system reads a client itself.
 """
 
 import collections
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import functools
 import json
@@ -20,11 +20,11 @@ import tensorflow as tf
 import tensorflow_federated as tff
 import tqdm
 
+from astraea_tff import arguments
 from astraea_tff import client_errors
 from astraea_tff.datasets.storage import atomic_file
 from astraea_tff.datasets.storage import checked_json
 from astraea_tff.datasets.storage import client_store
-from astraea_tff.labels import counts as counts_lib
 from astraea_tff.labels import reading
 
 _FORMAT = 'astraea_tff clients of any structure 1'
@@ -81,9 +81,10 @@ def store_clients(
 ) -> StoredClients:
   """Writes clients to a new folder, from where a worker reads them by id.
 
-  Clients are read one after another, twice: to count their labels and to write
-  them. What `astraea_tff.augment_clients` returns of a `ClientData` is
-  augmented once in this way, as in Algorithm 2, whatever its structure.
+  Clients are read one after another and once, so that what is counted is what
+  is written, also of a dataset that gives other examples every time. What
+  `astraea_tff.augment_clients` returns of a `ClientData` is augmented once in
+  this way, as in Algorithm 2, whatever its structure.
 
   Args:
     folder: The folder, which is not there yet; it appears when all is written.
@@ -98,36 +99,45 @@ def store_clients(
 
   Raises:
     TypeError: As `astraea_tff.label_counts`, or a tensor is of another dtype.
-    ValueError: As `astraea_tff.label_counts`, a size is not known, clients are
-      not alike, or one has more than 2 GB.
+    ValueError: As `astraea_tff.label_counts`, a size is not known or zero,
+      clients are not alike, or one has more than 2 GB.
     FileExistsError: The folder is there.
     OSError: The folder cannot be written to.
   """
   folder = pathlib.Path(folder).expanduser()
-  if folder.exists():
+  # A link that leads nowhere is there too.
+  if os.path.lexists(folder):
     raise FileExistsError(
         f'`folder` must be a new one, but {folder} is there; open it with'
         ' open_clients, or remove it.'
     )
-  counts = counts_lib.label_counts(clients, num_classes, label_fn=label_fn)
-  specs, sizes, checksums = [], [], []
+  num_classes = arguments.check_integer(num_classes, 'num_classes', 2)
+  clients, num_clients = reading.check_clients(clients)
+  specs, counts, sizes, checksums = [], [], [], []
   with atomic_file.make_folder_atomically(folder) as new_folder:
     progress = tqdm.tqdm(
         reading.named_datasets(clients),
-        total=len(counts), desc='storing clients', unit='client', leave=False,
+        total=num_clients, desc='storing clients', unit='client', leave=False,
     )
     for client, (name, dataset) in enumerate(progress):
       specs.append((name, dataset.element_spec))
       # Against the first, so that an error comes before all are written.
       client_errors.check_alike([specs[0], specs[-1]])
-      content = _serialize(name, dataset)
-      (new_folder / _file_name(client, len(counts))).write_bytes(content)
+      columns = _read(name, dataset)
+      examples = tf.data.Dataset.from_tensor_slices(
+          tf.nest.pack_sequence_as(dataset.element_spec, columns)
+      )
+      counts.append(
+          reading.count_labels(name, examples, num_classes, label_fn).tolist()
+      )
+      content = _serialize(name, columns)
+      (new_folder / _file_name(client, num_clients)).write_bytes(content)
       sizes.append(len(content))
       checksums.append(zlib.crc32(content))
     index = dict(
         format=_FORMAT,
         element=_to_json(specs[0][1]),
-        counts=counts.tolist(),
+        counts=counts,
         sizes=sizes,
         checksums=checksums,
     )
@@ -165,8 +175,8 @@ def open_clients(folder: Union[str, os.PathLike]) -> StoredClients:
   return StoredClients(folder, _from_json(index['element']), counts)
 
 
-def _serialize(client: str, dataset: tf.data.Dataset) -> bytes:
-  """Returns the content of a client's file."""
+def _read(client: str, dataset: tf.data.Dataset) -> list[np.ndarray]:
+  """Returns all examples of a client, the parts of one after another."""
   specs = tf.nest.flatten(dataset.element_spec)
   for spec in specs:
     if not isinstance(spec, tf.TensorSpec) or spec.dtype not in _DTYPES:
@@ -175,9 +185,9 @@ def _serialize(client: str, dataset: tf.data.Dataset) -> bytes:
           f' {client_errors.describe(dataset.element_spec)}; encode texts as'
           ' token ids, and cast what is of another dtype, with map().'
       )
-    if not spec.shape.is_fully_defined():
+    if not spec.shape.is_fully_defined() or not spec.shape.num_elements():
       raise ValueError(
-          f'{client} must have tensors of known sizes, got'
+          f'{client} must have tensors of known sizes above 0, got'
           f' {client_errors.describe(dataset.element_spec)}; unbatch() batches,'
           ' and pad what differs.'
       )
@@ -185,13 +195,20 @@ def _serialize(client: str, dataset: tf.data.Dataset) -> bytes:
   columns = [
       [np.zeros([0, *spec.shape], spec.dtype.as_numpy_dtype)] for spec in specs
   ]
+  limit = client_errors.ExampleLimit(client, dataset)
   with client_errors.named_errors(client, dataset, 'read'):
     for batch in dataset.batch(_EXAMPLES_PER_READ):
-      for column, part in zip(columns, tf.nest.flatten(batch)):
+      parts = tf.nest.flatten(batch)
+      limit.add(len(parts[0]))
+      for column, part in zip(columns, parts):
         column.append(part.numpy())
+  return [np.concatenate(column) for column in columns]
+
+
+def _serialize(client: str, columns: Sequence[np.ndarray]) -> bytes:
+  """Returns the content of a client's file."""
   feature = {}
-  for place, column in enumerate(columns):
-    part = np.concatenate(column)
+  for place, part in enumerate(columns):
     little_endian = part.astype(part.dtype.newbyteorder('<'), copy=False)
     feature[_part_name(place)] = tf.train.Feature(
         bytes_list=tf.train.BytesList(value=[little_endian.tobytes()])

@@ -106,6 +106,11 @@ def test_a_worker_reads_them_by_id(stored):
 @pytest.mark.parametrize('clients, error, message', [
     (lambda: [c.batch(2) for c in _clients()], ValueError, r'0\].*unbatch'),
     (
+        lambda: [tf.data.Dataset.from_tensors((np.zeros([0]), 0))],
+        ValueError,
+        r'clients\[0\] must have tensors of known sizes above 0',
+    ),
+    (
         lambda: [tf.data.Dataset.from_tensors((['text'], 0))],
         TypeError,
         r'clients\[0\] must have .* truth values, .*token ids',
@@ -126,6 +131,41 @@ def test_refuses(clients, error, message, tmp_path):
         label_fn=lambda element: tf.cast(tf.zeros_like(element[1]), tf.int32),
     )
   assert not (tmp_path / 'x').exists()
+
+
+def test_what_is_counted_is_what_is_stored(tmp_path):
+  # Another label at every pass.
+  passes = tf.Variable(0)
+
+  def label(_):
+    return passes.assign_add(1) % 2
+
+  clients = [tf.data.Dataset.range(1).map(lambda x: (x, label(x)))]
+  stored = datasets.store_clients(tmp_path / 'x', clients, 2)
+  np.testing.assert_array_equal(
+      stored.label_counts, astraea_tff.label_counts(stored.client_data, 2)
+  )
+
+
+def test_clients_may_come_one_by_one(stored, tmp_path):
+  again = datasets.store_clients(
+      tmp_path / 'x', iter(_clients()), 2, label_fn=_sign
+  )
+  np.testing.assert_array_equal(again.label_counts, stored.label_counts)
+
+
+def test_a_file_that_is_damaged_later_is_named(tmp_path):
+  clients = [tf.data.Dataset.from_tensors((0, label)) for label in (0, 1)]
+  stored = datasets.store_clients(tmp_path / 'x', clients, 2)
+  (stored.folder / '1').write_bytes(b'damage')
+  with pytest.raises(tf.errors.InvalidArgumentError, match="^client '1' cannot"):
+    astraea_tff.label_counts(stored.client_data, 2)
+
+
+def test_a_link_that_leads_nowhere_is_in_the_way(tmp_path):
+  (tmp_path / 'x').symlink_to(tmp_path / 'nothing')
+  with pytest.raises(FileExistsError, match='must be a new one'):
+    datasets.store_clients(tmp_path / 'x', [], 2)
 
 
 def test_a_folder_that_is_there_or_damaged_is_refused(stored, tmp_path):
