@@ -23,13 +23,20 @@ class AddLabelPrior(tf.keras.layers.Layer):
   """Adds a logarithm of label shares to logits, in training only.
 
   Takes a pair, the logits `float [B, N]` and the logarithms `float32 [B, N]`,
-  and returns logits like those given.
+  and returns logits in the precision of those given, float32 at the least.
   """
+
+  def __init__(self, **kwargs: Any):
+    # A layer would cast the logits to its own dtype, which a policy of mixed
+    # precision makes less than theirs.
+    super().__init__(autocast=False, **kwargs)
 
   @tf.autograph.experimental.do_not_convert
   def call(self, inputs: Any, training: Optional[bool] = None) -> tf.Tensor:
     """Returns the logits to train on or to predict from; see the class."""
     logits, log_prior = inputs
+    if logits.dtype.size < tf.float32.size:
+      logits = tf.cast(logits, tf.float32)
     if not training:
       return tf.identity(logits)
     return logits + tf.cast(log_prior, logits.dtype)

@@ -57,6 +57,31 @@ def test_loss_and_gradients_are_those_by_hand():
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
+@pytest.mark.parametrize('policy', ['float32', 'mixed_float16'])
+@pytest.mark.parametrize(
+    'dtype, expected',
+    [('float16', 'float32'), ('float32', 'float32'), ('float64', 'float64')],
+)
+def test_logits_keep_their_precision(policy, dtype, expected):
+  """Keras advises float32 logits under a policy of mixed precision."""
+  tf.keras.mixed_precision.set_global_policy(policy)
+  try:
+    layer = label_prior.AddLabelPrior()
+  finally:
+    tf.keras.mixed_precision.set_global_policy('float32')
+  # The second is more than a float16 holds, and the third than a float32 tells.
+  logits = np.array([[1.0, 2.0**15, 3.0]]).astype(dtype)
+  if dtype != 'float16':
+    logits[0, 1] = 2.0**17
+  if dtype == 'float64':
+    logits[0, 2] += 2.0**-40
+  prior = np.float32([[-0.5, -0.25, -2.0]])
+  for training, added in ((True, prior), (False, 0 * prior)):
+    result = layer((tf.constant(logits), tf.constant(prior)), training=training)
+    assert result.dtype == expected
+    np.testing.assert_array_equal(result, np.float64(logits) + added)
+
+
 def _logits():
   kernel, bias = oracle.initial_weights()
   return np.float64(_features()) @ kernel + bias

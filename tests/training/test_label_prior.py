@@ -94,15 +94,15 @@ def _assert_rounds(process, rounds, train_by_hand):
   return process.get_model_weights(state)
 
 
-def _chains_by_hand(weights, round_num):
+def _chains_by_hand(weights, round_num, mediators=_MEDIATORS):
   trained = []
-  for mediator in _MEDIATORS:
+  for mediator in mediators:
     chain = weights
     for client in mediator:
       chain = _train_by_hand(chain, round_num, client)
     trained.append(chain)
   return oracle.mean_weights(
-      trained, [_COUNTS[mediator].sum() for mediator in _MEDIATORS]
+      trained, [_COUNTS[mediator].sum() for mediator in mediators]
   )
 
 
@@ -131,6 +131,19 @@ def test_astraea_on_datasets_and_by_id(build_model):
         ],
         _chains_by_hand,
     )
+
+
+def test_an_undone_client_leaves_nothing_to_those_after_it():
+  clients = _clients()
+  clients[0] = clients[0].map(lambda x, y: (x * np.nan, y))
+  with_prior = astraea_tff.clients_with_label_prior(
+      astraea_tff.BatchedClients(clients, 3, seed=_SEED), _GLOBAL
+  )
+  _assert_rounds(
+      _astraea(_variable_model_fn),
+      [(1, astraea_tff.mediator_data(_MEDIATORS, with_prior.for_round(1), 3))],
+      lambda weights, r: _chains_by_hand(weights, r, [[2, 1], [3]]),
+  )
 
 
 @_MODELS
