@@ -13,6 +13,7 @@ from astraea_tff import datasets
 from astraea_tff.augmentation import plan as plan_lib
 from astraea_tff.datasets.partitioning import partitions
 from astraea_tff.datasets.sources import tfds_images
+from astraea_tff.datasets.storage import preparation_requests
 from astraea_tff.datasets.storage import transform_key
 
 _SCALE = 1.0
@@ -157,6 +158,49 @@ def test_names_and_shapes_tell_data_sets_apart(tmp_path):
     assert stored.feature_spec == data.feature_spec
 
 
+def test_every_part_of_a_data_set_tells_it_apart(tmp_path):
+  data = _dataset(shape=(4, 1, 1, 1))
+  labels = np.array([0, 0, 1, 0], np.int32)
+  divided = partitions.Partition.from_labels([[0, 1], [2, 3]], data.labels, 2)
+  relabelled = partitions.Partition.from_labels([range(4)], labels, 2)
+  changes = (
+      {},
+      {'features': data.features + 1},
+      {'labels': labels, 'partition': relabelled},
+      {'test_features': data.features + 1},
+      {'test_labels': labels},
+      {'partition': divided},
+  )
+  folders = [
+      datasets.store(dataclasses.replace(data, **change), tmp_path)
+      .clients.folder
+      for change in changes
+  ]
+  assert len(set(folders)) == len(changes)
+
+
+def test_every_part_of_a_request_tells_it_apart():
+  request = dict(
+      file_format='1', name='emnist_bal1', num_clients=10, seed=0,
+      data_dir='/a', partition_arguments={}, fraction=0.5, test_per_class=5,
+  )
+  changes = (
+      {}, {'file_format': '2'}, {'name': 'emnist_bal2'}, {'num_clients': 11},
+      {'seed': 1}, {'data_dir': '/b'}, {'partition_arguments': {'beta': 3.0}},
+      {'fraction': 0.4}, {'test_per_class': 6},
+  )
+  digests = [
+      preparation_requests.digest_request(**(request | change))
+      for change in changes
+  ]
+  assert len(set(digests)) == len(changes)
+  files = [
+      preparation_requests.request_file(digests[0], source)
+      for source in ('1.0.0', '1.0.1', None)
+  ]
+  assert len(set(files)) == 3
+
+
 @dataclasses.dataclass(frozen=True)
 class Brighten:
   """Adds to the images."""
@@ -172,6 +216,16 @@ class Darken(Brighten):
 
   def __call__(self, images, seed):
     return images - tf.cast(self.amount * _SCALE, images.dtype)
+
+
+@dataclasses.dataclass(frozen=True)
+class Labels:
+  """Says that all examples count for one class."""
+
+  label: int
+
+  def __call__(self, element):
+    return tf.constant(self.label)
 
 
 def test_transforms_are_told_apart_by_content(monkeypatch):
@@ -191,6 +245,28 @@ def test_transforms_are_told_apart_by_content(monkeypatch):
   assert again == [texts[0], texts[5], texts[7]]
   monkeypatch.setitem(globals(), '_SCALE', 2.0)
   assert transform_key.describe_transform(Brighten()) != texts[0]
+
+
+def test_augmented_clients_are_kept_by_all_that_they_depend_on(tmp_path):
+  data = _dataset(shape=(4, 1, 1, 1))
+  other_data = dataclasses.replace(data, features=data.features + 1)
+  plan = plan_lib.AugmentationPlan(1.0, [2.0, 1.0], [4, 0], (0,), ())
+  thinned = plan_lib.AugmentationPlan(
+      1.0, [1.0, 1.0], [4, 0], (), (), kept=[0.5, 1.0]
+  )
+  whole = plan_lib.AugmentationPlan(1.0, [1.0, 1.0], [4, 0], (), ())
+  one = dict(data=data, plan=plan, seed=5, transform=Brighten())
+  changes = (
+      {}, {'data': other_data}, {'plan': thinned}, {'plan': whole},
+      {'seed': 6}, {'transform': Brighten(2)}, {'transform': Darken()},
+      {'label_fn': Labels(0)}, {'label_fn': Labels(1)},
+  )
+  folders = []
+  for change in changes:
+    arguments = one | change
+    arguments['data'] = datasets.store(arguments['data'], tmp_path)
+    folders.append(datasets.prepare_augmented(**arguments).folder)
+  assert len(set(folders)) == len(changes)
 
 
 class _Plain:
