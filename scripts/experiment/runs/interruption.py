@@ -2,15 +2,20 @@
 
 A signal raises `Interrupted` in the main thread at once, in the middle of a
 round if need be, but not within `uninterrupted()`: there it waits for the end
-of the block, so that a checkpoint is written as a whole.
+of the block, so that a checkpoint is written as a whole. One that comes in a
+destructor or a callback, where Python ignores every error, is raised soon after.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import contextlib
+import functools
 import signal
-from typing import Optional
+import sys
+import threading
+from typing import Any, Optional
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SECONDS_TO_NEXT_TRY = 0.02
 
 
 class Interrupted(KeyboardInterrupt):
@@ -38,14 +43,36 @@ def _take(signal_number, frame) -> None:
     raise Interrupted(signal_number)
 
 
+def _send_again(signal_number: int) -> None:
+  if signal.getsignal(signal_number) is _take:
+    signal.pthread_kill(threading.main_thread().ident, signal_number)
+
+
+def _keep_signals(hook: Callable[[Any], None], unraisable: Any) -> None:
+  """Sends a signal again that Python ignored; other errors go to the hook."""
+  error = unraisable.exc_value
+  if not isinstance(error, Interrupted):
+    hook(unraisable)
+    return
+  # By another thread and later, as here it would be ignored again.
+  timer = threading.Timer(
+      _SECONDS_TO_NEXT_TRY, _send_again, [error.signal_number]
+  )
+  timer.daemon = True
+  timer.start()
+
+
 @contextlib.contextmanager
 def handled_signals() -> Iterator[None]:
   """Takes the signals in this block; must be entered in the main thread."""
   global _waiting_signal
   before = {number: signal.signal(number, _take) for number in _SIGNALS}
+  hook = sys.unraisablehook
+  sys.unraisablehook = functools.partial(_keep_signals, hook)
   try:
     yield
   finally:
+    sys.unraisablehook = hook
     for number, handler in before.items():
       signal.signal(number, handler)
     # One that still waits, behind an error, is none of a later run's.

@@ -1,5 +1,7 @@
 import os
 import signal
+import sys
+import time
 
 import pytest
 
@@ -31,6 +33,31 @@ def test_a_signal_waits_for_the_end_of_an_uninterrupted_block():
         done.append('outer')
       pytest.fail('went on')
   assert done == ['inner', 'outer']
+
+
+def test_a_signal_that_python_ignores_comes_again():
+  class Object:
+    def __del__(self):
+      _send(signal.SIGTERM)
+      time.sleep(0)
+
+  with pytest.raises(interruption.Interrupted):
+    with interruption.handled_signals():
+      Object()
+      time.sleep(10)
+      pytest.fail('went on')
+
+
+def test_other_errors_that_python_ignores_are_still_told(monkeypatch):
+  class Object:
+    def __del__(self):
+      raise ValueError('wrong')
+
+  told = []
+  monkeypatch.setattr(sys, 'unraisablehook', lambda u: told.append(u.exc_value))
+  with interruption.handled_signals():
+    Object()
+  assert [str(error) for error in told] == ['wrong']
 
 
 def test_an_error_in_an_uninterrupted_block_comes_first():
