@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 import math
 import numbers
+import os
 from typing import Any, Optional
 
 import numpy as np
@@ -105,6 +106,35 @@ def check_number(
     advice = f'; {advice}' if advice else ''
     raise ValueError(f'{name} must be {interval}, got {value}{advice}.')
   return number
+
+
+def expand_path(value: Any, name: str) -> str:
+  """Returns a path in which ~ means the user's home.
+
+  Args:
+    value: The argument.
+    name: What messages call it.
+
+  Raises:
+    TypeError: `value` is no path.
+    ValueError: It holds a NUL, or there is no home that its ~ could mean.
+  """
+  if not isinstance(value, (str, bytes, os.PathLike)):
+    raise TypeError(
+        f'{name} must be a path, got {shorten(repr(value))} of type'
+        f' {type(value).__name__}.'
+    )
+  path = os.path.expanduser(os.fsdecode(value))
+  if '\0' in path:
+    raise ValueError(
+        f'{name} must be a path without NUL, got {shorten(repr(path))}.'
+    )
+  if path.startswith('~'):
+    raise ValueError(
+        f'{name} must be a path, got {shorten(repr(path))}, and there is no'
+        ' home that its ~ could mean; give the whole path.'
+    )
+  return path
 
 
 def check_type(value: Any, name: str, expected: type[Any]) -> None:

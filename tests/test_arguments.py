@@ -3,6 +3,7 @@
 import fractions
 import math
 import numbers
+import pathlib
 
 import numpy as np
 import pytest
@@ -107,3 +108,24 @@ def test_a_sequence_of_integers_comes_back_as_a_tuple():
     arguments.check_integers([1.5], 'them', 0)
   with pytest.raises(ValueError, match='them must be at least 0, got -1'):
     arguments.check_integers([2, -1], 'them', 0)
+
+
+def test_a_path_may_begin_with_the_home(monkeypatch):
+  monkeypatch.setenv('HOME', '/home/me')
+  assert arguments.expand_path('~/a b', 'it') == '/home/me/a b'
+  assert arguments.expand_path(pathlib.Path('~'), 'it') == '/home/me'
+  assert arguments.expand_path(b'a/\xff', 'it') == 'a/\udcff'
+
+
+@pytest.mark.parametrize(
+    'value, error, message',
+    [
+        ('~nobody-of-this-name/a', ValueError, "'~nobody.*, and there is no home"),
+        ('a\0b', ValueError, 'it must be a path without NUL'),
+        (None, TypeError, 'it must be a path, got None of type NoneType'),
+        (3, TypeError, 'it must be a path, got 3 of type int'),
+    ],
+)
+def test_what_is_no_path_is_refused(value, error, message):
+  with pytest.raises(error, match=message):
+    arguments.expand_path(value, 'it')

@@ -136,7 +136,8 @@ class Partition:
     Raises:
       OSError: The file cannot be written; what was there before is still there.
     """
-    with atomic_file.replace_atomically(pathlib.Path(path)) as file:
+    path = pathlib.Path(arguments.expand_path(path, 'path'))
+    with atomic_file.replace_atomically(path) as file:
       np.savez(
           file,
           format=_FORMAT,
@@ -160,6 +161,7 @@ class Partition:
       OSError: The file cannot be opened.
       ValueError: The file is damaged, or no partition.
     """
+    path = arguments.expand_path(path, 'path')
     with open(path, 'rb') as file:
       try:
         with np.load(file, allow_pickle=False) as content:

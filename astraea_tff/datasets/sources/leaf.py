@@ -12,6 +12,7 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
+from astraea_tff import arguments
 from astraea_tff.datasets.sources import in_memory_clients
 from astraea_tff.datasets.sources import narrowing
 
@@ -48,7 +49,8 @@ def from_leaf(
   """
   names, sizes, features, labels = [], [], [], []
   files = {}
-  for file, name, user_data in _users(pathlib.Path(path).expanduser()):
+  path = pathlib.Path(arguments.expand_path(path, '`path`'))
+  for file, name, user_data in _users(path):
     owner = f'user {name!r} of {file}'
     if name in files:
       raise ValueError(f'{owner} is in {files[name]} too.')

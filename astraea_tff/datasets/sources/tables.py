@@ -212,7 +212,7 @@ def _read_table(
         '`table` must be a pandas.DataFrame, a pyarrow.Table or the path of a '
         f'CSV or Parquet file, got {type(table).__name__}.'
     )
-  path = pathlib.Path(table).expanduser()
+  path = pathlib.Path(arguments.expand_path(table, '`table`'))
   suffixes = path.suffixes
   if not path.is_file():
     raise FileNotFoundError(f'`table` names a file that is not there: {path}.')

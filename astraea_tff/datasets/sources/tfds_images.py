@@ -14,6 +14,7 @@ from absl import logging
 import numpy as np
 import tqdm
 
+from astraea_tff import arguments
 from astraea_tff.datasets import federated_dataset
 
 _DOWNLOAD_HOST = ('storage.googleapis.com', 443)
@@ -107,7 +108,7 @@ def _find_builder(
   import tensorflow_datasets as tfds
 
   if data_dir is not None:
-    data_dir = os.path.expanduser(os.fspath(data_dir))
+    data_dir = arguments.expand_path(data_dir, 'data_dir')
   try:
     return tfds.builder(name, data_dir=data_dir)
   # Also for a name that cannot be parsed, an unknown version, and a prefix such

@@ -104,7 +104,7 @@ def store_clients(
     FileExistsError: The folder is there.
     OSError: The folder cannot be written to.
   """
-  folder = pathlib.Path(folder).expanduser()
+  folder = pathlib.Path(arguments.expand_path(folder, 'folder'))
   # A link that leads nowhere is there too.
   if os.path.lexists(folder):
     raise FileExistsError(
@@ -161,7 +161,7 @@ def open_clients(folder: Union[str, os.PathLike]) -> StoredClients:
       `store_clients`, or a file does not hold what was written.
     OSError: A file cannot be read at the moment.
   """
-  folder = pathlib.Path(folder).expanduser().resolve()
+  folder = pathlib.Path(arguments.expand_path(folder, 'folder')).resolve()
   index = client_store.read_checked(
       folder / _INDEX_FILE,
       lambda content: checked_json.parse(content, _FORMAT, 'index'),

@@ -8,6 +8,8 @@ import pathlib
 import re
 from typing import Optional, Union
 
+from astraea_tff import arguments
+
 # What `store` names folders of the cache, and what they or `prepare_augmented`
 # do.
 STORE_NAME = re.compile(r'[0-9a-f]{16}')
@@ -36,13 +38,16 @@ def dataset_folder(
     name: The data set's, which may be any text.
     cache_dir: The cache; `default_cache_dir()` if None.
   """
-  root = default_cache_dir() if cache_dir is None else pathlib.Path(cache_dir)
+  if cache_dir is None:
+    root = default_cache_dir()
+  else:
+    root = pathlib.Path(arguments.expand_path(cache_dir, 'cache_dir'))
   plain = name.replace('/', '_').replace(':', '_')
   if not _PLAIN_NAME.fullmatch(plain):
     # A name may be any text, and a folder's name may not.
     digest = hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()
     plain = re.sub(r'[^A-Za-z0-9_-]', '_', f'n{name}')[:40] + f'-{digest[:16]}'
-  return root.expanduser() / plain
+  return root / plain
 
 
 @contextlib.contextmanager

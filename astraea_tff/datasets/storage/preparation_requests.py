@@ -15,6 +15,7 @@ from typing import Any, Optional, Union
 from absl import logging
 import numpy as np
 
+from astraea_tff import arguments
 from astraea_tff.datasets.sources import presets
 from astraea_tff.datasets.storage import cache_folders
 
@@ -45,12 +46,13 @@ def digest_request(
   if num_clients is None:
     num_clients = preset.num_clients
   # With what the name says, which need not stay for ever.
-  arguments = presets.partition_arguments(name, partition_arguments, fraction)
+  division = presets.partition_arguments(name, partition_arguments, fraction)
   if data_dir is None:
     data_dir = os.environ.get('TFDS_DATA_DIR')
   if data_dir is not None:
-    data_dir = str(pathlib.Path(data_dir).expanduser().resolve())
-  request = [file_format, name, num_clients, seed, data_dir, arguments]
+    data_dir = arguments.expand_path(data_dir, 'data_dir')
+    data_dir = str(pathlib.Path(data_dir).resolve())
+  request = [file_format, name, num_clients, seed, data_dir, division]
   portion = (fraction, test_per_class)
   if portion != (None, None):
     request.append(portion)
