@@ -7,6 +7,8 @@ import pytest
 import quick_runs
 import script_runner
 
+from astraea_tff import models
+from astraea_tff.metrics import traffic
 from experiment.runs import metrics_log
 
 _FLAGS = pathlib.Path(script_runner.SCRIPTS) / 'flags'
@@ -49,6 +51,11 @@ def test_the_recommended_flags_learn_a_table(run_train, tmp_path, cache_folder):
   ]
   assert rows[-1]['top_1'] > 0.85
   assert rows[-1]['loss'] < 0.6 * rows[0]['loss']
+  # Two mediators of two clients. The state that they keep of their Adam, two
+  # models and some numbers, goes to each and back.
+  size = traffic.model_bytes(models.build_mlp(2, 30).get_weights())
+  sent = 1e6 * (rows[-1]['megabytes'] - rows[0]['megabytes']) / 6
+  assert sent == pytest.approx(2 * size * (2 + 4 + 2 * 2), rel=0.01)
   # Augmented rows are kept beside the clients.
   names = [
       path.name for path in (cache_folder / 'astraea_tff' / 'breast_cancer')
