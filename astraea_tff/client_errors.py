@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 import contextlib
 import re
+import threading
 from typing import Any, Optional
 import weakref
 
@@ -15,6 +16,10 @@ from astraea_tff import client_names
 # beyond this.
 MOST_EXAMPLES_OF_UNKNOWN_NUMBER = 100_000
 
+# So long may a dataset take to its first example that takes some of an endless
+# one: behind a filter that lets nothing through it would take for ever.
+SECONDS_TO_THE_FIRST_EXAMPLE = 60.0
+
 # What a worker says of it that has no name for the client.
 MAY_NEVER_END = 'A client has a dataset that may never end.'
 
@@ -23,6 +28,8 @@ _PYTHON_OPERATIONS = frozenset({'PyFunc', 'PyFuncStateless', 'EagerPyFunc'})
 _GRAPHS_THAT_CALL_PYTHON = weakref.WeakKeyDictionary()
 # Of a dataset: the limit, and the dataset with it.
 _LIMITED = '_astraea_tff_limited'
+# Of a dataset: that its first example came in time.
+_GIVES = '_astraea_tff_gives'
 # The operation that fails where a dataset goes on for too long.
 _TOO_LONG = 'a_dataset_that_may_never_end'
 
@@ -41,13 +48,57 @@ def check_ends(client: str, dataset: tf.data.Dataset) -> None:
 
   Raises:
     ValueError: The dataset has an infinite cardinality, or goes through one
-      that has, such as behind a filter.
+      that has, such as behind a filter; or takes some examples of such a one,
+      of which none comes in a minute.
   """
   if _never_ends(dataset):
     raise ValueError(
         f'{client} has a dataset that never ends; leave out its repeat(), or '
         'take(n) a number of examples.'
     )
+  if _may_starve(dataset):
+    if not _gives_an_example(dataset):
+      raise ValueError(
+          f'{client} gave no example in {SECONDS_TO_THE_FIRST_EXAMPLE:g}'
+          ' seconds: its dataset repeats without an end, and a filter behind'
+          ' that may let nothing through. Leave out the repeat(), or filter'
+          ' before it.'
+      )
+    _note_gives(dataset)
+
+
+def _may_starve(dataset: tf.data.Dataset) -> bool:
+  """Whether an unknown share of endless examples is read."""
+  if getattr(dataset, _GIVES, False):
+    return False
+  cardinality = int(dataset.cardinality())
+  if cardinality != tf.data.UNKNOWN_CARDINALITY:
+    return cardinality == tf.data.INFINITE_CARDINALITY
+  return any(map(_may_starve, client_names.inputs_of(dataset)))
+
+
+def _note_gives(dataset: tf.data.Dataset) -> None:
+  # Where it is the user's, so that not each round reads an example for it. What
+  # is repeated gives an example again.
+  if 'Take' in type(dataset).__name__:
+    setattr(dataset, _GIVES, True)
+  for part in client_names.inputs_of(dataset):
+    _note_gives(part)
+
+
+def _gives_an_example(dataset: tf.data.Dataset) -> bool:
+  """Whether the first example, an error or the end comes in time."""
+
+  def read():
+    # What is wrong with it, they find who read it all.
+    with contextlib.suppress(Exception):
+      next(iter(dataset), None)
+
+  # Nothing could stop TensorFlow's reading, but this program can go on.
+  thread = threading.Thread(target=read, daemon=True)
+  thread.start()
+  thread.join(SECONDS_TO_THE_FIRST_EXAMPLE)
+  return not thread.is_alive()
 
 
 def _never_ends(dataset: tf.data.Dataset) -> bool:

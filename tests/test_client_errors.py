@@ -1,5 +1,7 @@
 """Tests of the lines that errors of one client become."""
 
+import forked_program
+import patience
 import pytest
 import tensorflow as tf
 
@@ -73,12 +75,40 @@ def test_what_goes_through_an_endless_dataset_is_refused_before_it_is_read():
   for dataset in (
       endless.take_while(lambda x: x < 9),
       endless.filter(lambda x: x > 3).take(5),
-      tf.data.Dataset.zip(
-          (nothing, tf.data.Dataset.range(9).filter(lambda x: x > 3))
-      ),
+      endless.filter(lambda x: x > 3).take(5).map(lambda x: x).batch(2),
       tf.data.Dataset.range(9).filter(lambda x: x > 9),
   ):
     client_errors.check_ends('a', dataset)
+
+
+def test_a_filter_that_takes_all_of_an_endless_dataset_is_named():
+  # In a program of its own, as nothing stops TensorFlow's reading.
+  completed = forked_program.run(patience.SECONDS, code="""
+import tensorflow as tf
+from astraea_tff import client_errors
+
+client_errors.SECONDS_TO_THE_FIRST_EXAMPLE = 0.05
+nothing = tf.data.Dataset.range(9).repeat().filter(lambda x: x > 9)
+some = tf.data.Dataset.range(9).filter(lambda x: x > 3)
+for dataset in (nothing.take(2).batch(2), tf.data.Dataset.zip((some, nothing))):
+  try:
+    client_errors.check_ends('a', dataset)
+  except ValueError as error:
+    print(error)
+""")
+  assert completed.returncode == 0, completed.stderr
+  lines = completed.stdout.splitlines()
+  assert len(lines) == 2
+  for line in lines:
+    assert line.startswith('a gave no example in 0.05 seconds: its dataset')
+
+
+def test_the_first_example_is_looked_for_once(monkeypatch):
+  some = tf.data.Dataset.range(9).repeat().filter(lambda x: x > 3).take(5)
+  client_errors.check_ends('a', some.batch(2))
+  # Never enough.
+  monkeypatch.setattr(client_errors, 'SECONDS_TO_THE_FIRST_EXAMPLE', 0.0)
+  client_errors.check_ends('a', some.batch(2))
 
 
 def test_examples_of_unknown_number_have_a_limit():
