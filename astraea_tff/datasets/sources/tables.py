@@ -170,6 +170,10 @@ def from_table(
   is_number = {name: columns[name].dtype.kind in 'iuf' for name in names}
   if class_names is None and not is_number[label]:
     class_names = _values(columns[label], label, source)
+  if class_names is not None and len(set(class_names)) < len(class_names):
+    names = list(class_names)
+    twice = next(name for name in names if names.count(name) > 1)
+    raise ValueError(f'`class_names` must differ, got {twice!r} more than once.')
   numbers = [n for n in features if is_number[n] and n not in categories]
   coding = TableColumns(
       label=label,
@@ -207,6 +211,12 @@ def _read_table(
           ' may come from the name of a file that is no UTF-8; name it'
           ' otherwise.'
       ) from error
+    except (TypeError, pyarrow.ArrowException) as error:
+      reason = ': '.join(map(str, error.args[::-1]))
+      raise TypeError(
+          '`table` must have columns of numbers, texts or truth values, each of'
+          f' one kind: {arguments.shorten(reason)}; convert it with astype().'
+      ) from error
   if not isinstance(table, (str, os.PathLike)):
     raise TypeError(
         '`table` must be a pandas.DataFrame, a pyarrow.Table or the path of a '
@@ -221,8 +231,11 @@ def _read_table(
       return parquet.read_table(path), str(path)
     if '.csv' in suffixes:
       return _read_csv(path, texts), str(path)
-  except pyarrow.ArrowInvalid as error:
+  # Names of columns that are no UTF-8 are an error of another kind.
+  except (pyarrow.ArrowInvalid, UnicodeDecodeError) as error:
     raise ValueError(f'{path} cannot be read as a table: {error}') from error
+  except OSError as error:
+    raise OSError(f'{path} cannot be read: {error}') from error
   raise ValueError(
       '`table` must be a .csv or a .parquet file, got '
       f'{path}; read others with pandas and give the DataFrame.'
@@ -297,6 +310,8 @@ def _column(table: pyarrow.Table, name: str, source: str) -> np.ndarray:
     )
   if pyarrow.types.is_decimal(column.type):
     column = column.cast(pyarrow.float64())
+  if pyarrow.types.is_float16(column.type):  # Arrow finds no NaN there.
+    column = column.cast(pyarrow.float32())
   is_missing = np.asarray(column.is_null(nan_is_null=True))
   if is_missing.any():
     raise ValueError(

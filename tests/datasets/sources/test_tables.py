@@ -170,6 +170,24 @@ def missing(column, row, value=None):
             "'outcome' .*within int64, got 9223372036854775808",
         ),
         ([1, 2], {}, TypeError, '`table` must be a pandas.DataFrame'),
+        (
+            FRAME,
+            dict(class_names=['ill', 'well', 'ill']),
+            ValueError,
+            "`class_names` must differ, got 'ill' more than once",
+        ),
+        (
+            FRAME.assign(dose=1j), {}, TypeError,
+            'each of one kind: Conversion failed for column dose .*astype',
+        ),
+        (
+            FRAME.assign(ward=['s', 1, 's', 's', 's', 's']), {}, TypeError,
+            'each of one kind: Conversion failed for column ward',
+        ),
+        (
+            FRAME.assign(dose=pd.arrays.SparseArray([0.0] * 6)), {}, TypeError,
+            'each of one kind: Sparse pandas data .column dose',
+        ),
     ],
 )
 def test_refuses_a_table(frame, arguments, error, message):
@@ -177,7 +195,22 @@ def test_refuses_a_table(frame, arguments, error, message):
     from_frame(frame, **arguments)
 
 
+def test_half_precision_is_read():
+  halves = FRAME.assign(dose=FRAME['dose'].astype(np.float16))
+  for client in ('n', 's'):
+    for element, same in zip(
+        read(from_frame(halves), client), read(from_frame(), client)
+    ):
+      np.testing.assert_array_equal(element[0]['numbers'], same[0]['numbers'])
+
+
 def test_refuses_a_file(tmp_path):
+  (tmp_path / 'latin.csv').write_bytes('w\xe4rd,age\ns,1\n'.encode('latin1'))
+  with pytest.raises(ValueError, match='latin.csv cannot be read as a table'):
+    from_frame(tmp_path / 'latin.csv')
+  (tmp_path / 'table.csv.gz').write_bytes(b'no archive')
+  with pytest.raises(OSError, match='table.csv.gz cannot be read'):
+    from_frame(tmp_path / 'table.csv.gz')
   with pytest.raises(FileNotFoundError, match='nothing.csv'):
     from_frame(tmp_path / 'nothing.csv')
   (tmp_path / 'table.xlsx').write_text('')
