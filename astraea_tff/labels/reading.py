@@ -119,10 +119,16 @@ def label_dataset(
   if label_fn is None:
     label_fn = operator.itemgetter(_label_key(client, elements))
   # tf.data unpacks plain tuples into arguments, and nothing else.
-  if type(elements) is tuple:
-    labels = dataset.map(lambda *element: label_fn(element))
-  else:
-    labels = dataset.map(lambda element: label_fn(element))
+  try:
+    if type(elements) is tuple:
+      labels = dataset.map(lambda *element: label_fn(element))
+    else:
+      labels = dataset.map(lambda element: label_fn(element))
+  except tf.errors.InvalidArgumentError as error:
+    raise TypeError(
+        f'{client} must have one dense tensor as its labels, but label_fn'
+        ' returned none.'
+    ) from error
   _check_label_spec(client, labels.element_spec, elements)
   if labels.element_spec.shape.num_elements() == 1:
     labels = labels.batch(_LABELS_PER_READ)

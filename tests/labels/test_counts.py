@@ -245,6 +245,8 @@ def test_ragged_and_structured_labels_are_refused():
     _count(dataset)
   with pytest.raises(TypeError, match=r'clients\[0\] .*one dense tensor'):
     _count(_pairs([1]), label_fn=lambda element: element)
+  with pytest.raises(TypeError, match=r'clients\[0\] .*label_fn returned none'):
+    _count(_pairs([1]), label_fn=lambda element: None)
 
 
 @pytest.mark.parametrize(

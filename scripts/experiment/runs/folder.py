@@ -90,12 +90,12 @@ def open_run_folder(
         f'--output_dir={path!r} must be a path in UTF-8, as TensorFlow takes no'
         ' other to write checkpoints to; name another folder.'
     )
-  if read_flags(folder) is None and _results(folder):
-    raise ValueError(
-        f'--output_dir={path} holds files but no {_FLAGS_FILE}, so it is no'
-        " run's folder; name an empty or a new one."
-    )
   try:
+    if read_flags(folder) is None and _results(folder):
+      raise ValueError(
+          f'--output_dir={path} holds files but no {_FLAGS_FILE}, so it is no'
+          " run's folder; name an empty or a new one."
+      )
     lock(folder)
   except OSError as error:
     raise type(error)(

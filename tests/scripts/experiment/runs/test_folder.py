@@ -57,6 +57,11 @@ def test_folder_that_cannot_be_made_is_an_error_that_names_the_flag(tmp_path):
     folder_lib.open_run_folder(str(path / 'run'), FLAGS)
 
 
+def test_a_name_that_is_too_long_is_an_error_that_names_the_flag(tmp_path):
+  with pytest.raises(OSError, match='^--output_dir=.*cannot be made .*too long'):
+    folder_lib.open_run_folder(str(tmp_path / ('x' * 300)), FLAGS)
+
+
 def test_atomic_write_leaves_the_old_text_when_it_fails(tmp_path, monkeypatch):
   path = tmp_path / 'schedule.json'
   path.write_text('old')
