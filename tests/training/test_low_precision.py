@@ -79,6 +79,11 @@ def test_clipping_an_update_that_float32_does_not_hold():
   np.testing.assert_allclose(clipped, [3.0, 4.0], rtol=1e-12)
 
 
+def test_an_update_a_little_too_long_is_clipped():
+  (clipped,) = clip((tf.zeros([2]),), (tf.constant([1.005, 0.0]),), 1.0)
+  np.testing.assert_allclose(clipped, [1.0, 0.0], rtol=1e-6)
+
+
 def test_a_short_update_stays_to_the_bit():
   before = (tf.constant([0.1, 0.2], tf.float16),)
   after = (tf.constant([0.11, 0.2003], tf.float16),)

@@ -75,6 +75,13 @@ def test_a_visit_is_undone_for_a_weight_or_a_loss(bad):
   assert not end(handed(3), handed(7))
 
 
+def test_a_loss_that_was_not_finite_is_not_forgotten():
+  has_finite_losses = tf.constant(True)
+  for loss, expected in ((0.1, True), (NAN, False), (0.1, False)):
+    has_finite_losses = visit_lib.add_loss(has_finite_losses, tf.constant(loss))
+    assert bool(has_finite_losses) is expected
+
+
 @pytest.mark.parametrize('bad', [NAN, INF, -INF])
 @pytest.mark.parametrize('where', ['trainable', 'mediator_state'])
 def test_a_visit_is_undone_for_what_the_mediator_makes_of_it(bad, where):
