@@ -47,8 +47,8 @@ _ROW = flags.DEFINE_multi_string(
     'row',
     [],
     'A row to run alone, or a method with all its learning rates; repeatable.'
-    ' The page says which rows were left out. Of bars and scatters it keeps the'
-    ' rows that earlier commands ran with the settings of today.',
+    ' The page says which rows were left out. Where it has no learning curves, it'
+    ' keeps the rows that earlier commands ran with the settings of today.',
 )
 _SCALE = flags.DEFINE_enum(
     'scale', 'small', experiments.SCALES, 'The size of data and rounds.'
@@ -98,12 +98,18 @@ def _reproduce() -> None:
   else:
     results, divergences = reproduction.measure_divergences()
   folder.mkdir(parents=True, exist_ok=True)
-  if experiment.picture == 'frontier':
-    curves = frontier_costs.measure(reproduction)
-    frontier.write_curves(folder / frontier.CURVES_FILE, curves)
-    extra = frontier.format_page_part(curves)
   csv_file = folder / experiment_page.CSV_FILE
   results = kept_results.add(csv_file, whole, results)
+  if experiment.picture == 'frontier':
+    curves_file = folder / frontier.CURVES_FILE
+    curves = kept_results.add_curves(
+        curves_file,
+        experiment,
+        results,
+        frontier_costs.measure(reproduction, whole),
+    )
+    frontier.write_curves(curves_file, curves)
+    extra = frontier.format_page_part(curves)
   names = kept_results.names_of_rows(experiment, results, _ROW.value)
   reproduction = _of_rows(whole, names)
   experiment_page.write_csv(csv_file, results)

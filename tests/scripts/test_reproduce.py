@@ -175,9 +175,9 @@ def _check_costs_follow_the_rounds(folder):
   reproduction = runner.Reproduction('tiny', _tiny('small'), folder / 'runs')
   (curves,) = [
       lines
-      for method, lines in frontier_costs.measure(reproduction).groupby(
-          'method'
-      )
+      for method, lines in frontier_costs.measure(
+          reproduction, reproduction
+      ).groupby('method')
   ]
   # Rows without a regime: FedAvg and Astraea in turn, three rounds each.
   assert len(curves) == 12

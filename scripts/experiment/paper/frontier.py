@@ -17,6 +17,7 @@ from typing import NamedTuple
 from matplotlib import figure
 import pandas as pd
 
+from experiment.paper import experiments
 from experiment.paper import intervals
 from experiment.runs import costs
 from experiment.runs import plots
@@ -30,6 +31,14 @@ AXES: Mapping[str, str] = types.MappingProxyType({
     'edge_seconds': 'simulated seconds, mediators at the edge',
     'edge_megabytes': 'megabytes over the wide area, mediators at the edge',
 })
+
+
+def regime_and_method(
+    name: str, row: experiments.Row
+) -> tuple[str, str]:
+  """Returns both of a row, whose learning rate is not part of its method."""
+  regime, _, method = (row.tuned or name).partition(': ')
+  return regime, method
 
 
 def axes_of(curves: pd.DataFrame) -> dict[str, str]:

@@ -40,8 +40,14 @@ class Costs(NamedTuple):
   megabytes: np.ndarray
 
 
-def measure(reproduction: runner.Reproduction) -> pd.DataFrame:
+def measure(
+    reproduction: runner.Reproduction, whole: runner.Reproduction
+) -> pd.DataFrame:
   """Measures the finished runs of an experiment.
+
+  Args:
+    reproduction: The experiment, with the rows whose runs there are.
+    whole: The experiment with all rows.
 
   Returns:
     A line for each reported run and evaluated round: `regime`, `method`,
@@ -52,11 +58,11 @@ def measure(reproduction: runner.Reproduction) -> pd.DataFrame:
   lines = []
   has_edge = not any(
       adaptive_settings.adapts(row.settings)
-      for row in reproduction.experiment.rows.values()
+      for row in whole.experiment.rows.values()
   )
   for row, seed in reproduction.reported_runs():
     about = reproduction.experiment.rows[row]
-    regime, _, method = (about.tuned or row).partition(': ')
+    regime, method = frontier.regime_and_method(row, about)
     rows = reproduction.metrics(row, seed)
     edge = None
     if has_edge and about.settings.algorithm == 'astraea':

@@ -1,8 +1,8 @@
 """What a page keeps of rows that an earlier command ran.
 
 The rows of a large experiment are run a few at a time, and the runs of some may
-be gone, or on another machine, when the next are there. Bars and scatters need
-no run, only the results. A line of results.csv names its run, and a run's name
+be gone, or on another machine, when the next are there. Bars, scatters and
+frontiers need no run, only the CSV files of the page. A line of results.csv names its run, and a run's name
 depends on all of its settings, so a row whose settings have changed since is
 not kept.
 """
@@ -10,14 +10,16 @@ not kept.
 from collections.abc import Sequence
 import pathlib
 
+import numpy as np
 import pandas as pd
 
 from experiment.paper import experiment_page
 from experiment.paper import experiments
+from experiment.paper import frontier
 from experiment.paper import measures
 from experiment.paper import runner
 
-_PICTURES_OF_RESULTS = ('bars', 'scatter')
+_PICTURES_OF_CSV_FILES = ('bars', 'scatter', 'frontier')
 
 
 def add(
@@ -34,7 +36,7 @@ def add(
     ValueError: The file is damaged.
   """
   experiment = whole.experiment
-  if experiment.picture not in _PICTURES_OF_RESULTS or not path.exists():
+  if experiment.picture not in _PICTURES_OF_CSV_FILES or not path.exists():
     return results
   earlier = experiment_page.read_csv(path)
   if runner.RUN not in earlier:
@@ -58,6 +60,45 @@ def add(
   together = together.loc[order].drop(columns='gain', errors='ignore')
   measures.add_gains(together, experiment.baseline)
   return together
+
+
+def add_curves(
+    path: pathlib.Path,
+    experiment: experiments.Experiment,
+    results: pd.DataFrame,
+    curves: pd.DataFrame,
+) -> pd.DataFrame:
+  """Returns a frontier's curves with those of the rows that were kept.
+
+  Args:
+    path: The file of earlier curves, which need not be there.
+    experiment: The experiment with all rows.
+    results: What `add` returned.
+    curves: Of the rows that were measured now.
+
+  Raises:
+    ValueError: The file is damaged.
+  """
+  if not path.exists():
+    return curves
+  reported = runner.reported(results).index.unique('row')
+  there = dict.fromkeys(
+      frontier.regime_and_method(name, row)
+      for name, row in experiment.rows.items()
+      if name in reported
+  )
+  measured_now = set(zip(curves['regime'], curves['method']))
+  together = pd.concat([frontier.read_curves(path), curves])
+  keys = pd.Series(
+      zip(together['regime'], together['method']), index=together.index
+  )
+  is_now = np.arange(len(together)) >= len(together) - len(curves)
+  together = together[keys.isin(there) & (is_now | ~keys.isin(measured_now))]
+  order = {key: place for place, key in enumerate(there)}
+  places = [
+      order[key] for key in zip(together['regime'], together['method'])
+  ]
+  return together.iloc[np.argsort(places, kind='stable')]
 
 
 def _rows_with_their_seeds(

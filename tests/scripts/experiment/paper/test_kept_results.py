@@ -2,10 +2,12 @@
 
 import pathlib
 
+import pandas as pd
 import pytest
 
 from experiment.paper import experiment_page
 from experiment.paper import experiments
+from experiment.paper import frontier
 from experiment.paper import kept_results
 from experiment.paper import runner
 
@@ -113,3 +115,36 @@ def test_a_file_that_names_no_runs_or_is_not_there_keeps_nothing(tmp_path):
       path, _results(whole, _EARLIER).drop(columns='run')
   )
   assert kept_results.add(path, whole, now) is now
+
+
+def _curves(top_1):
+  return pd.DataFrame([
+      dict(regime=regime, method=method, seed=seed, round=5, top_1=value)
+      for (regime, method, seed), value in top_1.items()
+  ])
+
+
+def test_curves_of_kept_rows_are_kept_and_others_replaced(tmp_path):
+  rows = {
+      'a: one, 0.1': experiments.make_row({}, tuned='a: one', alpha=1.0),
+      'a: two': experiments.make_row({}),
+      'b: one': experiments.make_row({}),
+  }
+  experiment = experiments.Experiment(
+      title='', claim='', rows=rows, columns=(), seeds=(0,), picture='frontier'
+  )
+  path = tmp_path / 'curves.csv'
+  now = _curves({('b', 'one', 0): 5.0})
+  add = kept_results.add_curves
+  assert add(path, experiment, pd.DataFrame(), now) is now
+  earlier = {('a', 'one', 0): 1.0, ('a', 'two', 0): 2.0, ('b', 'one', 0): 3.0}
+  frontier.write_curves(path, _curves(earlier))
+  # 'a: two' was not kept, 'b: one' is measured anew.
+  results = runner.make_results({
+      ('a: one, 0.1', 0): dict(best_top_1=1.0),
+      ('b: one', 0): dict(best_top_1=5.0),
+  })
+  together = add(path, experiment, results, now)
+  assert together.to_dict('list') == _curves(
+      {('a', 'one', 0): 1.0, ('b', 'one', 0): 5.0}
+  ).to_dict('list')
