@@ -2,7 +2,7 @@
 
 A round moves the model w by the mean A of the mediators' updates, weighted by
 n_m, N in all. U is what the server wants to rise, such as minus the
-cross-entropy of its validation examples. Three credits:
+cross-entropy of its validation examples. Four credits:
 
 *   path, `n_m / N <g, u_m>` with g the mean gradient of U from w to w + A
     (Aumann and Shapley). Path credits sum to the gain `U(w + A) - U(w)`.
@@ -12,6 +12,11 @@ cross-entropy of its validation examples. Three credits:
     all make together.
 *   zeroing, `U(w + A) - U(w + A - n_m u_m / N)`, which removes the update but
     not its weight.
+*   alone, `U(w + u_m) - U(w)`, as if nobody else had trained. It tells a
+    mediator of one class from a good one also where the model swings between
+    the classes of such mediators: the others' share of the step does not hide
+    how far it goes, and that it swings the model back earns it nothing, because
+    it goes too far for that. The weight n_m plays no part.
 
 Updates here are what is ADDED to the model, as vectors [P]; TFF's mediators
 return the opposite sign.
@@ -27,7 +32,7 @@ from astraea_tff import arguments
 # From a model float64 [P]: U, and its gradient [P].
 Utility = Callable[[np.ndarray], float]
 Gradient = Callable[[np.ndarray], np.ndarray]
-KINDS = ('path', 'removal', 'zeroing')
+KINDS = ('path', 'removal', 'zeroing', 'alone')
 
 
 class Examples(Protocol):
@@ -71,8 +76,10 @@ def measure(
     credits = path_credits(slope, weights, updates)
   elif kind == 'removal':
     credits = removal_credits(examples.utility, model, weights, updates)
-  else:
+  elif kind == 'zeroing':
     credits = zeroing_credits(examples.utility, model, weights, updates)
+  else:
+    credits = alone_credits(examples.utility, model, weights, updates)
   loss = -examples.utility(model)
   return credits, loss - np.stack(
       [np.zeros(len(credits)), updates @ slope], axis=1
@@ -161,6 +168,22 @@ def zeroing_credits(
   return np.array([
       whole - utility(after - share * update) if share else 0.0
       for share, update in zip(shares, updates)
+  ])
+
+
+def alone_credits(
+    utility: Utility, model: np.ndarray, weights: Any, updates: Any
+) -> np.ndarray:
+  """Returns what each mediator's update would bring U if it were the round's.
+
+  Args, results and errors are those of `removal_credits`; a mediator without
+  weight has a credit of 0.
+  """
+  weights, updates = _check_round(weights, updates)
+  before = utility(model)
+  return np.array([
+      utility(model + update) - before if weight else 0.0
+      for weight, update in zip(weights, updates)
   ])
 
 

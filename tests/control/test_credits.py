@@ -165,6 +165,9 @@ def test_a_round_is_measured_with_the_losses_around_it(kind):
       'zeroing': lambda: credits.zeroing_credits(
           utility, model, weights, updates
       ),
+      'alone': lambda: [
+          utility(model + update) - utility(model) for update in updates
+      ],
   }[kind]()
   np.testing.assert_allclose(found, expected)
   np.testing.assert_allclose(losses[:, 0], -utility(model))
@@ -173,11 +176,25 @@ def test_a_round_is_measured_with_the_losses_around_it(kind):
   assert np.ptp(falls) > 0
 
 
+def test_alone_sees_who_swings_the_model_to_and_fro():
+  """A model far on one side: who swings it back too far earns on the path."""
+  utility = lambda w: -0.5 * w @ w
+  gradient = lambda w: -w
+  model, weights = np.array([2.0, 0.0]), np.ones(3)
+  swings, helps = np.array([-5.0, 0.0]), np.array([-0.5, 0.0])
+  updates = np.stack([swings, helps, helps])
+  on_path, _ = path(utility, gradient, model, weights, updates)
+  alone = credits.alone_credits(utility, model, weights, updates)
+  assert on_path[0] > on_path[1] > 0
+  np.testing.assert_allclose(alone, [2 - 4.5, 2 - 1.125, 2 - 1.125])
+
+
 def test_a_round_that_nobody_trained_has_no_credits():
   utility, gradient, model, _, updates = logistic()
   for found in (
       credits.removal_credits(utility, model, np.zeros(4), updates),
       credits.zeroing_credits(utility, model, np.zeros(4), updates),
+      credits.alone_credits(utility, model, np.zeros(4), updates),
       path(utility, gradient, model, np.zeros(4), updates)[0],
   ):
     np.testing.assert_array_equal(found, 0)

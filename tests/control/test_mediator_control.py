@@ -152,7 +152,7 @@ def test_the_policy_sees_losses_and_seconds_of_those_that_took_part():
   )
 
 
-@pytest.mark.parametrize('credit', ['removal', 'zeroing'])
+@pytest.mark.parametrize('credit', ['removal', 'zeroing', 'alone'])
 def test_other_credits_rank_as_path_credits_do(credit):
   control = build(POLICIES['credit'](), credit=credit, considered=8)
   updates = 0.01 * GOOD[:3, np.newaxis] * np.ones(4)

@@ -162,6 +162,11 @@ def test_seconds_of_the_deployment_are_rationed(run_train, tmp_path):
             ['--policy_objective=seconds'],
             'policy_objective=seconds needs a mediator_policy',
         ),
+        (['--mediator_credit=alone'], 'needs a mediator_policy that learns'),
+        (
+            ['--credit_exploration=1', '--mediator_policy=kl'],
+            'credit_exploration=1.0 needs mediator_policy=credit, got kl',
+        ),
         (['--policy_file=x.npz'], 'needs mediator_policy=learned, got fixed'),
         (['--class_feedback=copies'], 'needs fresh_augmentation'),
         (['--class_priorities=3:2'], 'needs a class_feedback'),

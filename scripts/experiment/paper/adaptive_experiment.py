@@ -72,6 +72,9 @@ _BY_KL = dict(mediator_policy='kl')
 # Power-of-Choice: the three of the highest losses of six.
 _HIGHEST_LOSS = dict(mediator_policy='highest_loss', mediators_considered=6)
 _CREDIT = dict(mediator_policy='credit')
+# With client SGD alone, where a path credit takes mediators of one class, which
+# swing the model to and fro, for the best.
+_CREDIT_ALONE = dict(mediator_credit='alone', credit_exploration=1.0)
 _LEARNED = dict(mediator_policy='learned')
 _OF_TAILS = {
     'one pass': dict(),
@@ -121,10 +124,13 @@ def rows(base: dict[str, Any], scale: str) -> experiments.Rows:
       of_regime |= _BALANCED[scale]
     compared = _METHODS.get(regime.removesuffix(', recommended'), _OF_TAILS)
     tuned, rates = 'client_learning_rate', _RATES[scale]
-    if 'mediator_optimizer' in of_regime:
+    has_optimizer = 'mediator_optimizer' in of_regime
+    if has_optimizer:
       tuned, rates = 'mediator_learning_rate', _MEDIATOR_RATES
     for method, settings in compared.items():
       settings = of_regime | settings
+      if settings.get('mediator_policy') == 'credit' and not has_optimizer:
+        settings |= _CREDIT_ALONE
       if 'mediator_policy' in settings:
         settings.setdefault('mediators_considered', _CONSIDERED[scale])
       rounds = _ROUNDS[scale] * _models(base) / _models(settings)

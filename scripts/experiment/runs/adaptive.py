@@ -45,7 +45,10 @@ def build_policy(
   if settings.mediator_policy == 'kl':
     return policies.KlPasses()
   if settings.mediator_policy == 'credit':
-    return bandit.CreditBandit(schedule.num_mediators, seed=seed)
+    options = {}
+    if settings.credit_exploration is not None:
+      options['exploration'] = settings.credit_exploration
+    return bandit.CreditBandit(schedule.num_mediators, seed=seed, **options)
   if settings.mediator_policy == 'highest_loss':
     return highest_loss.HighestLoss(schedule.num_mediators, seed=seed)
   if settings.policy_file is not None:
@@ -66,7 +69,7 @@ def copies_bytes(population: Any, num_clients: int) -> int:
 
 def reports_mediators(settings: settings_lib.Settings) -> bool:
   """Whether the server must see the mediators' updates."""
-  return settings.mediator_policy in ('credit', 'learned')
+  return settings.mediator_policy in adaptive_settings.LEARNING
 
 
 def build_control(
@@ -113,6 +116,7 @@ def build_control(
       objective=settings.policy_objective,
       cost=cost,
       seconds=seconds,
+      credit=settings.mediator_credit,
       by_rarity=by_rarity,
       feedback=feedback,
       samples_by_feedback=settings.class_feedback in ('sampling', 'both'),

@@ -7,12 +7,16 @@ NAMES = frozenset({
     'sampling_weights',
     'mediator_policy',
     'policy_file',
+    'mediator_credit',
+    'credit_exploration',
     'policy_objective',
     'round_budget',
     'mediators_considered',
     'class_feedback',
     'class_priorities',
 })
+# The policies that learn from credits.
+LEARNING = ('credit', 'learned')
 _OF_POLICIES = ('policy_objective', 'round_budget', 'mediators_considered')
 
 
@@ -47,7 +51,7 @@ def check(settings: Any) -> None:
         f' got {policy}.'
     )
   for name, value in (('mediator_policy', policy), ('class_feedback', feedback)):
-    learns = value in ('credit', 'learned') or name == 'class_feedback' and (
+    learns = value in LEARNING or name == 'class_feedback' and (
         value != 'none'
     )
     if learns and not settings.validation_fraction:
@@ -64,6 +68,16 @@ def check(settings: Any) -> None:
     raise ValueError(
         f'class_priorities={settings.class_priorities} needs a class_feedback'
         ' that takes them: sampling, copies or both.'
+    )
+  if settings.mediator_credit != 'path' and policy not in LEARNING:
+    raise ValueError(
+        f'mediator_credit={settings.mediator_credit} needs a mediator_policy'
+        f' that learns from credits, credit or learned, got {policy}.'
+    )
+  if settings.credit_exploration is not None and policy != 'credit':
+    raise ValueError(
+        f'credit_exploration={settings.credit_exploration} needs'
+        f' mediator_policy=credit, got {policy}.'
     )
   priorities(settings.class_priorities)
 

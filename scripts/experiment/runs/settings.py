@@ -172,6 +172,8 @@ class Settings:
   sampling_weights: str = 'uniform'
   mediator_policy: str = 'fixed'
   policy_file: Optional[str] = None
+  mediator_credit: str = 'path'
+  credit_exploration: Optional[float] = None
   policy_objective: str = 'traffic'
   round_budget: Optional[float] = None
   mediators_considered: Optional[int] = None
