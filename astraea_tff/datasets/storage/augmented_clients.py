@@ -5,6 +5,7 @@ from typing import Optional
 
 import numpy as np
 
+from astraea_tff import arguments
 from astraea_tff.augmentation import all_clients
 from astraea_tff.augmentation import elements
 from astraea_tff.augmentation import one_client
@@ -48,10 +49,19 @@ def prepare_augmented(
     The augmented clients.
 
   Raises:
-    TypeError: Of `transform` or `label_fn` it cannot be told whether it is
+    ValueError: The plan is of another number of classes.
+    TypeError: `data` or `plan` is of another type, or of `transform` or `label_fn` it cannot be told whether it is
       another one.
     OSError: The cache cannot be written to, for want of space for example.
   """
+  arguments.check_type(data, 'data', preparation.PreparedDataset)
+  arguments.check_type(plan, 'plan', plan_lib.AugmentationPlan)
+  # What `label_fn` counts for are classes of the plan alone.
+  if label_fn is None and len(plan.counts) != data.num_classes:
+    raise ValueError(
+        f'plan must be of the {data.num_classes} classes of {data.name}, got'
+        f' one of {len(plan.counts)}.'
+    )
   if transform is None:
     transform = kinds.transform_of(data.kind)
   digest = hashlib.sha256(
