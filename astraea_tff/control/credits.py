@@ -16,7 +16,8 @@ cross-entropy of its validation examples. Four credits:
     mediator of one class from a good one also where the model swings between
     the classes of such mediators: the others' share of the step does not hide
     how far it goes, and that it swings the model back earns it nothing, because
-    it goes too far for that. The weight n_m plays no part.
+    it goes too far for that. So does a mediator that has rare classes alone,
+    which the others would need. The weight n_m plays no part.
 
 Updates here are what is ADDED to the model, as vectors [P]; TFF's mediators
 return the opposite sign.
