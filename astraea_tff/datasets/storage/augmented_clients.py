@@ -49,9 +49,9 @@ def prepare_augmented(
     The augmented clients.
 
   Raises:
+    TypeError: `data` or `plan` is of another type, or of `transform` or
+      `label_fn` it cannot be told whether it is another one.
     ValueError: The plan is of another number of classes.
-    TypeError: `data` or `plan` is of another type, or of `transform` or `label_fn` it cannot be told whether it is
-      another one.
     OSError: The cache cannot be written to, for want of space for example.
   """
   arguments.check_type(data, 'data', preparation.PreparedDataset)
