@@ -2,9 +2,9 @@
 
 The rows of a large experiment are run a few at a time, and the runs of some may
 be gone, or on another machine, when the next are there. Bars, scatters and
-frontiers need no run, only the CSV files of the page. A line of results.csv names its run, and a run's name
-depends on all of its settings, so a row whose settings have changed since is
-not kept.
+frontiers need no run, only the CSV files of the page. A line of results.csv
+names its run, and a run's name depends on all of its settings, so a row whose
+settings have changed since is not kept.
 """
 
 from collections.abc import Sequence
