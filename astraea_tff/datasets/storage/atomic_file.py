@@ -91,7 +91,7 @@ def make_folder_atomically(path: pathlib.Path) -> Iterator[pathlib.Path]:
     yield temporary
     _sync_file_system(temporary)
     try:
-      temporary.rename(path)
+      os.rename(temporary, path)
     except OSError:
       if not path.is_dir():
         raise
@@ -113,7 +113,7 @@ def remove_folder(path: pathlib.Path) -> None:
   if path.is_symlink():
     raise NotADirectoryError(f'{path} is a link, which is not followed.')
   aside = _incomplete_name(path)
-  path.rename(aside)
+  os.rename(path, aside)
   shutil.rmtree(aside)
 
 
