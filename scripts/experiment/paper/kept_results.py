@@ -47,7 +47,7 @@ def add(
       row in experiment.rows
       and row not in measured_now
       and (seed in experiments.TUNING_SEEDS or row in complete)
-      and run == whole.folder(row, seed).parent.name
+      and run == whole.run_name(row)
       for (row, seed), run in earlier[runner.RUN].items()
   ]
   if not any(is_kept):
@@ -82,23 +82,25 @@ def add_curves(
   if not path.exists():
     return curves
   reported = runner.reported(results).index.unique('row')
-  there = dict.fromkeys(
+  there = [
       frontier.regime_and_method(name, row)
       for name, row in experiment.rows.items()
       if name in reported
-  )
-  measured_now = set(zip(curves['regime'], curves['method']))
-  together = pd.concat([frontier.read_curves(path), curves])
-  keys = pd.Series(
-      zip(together['regime'], together['method']), index=together.index
-  )
-  is_now = np.arange(len(together)) >= len(together) - len(curves)
-  together = together[keys.isin(there) & (is_now | ~keys.isin(measured_now))]
-  order = {key: place for place, key in enumerate(there)}
-  places = [
-      order[key] for key in zip(together['regime'], together['method'])
   ]
+  measured_now = set(_lines_methods(curves))
+  earlier = frontier.read_curves(path)
+  is_kept = [
+      method in there and method not in measured_now
+      for method in _lines_methods(earlier)
+  ]
+  together = pd.concat([earlier[is_kept], curves])
+  places = [there.index(method) for method in _lines_methods(together)]
   return together.iloc[np.argsort(places, kind='stable')]
+
+
+def _lines_methods(curves: pd.DataFrame) -> list[tuple[str, str]]:
+  """Returns the regime and the method of each line."""
+  return list(zip(curves['regime'], curves['method']))
 
 
 def _rows_with_their_seeds(

@@ -179,6 +179,10 @@ class Reproduction:
     about = self.experiment.rows[row]
     return run_folder(self.root, about.settings, seed, about.longest)
 
+  def run_name(self, row: str) -> str:
+    """Returns what the runs of a row are called, whatever their seed."""
+    return self.folder(row, self.experiment.seeds[0]).parent.name
+
   def rounds_to_train(self, row: str, seed: int) -> Optional[int]:
     """Returns how many rounds a run is to have next; None if it is finished.
 
@@ -245,7 +249,7 @@ class Reproduction:
     measured = {}
     for row, seed in self.runs():
       measured[row, seed] = self._measure_run(row, seed)
-      measured[row, seed][RUN] = self.folder(row, seed).parent.name
+      measured[row, seed][RUN] = self.run_name(row)
       if 'extra_storage' in self.experiment.columns:
         measured[row, seed]['extra_storage'] = measures.measure_storage(
             self.population(row, seed)

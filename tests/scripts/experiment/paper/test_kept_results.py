@@ -40,7 +40,7 @@ def _make(picture='bars', seeds=(0, 1), **of_fed_avg):
 def _results(whole, top_1):
   return runner.make_results({
       (row, seed): dict(
-          best_top_1=value, run=whole.folder(row, seed).parent.name
+          best_top_1=value, run=whole.run_name(row)
       )
       for (row, seed), value in top_1.items()
   })
