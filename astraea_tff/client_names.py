@@ -4,7 +4,7 @@ All is noted by object, for as long as the object lives. And how TensorFlow
 writes a client's id.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Optional
 import weakref
 
@@ -14,6 +14,9 @@ import tensorflow as tf
 Read = Callable[[], tf.data.Dataset]
 
 _NAMES = weakref.WeakKeyDictionary()
+# The kinds of a graph's operations, so that a client's functions are searched
+# once.
+_OPERATIONS = weakref.WeakKeyDictionary()
 # Of a dataset.
 _SOURCES = '_astraea_tff_sources'
 # By identity, as what stands for such a client has no hash.
@@ -56,6 +59,33 @@ def inputs_of(dataset: tf.data.Dataset) -> Sequence[tf.data.Dataset]:
   """Returns the datasets that one reads."""
   # Not public in tf.data.
   return getattr(dataset, _SOURCES, None) or dataset._inputs()
+
+
+def functions_of(dataset: tf.data.Dataset) -> Sequence[Any]:
+  """Returns the functions that a dataset applies, not those of its inputs."""
+  # Not public in tf.data. The public way, the dataset's graph, has all data in
+  # it.
+  return dataset._functions()
+
+
+def operations_in(function: Any) -> frozenset[str]:
+  """Returns the kinds of operations in a dataset's function and what it calls.
+
+  Args:
+    function: One of `functions_of` a dataset.
+  """
+  graph = function.function.graph
+  if graph not in _OPERATIONS:
+    _OPERATIONS[graph] = frozenset(_operations(graph.as_graph_def()))
+  return _OPERATIONS[graph]
+
+
+def _operations(graph: tf.compat.v1.GraphDef) -> Iterator[str]:
+  for node in graph.node:
+    yield node.op
+  for function in graph.library.function:
+    for node in function.node_def:
+      yield node.op
 
 
 def remember_reader(client: str, given: Any, read: Read) -> None:

@@ -1,7 +1,5 @@
 """Tests of the lines that errors of one client become."""
 
-import forked_program
-import patience
 import pytest
 import tensorflow as tf
 
@@ -58,67 +56,3 @@ def test_long_texts_are_cut():
 ])
 def test_specs_are_described_shortly(spec, text):
   assert client_errors.describe(spec) == text
-
-
-def test_what_goes_through_an_endless_dataset_is_refused_before_it_is_read():
-  endless = tf.data.Dataset.range(9).repeat()
-  nothing = endless.filter(lambda x: x > 9)
-  for dataset in (
-      endless,
-      nothing,
-      nothing.map(lambda x: x + 1).batch(2),
-      endless.flat_map(lambda x: tf.data.Dataset.range(x * 0)),
-      endless.unique(),
-  ):
-    with pytest.raises(ValueError, match='^a has a dataset that never ends;'):
-      client_errors.check_ends('a', dataset)
-  for dataset in (
-      endless.take_while(lambda x: x < 9),
-      endless.filter(lambda x: x > 3).take(5),
-      endless.filter(lambda x: x > 3).take(5).map(lambda x: x).batch(2),
-      tf.data.Dataset.range(9).filter(lambda x: x > 9),
-  ):
-    client_errors.check_ends('a', dataset)
-
-
-def test_a_filter_that_takes_all_of_an_endless_dataset_is_named():
-  # In a program of its own, as nothing stops TensorFlow's reading.
-  completed = forked_program.run(patience.SECONDS, code="""
-import tensorflow as tf
-from astraea_tff import client_errors
-
-client_errors.SECONDS_TO_THE_FIRST_EXAMPLE = 0.05
-nothing = tf.data.Dataset.range(9).repeat().filter(lambda x: x > 9)
-some = tf.data.Dataset.range(9).filter(lambda x: x > 3)
-for dataset in (nothing.take(2).batch(2), tf.data.Dataset.zip((some, nothing))):
-  try:
-    client_errors.check_ends('a', dataset)
-  except ValueError as error:
-    print(error)
-""")
-  assert completed.returncode == 0, completed.stderr
-  lines = completed.stdout.splitlines()
-  assert len(lines) == 2
-  for line in lines:
-    assert line.startswith('a gave no example in 0.05 seconds: its dataset')
-
-
-def test_the_first_example_is_looked_for_once(monkeypatch):
-  some = tf.data.Dataset.range(9).repeat().filter(lambda x: x > 3).take(5)
-  client_errors.check_ends('a', some.batch(2))
-  # Never enough.
-  monkeypatch.setattr(client_errors, 'SECONDS_TO_THE_FIRST_EXAMPLE', 0.0)
-  client_errors.check_ends('a', some.batch(2))
-
-
-def test_examples_of_unknown_number_have_a_limit():
-  unknown = tf.data.Dataset.range(9).filter(lambda x: x > 3)
-  limit = client_errors.ExampleLimit("client 'a'", unknown)
-  limit.add(client_errors.MOST_EXAMPLES_OF_UNKNOWN_NUMBER)
-  with pytest.raises(ValueError, match="client 'a' was read for 100,001 examp"):
-    limit.add(1)
-  known = unknown.apply(tf.data.experimental.assert_cardinality(5))
-  for dataset in (known, tf.data.Dataset.range(9)):
-    client_errors.ExampleLimit('a', dataset).add(10**9)
-  with pytest.raises(ValueError, match='b has a dataset that never ends'):
-    client_errors.ExampleLimit('b', unknown.repeat())

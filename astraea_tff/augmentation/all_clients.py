@@ -17,6 +17,7 @@ from astraea_tff import arguments
 from astraea_tff.augmentation import elements
 from astraea_tff.augmentation import one_client
 from astraea_tff.augmentation import plan as plan_lib
+from astraea_tff import client_endings
 from astraea_tff import client_errors
 from astraea_tff import client_names
 from astraea_tff import randomness
@@ -244,7 +245,7 @@ def _augment_now(
           for spec in tf.nest.flatten(structure)
       ]
   ]
-  limit = client_errors.ExampleLimit(client, dataset)
+  limit = client_endings.ExampleLimit(client, dataset)
   if label_fn is not None:
     dataset = elements.with_classes(dataset, label_fn)
   batches = dataset.batch(one_client.batch_size(plan, structure))
@@ -288,7 +289,7 @@ def _check_clients(clients: Any, transform: Any, label_fn: Any) -> None:
       _check_elements(dataset.element_spec, transform, label_fn)
     except (TypeError, ValueError) as error:
       raise type(error)(f'`clients[{client}]`: {error}') from error
-    client_errors.check_ends(f'`clients[{client}]`', dataset)
+    client_endings.check_ends(f'`clients[{client}]`', dataset)
   client_errors.check_alike([
       (f'`clients[{client}]`', dataset.element_spec)
       for client, dataset in enumerate(clients)

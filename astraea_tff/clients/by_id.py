@@ -16,7 +16,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
-from astraea_tff import client_errors
+from astraea_tff import client_endings
 from astraea_tff import client_names
 from astraea_tff.clients import batches
 from astraea_tff import randomness
@@ -99,7 +99,7 @@ class ClientsById:
     self._local_epochs = check_integer(local_epochs, '`local_epochs`', 1)
     self._preprocess = preprocess
     self._copies = copies
-    self._may_be_endless = client_errors.may_be_endless(client_data)
+    self._may_be_endless = client_endings.may_be_endless(client_data)
 
   @property
   def client_type(self) -> tff.Type:
@@ -162,8 +162,8 @@ class ClientsById:
     all_or_none = tf.where(client['is_present'], -1, 0)
     dataset = dataset.take(tf.cast(all_or_none, tf.int64))
     if self._may_be_endless:
-      dataset = client_errors.fail_when_too_long(
-          dataset, client_errors.MOST_EXAMPLES_OF_UNKNOWN_NUMBER
+      dataset = client_endings.fail_when_too_long(
+          dataset, client_endings.MOST_EXAMPLES_OF_UNKNOWN_NUMBER
       )
     if preprocessed and self._preprocess is not None:
       drawn_by = [client['preprocess_seed']]

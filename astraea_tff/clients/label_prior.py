@@ -11,7 +11,7 @@ from typing import Any, Optional
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from astraea_tff import client_errors
+from astraea_tff import client_endings
 from astraea_tff import client_names
 from astraea_tff.clients import batches
 from astraea_tff.clients import by_id
@@ -88,12 +88,12 @@ def clients_with_label_prior(
 
 def _add_to_client_fn(client_data, add_when_read):
   """Returns what adds the prior to a client's dataset, in a graph or not."""
-  limit = client_errors.may_be_endless(client_data)
+  limit = client_endings.may_be_endless(client_data)
 
   def add(dataset):
     if limit:
-      dataset = client_errors.fail_when_too_long(
-          dataset, client_errors.MOST_EXAMPLES_OF_UNKNOWN_NUMBER
+      dataset = client_endings.fail_when_too_long(
+          dataset, client_endings.MOST_EXAMPLES_OF_UNKNOWN_NUMBER
       )
     added = add_when_read(dataset, dataset)
     client_names.remember_sources(added, dataset)
@@ -200,7 +200,7 @@ class _SequenceWithPrior(batches.ClientsOfRound):
   def _add(self, name, dataset, counted):
     """Returns a client's dataset with the prior."""
     for part in (dataset, counted):
-      client_errors.check_ends(name, part)
-    added = self._add_when_read(dataset, client_errors.bounded(counted))
+      client_endings.check_ends(name, part)
+    added = self._add_when_read(dataset, client_endings.bounded(counted))
     client_names.remember_sources(added, dataset, counted)
     return added

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from astraea_tff import arguments
+from astraea_tff import client_endings
 from astraea_tff import client_errors
 from astraea_tff import client_names
 from astraea_tff.clients import batches
@@ -119,9 +120,9 @@ def _check_datasets(
     if not isinstance(dataset, tf.data.Dataset):
       continue
     name = batches.name_of(clients, client)
-    client_errors.check_ends(name, dataset)
+    client_endings.check_ends(name, dataset)
     client_errors.check_runs_in_a_worker(name, dataset)
-    checked[client] = client_errors.bounded(dataset)
+    checked[client] = client_endings.bounded(dataset)
     client_names.remember_name(name, checked[client])
     specs.append((name, dataset.element_spec))
   client_errors.check_alike(specs)

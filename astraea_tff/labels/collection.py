@@ -25,7 +25,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
-from astraea_tff import client_errors
+from astraea_tff import client_endings
 from astraea_tff.labels import client_reports
 from astraea_tff.labels import reading
 
@@ -190,7 +190,7 @@ def _count(
   cardinality = dataset.cardinality()
   most_examples = tf.where(
       tf.equal(cardinality, tf.data.UNKNOWN_CARDINALITY),
-      tf.constant(client_errors.MOST_EXAMPLES_OF_UNKNOWN_NUMBER, tf.int64),
+      tf.constant(client_endings.MOST_EXAMPLES_OF_UNKNOWN_NUMBER, tf.int64),
       tf.where(
           tf.equal(cardinality, tf.data.INFINITE_CARDINALITY),
           tf.constant(0, tf.int64),
@@ -203,7 +203,7 @@ def _count(
         tf.debugging.assert_less_equal(
             tf.reduce_sum(counts) + tf.size(labels, tf.int64),
             most_examples,
-            client_errors.MAY_NEVER_END,
+            client_endings.MAY_NEVER_END,
         ),
         tf.debugging.assert_equal(
             tf.reduce_prod(tf.shape(labels)[1:]),

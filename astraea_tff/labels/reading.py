@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff import client_endings
 from astraea_tff import client_errors
 
 # Enough to make Python's share of reading negligible, 64 kB at most in memory.
@@ -86,7 +87,7 @@ def _label_batches(
     client: str, dataset: Any, label_fn: Optional[Callable[[Any], Any]]
 ) -> Iterator[np.ndarray]:
   """Yields a client's labels as integer arrays `[n]`, as they are read."""
-  limit = client_errors.ExampleLimit(client, dataset)
+  limit = client_endings.ExampleLimit(client, dataset)
   labels = label_dataset(client, dataset, label_fn)
   with client_errors.named_errors(client, dataset, 'read'):
     for batch in labels.as_numpy_iterator():

@@ -12,6 +12,7 @@ import grpc
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff import client_endings
 from astraea_tff import client_errors
 from astraea_tff import client_names
 
@@ -46,7 +47,7 @@ def named_errors(arg: Any) -> Iterator[None]:
     found = _find_fault(
         arg,
         int(match[1]) if match else None,
-        client_errors.MAY_NEVER_END in error.details(),
+        client_endings.MAY_NEVER_END in error.details(),
     )
     raise RuntimeError(
         found or f'The computation failed in the TFF worker: {reason}'
@@ -58,14 +59,14 @@ def _find_fault(
 ) -> str:
   """Returns what is wrong with the first client's data that are, or ''."""
   # Of one that does not end, as much as is read of any.
-  most = client_errors.MOST_EXAMPLES_OF_UNKNOWN_NUMBER
+  most = client_endings.MOST_EXAMPLES_OF_UNKNOWN_NUMBER
   for client, read in _clients(arg, ''):
     try:
       with client_errors.named_errors(client, None, 'read'):
         dataset = read()
       if is_endless:
-        if not client_errors.surely_ends(dataset):
-          return client_errors.too_long_message(client, most)
+        if not client_endings.surely_ends(dataset):
+          return client_endings.too_long_message(client, most)
         continue
       with client_errors.named_errors(client, dataset, 'read'):
         for element in dataset.take(most):

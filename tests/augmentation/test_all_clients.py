@@ -11,7 +11,7 @@ from astraea_tff.augmentation.all_clients import augment_clients
 from astraea_tff.augmentation import all_clients
 from astraea_tff.augmentation.one_client import augment
 from astraea_tff.augmentation.plan import augmentation_plan
-from astraea_tff import client_errors
+from astraea_tff import client_endings
 
 
 def test_stored_clients_hold_what_augment_gives_under_their_seed():
@@ -269,7 +269,7 @@ def test_a_client_that_cannot_be_augmented_is_named_in_one_line(monkeypatch):
   message = str(raised.value)
   assert message.startswith('clients[1] cannot be augmented: indices[1] = 7 is')
   assert '\n' not in message
-  monkeypatch.setattr(client_errors, 'MOST_EXAMPLES_OF_UNKNOWN_NUMBER', 3000)
+  monkeypatch.setattr(client_endings, 'MOST_EXAMPLES_OF_UNKNOWN_NUMBER', 3000)
   endless = good.repeat().take_while(lambda x, y: y >= 0)
   with pytest.raises(ValueError, match=r'clients\[1\] was read for .* may never'):
     augment_clients([good, endless], plan, seed=1)

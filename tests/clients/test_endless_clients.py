@@ -9,6 +9,7 @@ import tensorflow_federated as tff
 
 from astraea_tff.augmentation import all_clients
 from astraea_tff.augmentation import plan as plan_lib
+from astraea_tff import client_endings
 from astraea_tff import client_errors
 from astraea_tff.clients import batches
 from astraea_tff.clients import by_id
@@ -21,7 +22,7 @@ _TOO_LONG = 'was read for 40 examples without an end'
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
-  monkeypatch.setattr(client_errors, 'MOST_EXAMPLES_OF_UNKNOWN_NUMBER', _MOST)
+  monkeypatch.setattr(client_endings, 'MOST_EXAMPLES_OF_UNKNOWN_NUMBER', _MOST)
 
 
 def _examples(number=_MOST):

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import augmentation_plan
-from astraea_tff import client_errors
+from astraea_tff import client_endings
 from astraea_tff.labels import client_reports
 from astraea_tff.labels import collection
 from astraea_tff.labels import counts as counts_lib
@@ -211,7 +211,7 @@ def test_a_report_of_another_shape_is_refused():
 
 
 def test_a_client_that_never_ends_is_named(monkeypatch):
-  monkeypatch.setattr(client_errors, 'MOST_EXAMPLES_OF_UNKNOWN_NUMBER', 20)
+  monkeypatch.setattr(client_endings, 'MOST_EXAMPLES_OF_UNKNOWN_NUMBER', 20)
   datasets = clients()
   computation = collection.build_global_label_counts(
       datasets[0].element_spec, 4, max_examples_per_client=2**30

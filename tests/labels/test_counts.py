@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
-from astraea_tff import client_errors
+from astraea_tff import client_endings
 from astraea_tff.labels import counts as counts_lib
 from astraea_tff.labels import divergence
 from astraea_tff.labels import reading
@@ -522,7 +522,7 @@ def test_integers_are_checked_by_name():
 
 
 def test_a_client_that_does_not_say_that_it_never_ends_is_named(monkeypatch):
-  monkeypatch.setattr(client_errors, 'MOST_EXAMPLES_OF_UNKNOWN_NUMBER', 20_000)
+  monkeypatch.setattr(client_endings, 'MOST_EXAMPLES_OF_UNKNOWN_NUMBER', 20_000)
   endless = _pairs([0, 1]).repeat().take_while(lambda x, y: y >= 0)
   with pytest.raises(ValueError, match=r'clients\[1\] was read for .* may never'):
     counts_lib.label_counts([_pairs([0]), endless], 4)

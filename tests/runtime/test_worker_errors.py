@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from astraea_tff import client_errors
+from astraea_tff import client_endings
 from astraea_tff.clients import by_id
 from astraea_tff.clients import mediator_data
 from astraea_tff.training import astraea
@@ -67,7 +67,7 @@ def test_a_label_out_of_range_is_named_with_its_client(execution_context):
 
 
 def test_a_client_that_never_ends_is_named(execution_context, monkeypatch):
-  monkeypatch.setattr(client_errors, 'MOST_EXAMPLES_OF_UNKNOWN_NUMBER', 300)
+  monkeypatch.setattr(client_endings, 'MOST_EXAMPLES_OF_UNKNOWN_NUMBER', 300)
   clients = _clients()
   clients[1] = clients[1].repeat().take_while(lambda x, y: True)
   with pytest.raises(RuntimeError) as raised:

@@ -21,6 +21,7 @@ import tensorflow_federated as tff
 import tqdm
 
 from astraea_tff import arguments
+from astraea_tff import client_endings
 from astraea_tff import client_errors
 from astraea_tff.datasets.storage import atomic_file
 from astraea_tff.datasets.storage import checked_json
@@ -195,7 +196,7 @@ def _read(client: str, dataset: tf.data.Dataset) -> list[np.ndarray]:
   columns = [
       [np.zeros([0, *spec.shape], spec.dtype.as_numpy_dtype)] for spec in specs
   ]
-  limit = client_errors.ExampleLimit(client, dataset)
+  limit = client_endings.ExampleLimit(client, dataset)
   with client_errors.named_errors(client, dataset, 'read'):
     for batch in dataset.batch(_EXAMPLES_PER_READ):
       parts = tf.nest.flatten(batch)
