@@ -26,11 +26,9 @@ class CreditBandit(history.ArrayState):
   Mediators that have not been tried come first, in random order. The others
   follow by `credit / scale + exploration * sqrt(log(rounds) / n)`, with the
   moving average of a mediator's credits, that of all |credits|, and the rounds
-  n in which it took part. They get one pass each, while they fit into the
-  budget. It only ranks, so that credits may sum to zero, as removal credits do.
+  n in which it took part. They get as many passes each, while they fit into
+  the budget. It only ranks, so that credits may sum to zero, as removal credits do.
   """
-
-  passes = (1,)
 
   def __init__(
       self,
@@ -39,6 +37,7 @@ class CreditBandit(history.ArrayState):
       seed: int,
       decay: float = 0.8,
       exploration: float = 0.3,
+      num_passes: int = 1,
   ):
     """Begins without knowing any mediator.
 
@@ -48,6 +47,8 @@ class CreditBandit(history.ArrayState):
       decay: The part of a moving average that a round leaves, in [0, 1).
       exploration: At least 0. How much an uncertain mediator is preferred, in
         units of the mean |credit|.
+      num_passes: At least 1. What each mediator that takes part makes: E_m,
+        with which a budget suffices for fewer mediators.
 
     Raises:
       TypeError: An argument has a wrong type.
@@ -59,6 +60,7 @@ class CreditBandit(history.ArrayState):
     self._exploration = arguments.check_number(
         exploration, 'exploration', 0, ends='[)'
     )
+    self.passes = (arguments.check_integer(num_passes, 'num_passes', 1),)
     self._arrays = {
         'credit': np.zeros(num_mediators),
         'rounds': np.zeros(num_mediators, np.int64),

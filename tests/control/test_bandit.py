@@ -62,6 +62,16 @@ def test_bounds_follow_the_formula():
   assert decision.price == pytest.approx(np.sort(bounds)[1])
 
 
+def test_mediators_make_the_passes_that_were_asked_for_within_the_budget():
+  policy = bandit.CreditBandit(4, seed=0, num_passes=3)
+  policy.learn(report(1, range(4), [1.0, 4.0, 3.0, 2.0]))
+  # Costs of three passes, as `passes` says.
+  assert policy.passes == (3,)
+  budget = allocation.TrafficBudget(np.full((4, 1), 3.0), 7)
+  passes, _ = policy.decide(2, np.zeros((4, 12)), budget)
+  np.testing.assert_array_equal(passes, [0, 3, 3, 0])
+
+
 def test_credits_that_sum_to_zero_still_fill_the_budget():
   policy = bandit.CreditBandit(10, seed=0, exploration=0)
   policy.learn(report(1, range(10), -np.arange(10.0) - 1))
@@ -106,6 +116,7 @@ def test_the_order_of_the_untried_depends_on_the_seed():
         (dict(seed=1.0), TypeError, 'seed must be an int'),
         (dict(decay=1), ValueError, 'decay must be in'),
         (dict(exploration=-1), ValueError, 'exploration must be'),
+        (dict(num_passes=0), ValueError, 'num_passes must be at least 1'),
     ],
 )
 def test_bad_arguments_are_refused_by_name(options, error, message):

@@ -164,6 +164,10 @@ def test_seconds_of_the_deployment_are_rationed(run_train, tmp_path):
         ),
         (['--mediator_credit=alone'], 'needs a mediator_policy that learns'),
         (
+            ['--credit_passes=2', '--mediator_policy=kl'],
+            'credit_passes=2 needs mediator_policy=credit, got kl',
+        ),
+        (
             ['--credit_exploration=1', '--mediator_policy=kl'],
             'credit_exploration=1.0 needs mediator_policy=credit, got kl',
         ),

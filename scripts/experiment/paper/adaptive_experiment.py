@@ -31,12 +31,7 @@ _BALANCED = dict(
 _RATES = dict(
     small=(0.03, 0.1, 0.3), emnist=(0.03, 0.1, 0.3), paper=(1e-3, 3e-3)
 )
-# With the momentum and the power of the published rows; the rates are the
-# mediators'.
-_RECOMMENDED = methods.RECOMMENDED | dict(
-    mediator_beta_1=0.9, visit_step_power=1.0
-)
-_MEDIATOR_RATES = (1e-3, 2e-3)
+_MEDIATOR_RATES = (1.5e-3, 3e-3, 6e-3)
 _DIRICHLET = dict(
     global_distribution='balanced', local_distribution='dirichlet', beta=0.3,
     alpha=0.0,
@@ -63,7 +58,7 @@ _REGIMES = {
     'honest': _DIRICHLET,
 }
 _REGIMES |= {
-    f'{name}, recommended': settings | _RECOMMENDED
+    f'{name}, recommended': settings | methods.RECOMMENDED
     for name, settings in _REGIMES.items()
 }
 # All there are; of the 50 of the paper's scale, some.
@@ -92,6 +87,7 @@ _METHODS = {
         'by KL': _BY_KL,
         'highest loss': _HIGHEST_LOSS,
         'credit': _CREDIT,
+        'credit, two passes': _CREDIT | dict(credit_passes=2),
         'learned': _LEARNED,
         'oracle': dict(client_worth='unequal_good'),
     },

@@ -45,7 +45,7 @@ def build_policy(
   if settings.mediator_policy == 'kl':
     return policies.KlPasses()
   if settings.mediator_policy == 'credit':
-    options = {}
+    options = dict(num_passes=settings.credit_passes)
     if settings.credit_exploration is not None:
       options['exploration'] = settings.credit_exploration
     return bandit.CreditBandit(schedule.num_mediators, seed=seed, **options)

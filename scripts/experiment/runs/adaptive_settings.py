@@ -9,6 +9,7 @@ NAMES = frozenset({
     'policy_file',
     'mediator_credit',
     'credit_exploration',
+    'credit_passes',
     'policy_objective',
     'round_budget',
     'mediators_considered',
@@ -78,6 +79,11 @@ def check(settings: Any) -> None:
     raise ValueError(
         f'credit_exploration={settings.credit_exploration} needs'
         f' mediator_policy=credit, got {policy}.'
+    )
+  if settings.credit_passes != 1 and policy != 'credit':
+    raise ValueError(
+        f'credit_passes={settings.credit_passes} needs mediator_policy=credit,'
+        f' got {policy}.'
     )
   priorities(settings.class_priorities)
 

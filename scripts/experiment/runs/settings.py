@@ -174,6 +174,7 @@ class Settings:
   policy_file: Optional[str] = None
   mediator_credit: str = 'path'
   credit_exploration: Optional[float] = None
+  credit_passes: int = 1
   policy_objective: str = 'traffic'
   round_budget: Optional[float] = None
   mediators_considered: Optional[int] = None
