@@ -167,7 +167,7 @@ def plot_texts(
       if column + len(text) > width:
         text = '...'
       axes.text(
-          column, row, text, color=color or 'black', va='center',
+          column, row, plots.as_drawn(text), color=color or 'black', va='center',
           fontfamily='DejaVu Sans Mono', fontsize=_FONT_SIZE,
           fontweight='bold' if len(line) == 1 else 'normal',
           parse_math=False,

@@ -8,7 +8,10 @@ display.
 from collections.abc import Mapping, Sequence
 import pathlib
 from typing import Any, Optional
+import unicodedata
 
+import arabic_reshaper
+import bidi
 from matplotlib import figure
 from matplotlib import font_manager
 from matplotlib import text
@@ -28,6 +31,12 @@ _MOST_NAMES_INSIDE = 5
 _LONGEST_NAME_INSIDE = 24
 _LINE_STYLES = ('-', '--', ':', '-.')
 _NUM_COLORS = 10
+# Of Hebrew, of Arabic, and of Arabic's digits.
+_FROM_THE_RIGHT = frozenset({'R', 'AL', 'AN'})
+# Vowel signs are a part of a name; and that ligature is in few fonts.
+_RESHAPER = arabic_reshaper.ArabicReshaper(
+    {'delete_harakat': False, 'ARABIC LIGATURE ALLAH': False}
+)
 # Inches that a turned character of a class's name takes.
 _CHARACTER = 0.075
 # Matplotlib's own has no letters of East Asia, for example.
@@ -54,7 +63,7 @@ def save(drawn: figure.Figure, path: pathlib.Path) -> None:
 
 
 def shorten(name: Any, longest: int = LONGEST_NAME) -> str:
-  """Returns a name on one line.
+  """Returns a name on one line, as Matplotlib is to draw it.
 
   Args:
     name: The name.
@@ -65,7 +74,18 @@ def shorten(name: Any, longest: int = LONGEST_NAME) -> str:
   if len(text) > longest:
     head = (longest - 1) // 2
     text = f'{text[:head]}…{text[len(text) - (longest - 1 - head):]}'
-  return text
+  return as_drawn(text)
+
+
+def as_drawn(line: str) -> str:
+  """Returns a line for Matplotlib, which knows letters from left to right.
+
+  Those of Arabic become the forms that join their neighbours, and what is read
+  from right to left stands in the order in which it is seen.
+  """
+  if not any(unicodedata.bidirectional(c) in _FROM_THE_RIGHT for c in line):
+    return line
+  return bidi.get_display(_RESHAPER.reshape(line))
 
 
 def plain(name: Any, longest: int = LONGEST_NAME) -> str:

@@ -135,3 +135,27 @@ def test_long_names_leave_their_bars_room(tmp_path, monkeypatch):
     labels = [text.get_text() for text in long.axes[0].get_xticklabels()]
     assert {len(label) for label in labels} == {24}
     assert long.get_figheight() > short.get_figheight() + 1
+
+
+@pytest.mark.parametrize('name, drawn', [
+    ('abc', 'abc'),
+    # Hebrew from right to left, what is Latin in it from left to right.
+    ('\u05d0\u05d1\u05d2 $x', r'x\$ ' + '\u05d2\u05d1\u05d0'),
+    # Beh, at its word's end, and at its beginning.
+    ('\u0628\u0628', '\ufe90\ufe91'),
+    # Lam and alef are one.
+    ('\u0644\u0627', '\ufefb'),
+    # A vowel sign stays.
+    ('\u0628\u064e', '\u064e\ufe8f'),
+    ('a (\u0628)', 'a (\ufe8f)'),
+])
+def test_letters_are_joined_and_stand_as_they_are_read(name, drawn):
+  assert plots.plain(name) == drawn
+
+
+def test_names_from_right_to_left_have_glyphs(tmp_path, recwarn):
+  names = ('\u0627\u0644\u0644\u0647', '\u05e9\u05dc\u05d5\u05dd', '\u06af\u067e')
+  plots.plot_bars(
+      tmp_path / 'a.png', {name: np.array([1.0]) for name in names}, 'size'
+  )
+  assert not [str(w.message) for w in recwarn if 'Glyph' in str(w.message)]
