@@ -1,0 +1,34 @@
+"""Scripts start and end without a look for garbage in TensorFlow."""
+
+import subprocess
+import sys
+
+import forked_program
+import patience
+
+from experiment.runs import command
+
+_SCRIPTS = command.__file__.rsplit('/experiment/', 1)[0]
+_CODE = f"""
+import atexit, gc, sys
+sys.path.insert(0, {_SCRIPTS!r})
+gc.SETTING()
+atexit.register(lambda: print(len(gc.get_objects()) < 1000))
+import experiment
+print(gc.isenabled(), gc.get_freeze_count() > 100_000)
+"""
+
+
+def test_what_a_script_imports_is_not_looked_through():
+  completed = subprocess.run(
+      [sys.executable, '-c', _CODE.replace('SETTING', 'enable')],
+      capture_output=True, text=True, timeout=patience.SECONDS, check=True,
+  )
+  assert completed.stdout.split() == ['True', 'True', 'True']
+
+
+def test_a_program_that_collects_nothing_stays_so():
+  completed = forked_program.run(
+      patience.SECONDS, code=_CODE.replace('SETTING', 'disable')
+  )
+  assert completed.stdout.split()[:2] == ['False', 'True']
