@@ -143,4 +143,7 @@ def _models(settings: dict[str, Any]) -> float:
   """Returns how many models a round sends, as it would be at full mediators."""
   clients = settings['clients_per_round']
   mediators = math.ceil(clients / settings['max_clients'])
-  return mediators + clients * settings['mediator_epochs']
+  # The budget suffices for as many visits, so for fewer mediators.
+  passes = settings.get('credit_passes', 1)
+  taken = mediators // passes / mediators
+  return taken * (mediators + clients * settings['mediator_epochs'] * passes)

@@ -136,3 +136,14 @@ def test_impossible_experiments_are_refused(changes, match):
   arguments = dict(title='t', claim='c', rows={}, columns=('gain',))
   with pytest.raises(ValueError, match=match):
     experiments.Experiment(**(arguments | changes))
+
+
+def test_what_adapts_may_send_as_much_as_what_does_not():
+  rows = paper_experiments.EXPERIMENTS['adaptive']('small').rows
+  # Models a round: 3 mediators and 15 clients, or 3 and 30, or 1 and 10, as two
+  # passes of a second mediator would be beyond 15.
+  for method, models in (
+      ('one pass', 18), ('two passes', 33), ('credit, two passes', 11)
+  ):
+    rounds = rows[f'unequal: {method}, 0.1'].settings.rounds
+    assert abs(rounds * models - 50 * 18) <= models / 2
