@@ -131,11 +131,13 @@ def _draw_dots(axes: Any, recalls: Mapping[str, np.ndarray]) -> Sequence[Any]:
   # Dots of one class stand above one another, within the class's line.
   offsets = 0.7 * (np.arange(len(recalls)) + 0.5) / len(recalls) - 0.35
   for index, of_seeds in enumerate(recalls.values()):
-    mean = of_seeds.mean(axis=0)
+    least, most = of_seeds.min(axis=0), of_seeds.max(axis=0)
+    # The rounded mean of equal numbers can lie beside them.
+    mean = np.clip(of_seeds.mean(axis=0), least, most)
     axes.errorbar(
         mean,
         places + offsets[index],
-        xerr=[mean - of_seeds.min(axis=0), of_seeds.max(axis=0) - mean],
+        xerr=[mean - least, most - mean],
         color=f'C{index}',
         fmt='o',
         markersize=4,

@@ -97,3 +97,13 @@ def test_each_class_has_a_line_with_every_run(drawn, tmp_path, num_runs):
     np.testing.assert_allclose(cells, np.tile(means, (47, 1)))
   (legend,) = drawn[0].legends
   assert legend.texts[1].get_text().endswith('run 1')
+
+
+def test_seeds_of_one_recall_have_no_spread(drawn, tmp_path):
+  # Their mean is rounded to the last digit, and lies beside some of them.
+  recalls = np.tile(np.arange(1, 100) / 99, (3, 1))
+  cost_plots.plot_classes(
+      tmp_path / 'a.png', {'run': recalls}, [str(c) for c in range(99)]
+  )
+  dots = drawn[0].axes[0].containers[0].lines[0]
+  np.testing.assert_array_equal(dots.get_xdata(), recalls[0])
