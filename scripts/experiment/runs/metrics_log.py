@@ -12,6 +12,7 @@ import pathlib
 from typing import Any, Optional
 
 import numpy as np
+import pandas as pd
 import tensorflow_federated as tff
 import tqdm
 
@@ -47,6 +48,15 @@ _COLUMNS = (
     'simulated_seconds',
 )
 _PARTITION_COLUMN = 'partition'
+# What every run has noted, whenever it was made.
+_NEEDED = (
+    'top_1', 'mean_kl_divergence', 'megabytes', 'megabytes_in_paper', 'seconds'
+)
+_SUMS = ('megabytes', 'megabytes_in_paper', 'local_steps', 'simulated_seconds')
+_MEND = (
+    'Remove its last, broken lines, and the same command goes on from the last'
+    ' checkpoint.'
+)
 # As long as git's: enough to tell partitions apart.
 _HASH_DIGITS = 12
 
@@ -87,12 +97,28 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
   """
   table = tables.read_csv(
       path,
-      'Remove its last, broken lines, and the same command goes on from the'
-      ' last checkpoint.',
+      _MEND,
       text=[_PARTITION_COLUMN, *control_log.TEXT_COLUMNS],
       integers=['round'],
+      needed=_NEEDED,
   )
+  _check_rounds(path, table)
   return table.astype(object).where(table.notna(), None).to_dict('records')
+
+
+def _check_rounds(path: pathlib.Path, table: pd.DataFrame) -> None:
+  """Raises a ValueError unless the rows can be those of a run, in order."""
+  fault = None
+  if (table['round'] < 0).any() or (table['round'].diff() <= 0).any():
+    fault = 'its rounds do not rise from line to line'
+  elif not table['top_1'].dropna().between(0, 1).all():
+    fault = 'a top_1 is not in [0, 1]'
+  for name in table.columns.intersection(_SUMS):
+    noted = table[name].dropna()
+    if (noted < 0).any() or (noted.diff() < 0).any():
+      fault = f'{name}, a sum so far, falls'
+  if fault:
+    raise ValueError(f'{path} is damaged ({fault}). {_MEND}')
 
 
 def evaluation_metrics(

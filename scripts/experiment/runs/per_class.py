@@ -85,7 +85,9 @@ def read_last(
   """
   if not path.exists():
     return None
-  table = tables.read_csv(path, _MEND, text=['class'], integers=['round'])
+  table = tables.read_csv(
+      path, _MEND, text=['class'], integers=['round'], needed=_COLUMNS
+  )
   if table.empty:
     return None
   last = table[table['round'] == table['round'].max()]

@@ -24,6 +24,7 @@ def read_csv(
     *,
     text: Sequence[str] = (),
     integers: Sequence[str] = (),
+    needed: Sequence[str] = (),
 ) -> pd.DataFrame:
   """Reads a table with a head.
 
@@ -33,6 +34,7 @@ def read_csv(
     text: The columns that hold text. Every other one holds float64; an empty
       cell is NaN.
     integers: The columns that hold integers. They must be there.
+    needed: The other columns that must be there.
 
   Returns:
     The table.
@@ -45,7 +47,8 @@ def read_csv(
     with path.open(
         newline='', encoding='utf-8', errors='surrogatepass'
     ) as file:
-      heads, *lines = csv.reader(file, strict=True)
+      heads, *lines = [*csv.reader(file, strict=True)] or [[]]
+    _check_heads(heads, [*integers, *needed])
     if any(len(line) != len(heads) for line in lines):
       raise ValueError('a line has not a cell for each column')
     table = pd.DataFrame(lines, columns=heads, dtype=object)
@@ -53,10 +56,19 @@ def read_csv(
     # Python's own conversion is exact; that of pandas is not.
     table[numbers] = table[numbers].replace('', 'nan').astype(float)
     return table.astype({name: int for name in integers})
-  except (KeyError, ValueError, csv.Error) as error:
+  except (ValueError, OverflowError, csv.Error) as error:
     raise ValueError(
         f'{path} is damaged ({" ".join(str(error).split())}). {mend}'
     ) from error
+
+
+def _check_heads(heads: Sequence[str], needed: Sequence[str]) -> None:
+  """Raises a ValueError unless the needed columns are there, and all once."""
+  missing = [name for name in needed if name not in heads]
+  if missing:
+    raise ValueError(f'it has no column {", ".join(missing)}')
+  if len(set(heads)) < len(heads):
+    raise ValueError('two columns have the same name')
 
 
 def write_csv(

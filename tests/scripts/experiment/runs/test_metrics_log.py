@@ -13,6 +13,9 @@ from experiment.runs import metrics_log
 
 PARTITION = '0123456789ab'
 COST = metrics_log.RoundCost(2_000_000, 1_000_000, 0.25, 40, 12.5)
+NEEDED = (
+    'round,top_1,mean_kl_divergence,megabytes,megabytes_in_paper,seconds\n'
+)
 
 
 def training_metrics(loss, seconds):
@@ -131,7 +134,7 @@ def test_resumed_log_goes_on_with_the_sums_and_replaces_later_rows(tmp_path):
 
 
 def test_a_run_that_began_without_a_total_does_not_make_one_up(tmp_path):
-  (tmp_path / 'metrics.csv').write_text('round,megabytes,seconds\n1,2.0,3.0\n')
+  (tmp_path / 'metrics.csv').write_text(NEEDED + '1,,,2.0,2.0,3.0\n')
   resumed = open_log(tmp_path)
   for round_num in (2, 3):
     release(resumed, round_num, training_metrics(0.5, 4.0), COST)
@@ -143,8 +146,22 @@ def test_a_run_that_began_without_a_total_does_not_make_one_up(tmp_path):
   assert [row['simulated_seconds'] for row in rows] == [None] * 3
 
 
-@pytest.mark.parametrize('text', ['round,top_1\n1,ab', 'round,top_1\n,0.5'])
-def test_damaged_table_is_an_error_that_says_what_to_do(tmp_path, text):
+@pytest.mark.parametrize(
+    'text, fault',
+    [
+        ('', 'no column round'),
+        ('round,seconds\n1,2\n', 'no column top_1, mean_kl_divergence'),
+        (NEEDED + '1,ab,,1,1,1\n', "'ab'"),
+        (NEEDED + ',0.5,,1,1,1\n', 'round'),
+        (NEEDED + f'{10**30},0.5,,1,1,1\n', 'too large'),
+        (NEEDED.replace('seconds', 'seconds,top_1') + '1,,,1,1,1,\n', 'same'),
+        (NEEDED + '1,0.5,,1,1,1\n' * 2, 'rounds do not rise'),
+        (NEEDED + '-1,0.5,,1,1,1\n', 'rounds do not rise'),
+        (NEEDED + '1,50,,1,1,1\n', r'top_1 is not in \[0, 1\]'),
+        (NEEDED + '1,,,2,2,1\n2,,,,,1\n3,,,1,3,1\n', 'megabytes, .* falls'),
+    ],
+)
+def test_damaged_table_is_an_error_that_says_what_to_do(tmp_path, text, fault):
   (tmp_path / 'metrics.csv').write_text(text)
-  with pytest.raises(ValueError, match='metrics.csv is damaged'):
+  with pytest.raises(ValueError, match=f'metrics.csv is damaged.*{fault}'):
     metrics_log.read_rows(tmp_path / 'metrics.csv')

@@ -50,5 +50,9 @@ def test_a_resumed_run_replaces_the_rounds_it_trains_again(tmp_path):
 def test_a_damaged_table_is_an_error_that_says_what_to_do(tmp_path, text):
   path = tmp_path / 'per_class.csv'
   path.write_text(text)
-  with pytest.raises(ValueError, match='per_class.csv is damaged .*Remove it'):
-    per_class.PerClassTable(path, ['a', 'b'])
+  for read in (lambda: per_class.PerClassTable(path, ['a', 'b']),
+               lambda: per_class.read_last(path)):
+    with pytest.raises(
+        ValueError, match='per_class.csv is damaged .*Remove it'
+    ):
+      read()
