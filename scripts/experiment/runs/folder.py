@@ -148,14 +148,17 @@ def read_flags(folder: pathlib.Path) -> Optional[dict[str, Any]]:
   """Returns the flags recorded in a run's folder; None if there are none.
 
   Raises:
-    ValueError: If the record cannot be read as JSON.
+    ValueError: If the record is not one in JSON.
   """
   flags_file = folder / _FLAGS_FILE
   if not flags_file.is_file():
     return None
   try:
-    return json.loads(flags_file.read_text())
-  except ValueError as error:
+    recorded = json.loads(flags_file.read_text())
+    if not isinstance(recorded, dict):
+      raise ValueError('it holds no flags by name')
+    return recorded
+  except (ValueError, RecursionError) as error:
     raise ValueError(
         f'{flags_file} is damaged ({error}); remove the folder to start the run'
         ' again.'

@@ -44,8 +44,11 @@ def test_folder_with_other_files_is_refused(tmp_path):
     folder_lib.open_run_folder(str(tmp_path), FLAGS)
 
 
-def test_damaged_record_is_an_error_that_says_what_to_do(tmp_path):
-  (tmp_path / 'flags.json').write_text('{"alpha": ')
+@pytest.mark.parametrize(
+    'text', ['{"alpha": ', '[1]', 'null', '[' * 100_000]
+)
+def test_damaged_record_is_an_error_that_says_what_to_do(tmp_path, text):
+  (tmp_path / 'flags.json').write_text(text)
   with pytest.raises(ValueError, match='flags.json is damaged'):
     folder_lib.open_run_folder(str(tmp_path), FLAGS)
 
