@@ -96,6 +96,10 @@ def table_row(name: str, run: report.Run, target: float) -> list[str]:
 
 def _compare(paths: Sequence[pathlib.Path]) -> None:
   target = _TARGET_ACCURACY.value
+  places = [path.resolve() for path in paths]
+  for place, path in zip(places, paths):
+    if places.count(place) > 1:
+      raise ValueError(f'{path} must be given once, got it several times.')
   names = [path.resolve().name for path in paths]
   if len(set(names)) < len(names):
     names = [str(path) for path in paths]
@@ -109,6 +113,8 @@ def _compare(paths: Sequence[pathlib.Path]) -> None:
       [[names_lib.in_markdown(name), *cells] for name, *cells in rows],
       align=True,
   )
+  if note := report.unfinished(runs):
+    text += f'\n\n{names_lib.in_markdown(note)}'
   if budgets.lines:
     first, *called = budgets.heads
     heads = [first, *map(names_lib.in_markdown, called)]

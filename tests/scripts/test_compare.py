@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 
 import pytest
 import script_runner
@@ -151,4 +152,38 @@ def test_folders_without_results_are_refused_in_one_line(
   with pytest.raises(SystemExit, match=f'^compare.py: .*{match}'):
     script_runner.run(
         compare, [f'--output_dir={tmp_path}', str(make(tmp_path))]
+    )
+
+
+def test_a_copy_of_a_seed_is_no_seed(compare, tmp_path, capsys):
+  rows = [(0, 0.1, '', 0, 0), (1, 0.8, 0.4, 10, 3)]
+  run = write_run(tmp_path / 'one', rows, [(0, 0.1, '', 0, 0)] + rows[1:])
+  for name in ('seed_0 (copy)', 'seed_0_1', 'seed_00', 'seed_'):
+    shutil.copytree(run / 'seed_0', run / name)
+  script_runner.run(compare, [f'--output_dir={tmp_path}', str(run)])
+  assert cells(capsys.readouterr().out, 'one')[1] == '2'
+
+
+def test_seeds_that_are_not_finished_are_named(compare, tmp_path, capsys):
+  rows = [(0, 0.1, '', 0, 0), (1, 0.8, 0.4, 10, 3), (2, 0.9, 0.4, 20, 6)]
+  one = write_run(tmp_path / 'one', rows, rows[:2])
+  flags = {'seed': [0, 1, 2], 'rounds': 2}
+  (one / 'flags.json').write_text(json.dumps(flags))
+  two = write_run(tmp_path / 'two', rows, rows)
+  arguments = [f'--output_dir={tmp_path}', str(one), str(two)]
+  script_runner.run(compare, arguments)
+  note = (
+      'Not finished: one, seed 1 (round 1 of 2); one, seed 2 (round 0 of 2).'
+  )
+  assert f'\n\n{note}\n\n' in capsys.readouterr().out
+  assert note in (tmp_path / 'report.html').read_text()
+  script_runner.run(compare, [arguments[0], str(two)])
+  assert 'Not finished' not in capsys.readouterr().out
+
+
+def test_a_run_given_twice_is_refused(compare, tmp_path):
+  run = write_run(tmp_path / 'one', [(1, 0.8, 0.4, 10, 3)])
+  with pytest.raises(SystemExit, match='one must be given once'):
+    script_runner.run(
+        compare, [f'--output_dir={tmp_path}', str(run), f'{run}/../one']
     )

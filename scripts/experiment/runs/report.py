@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 import json
 import pathlib
+import re
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
@@ -17,6 +18,8 @@ from experiment.runs import tables
 
 PAGE_FILE, PICTURE_FILE = 'report.html', 'accuracy.png'
 _CLASSES_FILE = 'classes.png'
+# As train.py names it; no copy of it.
+_SEED_FOLDER = re.compile(r'seed_(0|[1-9][0-9]*)')
 # What each seed of a run leaves; what the first of them shows.
 _PICTURES = {
     'accuracy.png': 'Top-1 accuracy by round',
@@ -69,12 +72,28 @@ def read_run(path: pathlib.Path) -> Run:
   if flags is None:
     raise ValueError(f'{path} is not the folder of a run of train.py.')
   seeds = {
-      int(file.parent.name.removeprefix('seed_')): metrics_log.read_rows(file)
+      int(match[1]): metrics_log.read_rows(file)
       for file in path.glob(f'seed_*/{metrics_log.METRICS_FILE}')
+      if (match := _SEED_FOLDER.fullmatch(file.parent.name))
   }
   if not seeds or not all(map(metrics_log.evaluated_rows, seeds.values())):
     raise ValueError(f'{path} holds no evaluated round yet; train it first.')
   return Run(path, flags, dict(sorted(seeds.items())))
+
+
+def unfinished(runs: Mapping[str, Run]) -> Optional[str]:
+  """Says which seeds have not come as far as they should; None if all have."""
+  found = []
+  for name, run in runs.items():
+    last = {seed: 0 for seed in run.flags.get('seed', ())}
+    last |= {seed: rows[-1]['round'] for seed, rows in run.seeds.items()}
+    wanted = max(run.flags.get('rounds', 0), *last.values())
+    found += [
+        f'{name}, seed {seed} (round {done} of {wanted})'
+        for seed, done in last.items()
+        if done < wanted
+    ]
+  return f'Not finished: {"; ".join(found)}.' if found else None
 
 
 class Budgets(NamedTuple):
@@ -155,6 +174,8 @@ def write(
       page.heading('Results'),
       page.table(heads, lines),
   ]
+  if note := unfinished(runs):
+    parts.append(page.paragraph(note))
   if budgets.lines:
     parts.append(page.paragraph(
         'At equal costs: what each run reaches for as much as the run that'
