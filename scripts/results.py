@@ -10,6 +10,7 @@ there is said not to have been run. Nothing is trained.
 """
 
 import functools
+import os
 import pathlib
 
 from absl import app
@@ -34,14 +35,16 @@ _MACHINE = flags.DEFINE_string(
 
 
 def _report() -> None:
-  folder = pathlib.Path(_RESULTS_DIR.value)
+  # With its name, where it is given as . or ..
+  folder = pathlib.Path(os.path.abspath(_RESULTS_DIR.value))
   all_results = measured.read_all(folder)
   if not all_results:
     raise ValueError(
         f'results_dir={folder} has no results.csv of any experiment; run'
         f' scripts/reproduce.py --output_dir={folder} first.'
     )
-  page = folder.with_suffix('.md')
+  # Not with_suffix, which takes results.old for results.
+  page = folder.with_name(f'{folder.name}.md')
   folder_lib.write_atomically(
       page,
       results_page.format_results(
@@ -51,7 +54,7 @@ def _report() -> None:
           command='python scripts/results.py',
       ),
   )
-  print(f'{len(all_results)} experiments: {page}')
+  print(f'{len(all_results)} experiments: {os.path.relpath(page)}')
 
 
 main = functools.partial(command.run, _report)

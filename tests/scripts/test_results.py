@@ -125,3 +125,17 @@ def test_a_frontier_is_in_the_findings(write_page, tmp_path):
   page = (tmp_path / 'numbers.md').read_text()
   assert 'First at equal megabytes sent: recommended in mild skew (frontier_small).' in page
   assert '| synchronization rounds | **recommended**; +10.0 points [+10.0, +10.0] (3' in page
+
+
+@pytest.mark.parametrize('given', ['', '/.', '/../numbers.old'])
+def test_the_page_is_called_as_the_folder_whatever_that_is(
+    write_page, tmp_path, given
+):
+  folder = tmp_path / 'numbers.old'
+  _write_table1(folder, _VALUES)
+  (tmp_path / 'numbers.md').write_text('of other results')
+  write_page(f'{folder}{given}')
+  assert '(numbers.old/table1_small/' in (
+      tmp_path / 'numbers.old.md'
+  ).read_text()
+  assert (tmp_path / 'numbers.md').read_text() == 'of other results'
