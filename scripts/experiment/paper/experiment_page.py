@@ -29,9 +29,11 @@ def read_csv(path: pathlib.Path) -> pd.DataFrame:
   """Reads what `write_csv` wrote; an empty cell is NaN."""
   table = tables.read_csv(
       path,
-      'Run scripts/reproduce.py again.',
+      tables.RUN_AGAIN,
       text=['row', reproduction_lib.RUN],
       integers=['seed'],
+      needed=['row'],
+      key=['row', 'seed'],
   )
   return table.set_index(['row', 'seed'])
 

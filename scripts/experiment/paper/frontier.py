@@ -48,12 +48,21 @@ def axes_of(curves: pd.DataFrame) -> dict[str, str]:
 
 def read_curves(path: pathlib.Path) -> pd.DataFrame:
   """Reads what `write_curves` wrote."""
-  return tables.read_csv(
+  run = ['regime', 'method', 'seed']
+  curves = tables.read_csv(
       path,
-      'Run scripts/reproduce.py again.',
-      text=['regime', 'method'],
+      tables.RUN_AGAIN,
+      text=run[:2],
       integers=['seed', 'round'],
+      needed=[*run[:2], 'top_1'],
+      key=[*run, 'round'],
   )
+  if (curves.groupby(run)['round'].diff() < 0).any():
+    raise ValueError(
+        f'{path} is damaged (the rounds of a run do not rise).'
+        f' {tables.RUN_AGAIN}'
+    )
+  return curves
 
 
 def write_curves(path: pathlib.Path, curves: pd.DataFrame) -> None:

@@ -16,6 +16,8 @@ from experiment.runs import folder as folder_lib
 # From a column's name to its heading, what to multiply its values by, and the
 # digits after the point.
 Columns = Mapping[str, tuple[str, float, int]]
+# What mends a damaged table of `experiment.paper`.
+RUN_AGAIN = 'Remove it, and run scripts/reproduce.py again.'
 
 
 def read_csv(
@@ -25,6 +27,7 @@ def read_csv(
     text: Sequence[str] = (),
     integers: Sequence[str] = (),
     needed: Sequence[str] = (),
+    key: Sequence[str] = (),
 ) -> pd.DataFrame:
   """Reads a table with a head.
 
@@ -35,6 +38,7 @@ def read_csv(
       cell is NaN.
     integers: The columns that hold integers. They must be there.
     needed: The other columns that must be there.
+    key: The columns in which no two lines are the same.
 
   Returns:
     The table.
@@ -55,7 +59,10 @@ def read_csv(
     numbers = table.columns.difference([*text, *integers], sort=False)
     # Python's own conversion is exact; that of pandas is not.
     table[numbers] = table[numbers].replace('', 'nan').astype(float)
-    return table.astype({name: int for name in integers})
+    table = table.astype({name: int for name in integers})
+    if key and table.duplicated(key).any():
+      raise ValueError(f'two lines have the same {", ".join(key)}')
+    return table
   except (ValueError, OverflowError, csv.Error) as error:
     raise ValueError(
         f'{path} is damaged ({" ".join(str(error).split())}). {mend}'

@@ -157,3 +157,22 @@ def test_rates_that_were_not_chosen_are_in_the_table_of_rates_alone():
   assert 'with seed 100, which is not reported' in page
   assert 'Not run yet: B.' in page
   assert experiment_page.missing_rows(experiment, results) == ['B']
+
+
+@pytest.mark.parametrize(
+    'text, fault',
+    [
+        ('', 'no column seed, row'),
+        ('line,seed\n0,0\n', 'no column row'),
+        ('row,seed,megabytes\na,0,1\na,0,2\n', 'two lines .* row, seed'),
+    ],
+)
+def test_damaged_results_are_an_error_that_says_what_to_do(
+    tmp_path, text, fault
+):
+  path = tmp_path / 'results.csv'
+  path.write_text(text)
+  with pytest.raises(
+      ValueError, match=f'results.csv is damaged .*{fault}.* Remove it'
+  ):
+    experiment_page.read_csv(path)

@@ -105,3 +105,22 @@ def test_curves_are_kept_as_csv_and_drawn(tmp_path):
   )
   frontier.draw(tmp_path / 'frontier.png', read)
   assert (tmp_path / 'frontier.png').read_bytes().startswith(b'\x89PNG')
+
+
+@pytest.mark.parametrize(
+    'damage, fault',
+    [
+        (lambda curves: curves.drop(columns='top_1'), 'no column top_1'),
+        (lambda curves: pd.concat([curves, curves[:1]]), 'two lines'),
+        (lambda curves: curves[::-1], 'do not rise'),
+    ],
+)
+def test_damaged_curves_are_an_error_that_says_what_to_do(
+    tmp_path, damage, fault
+):
+  path = tmp_path / 'curves.csv'
+  frontier.write_curves(path, damage(CURVES))
+  with pytest.raises(
+      ValueError, match=f'curves.csv is damaged .*{fault}.* Remove it'
+  ):
+    frontier.read_curves(path)
