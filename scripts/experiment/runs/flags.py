@@ -26,6 +26,9 @@ class _PathParser(flags.ArgumentParser):
   """Reads a path, in which ~ means the user's home."""
 
   def parse(self, argument: str) -> str:
+    if not argument:
+      # Of a shell's variable that has no value, for example.
+      raise ValueError('there is no path; give . for the folder at hand')
     path = os.path.expanduser(argument)
     if path.startswith('~'):
       raise ValueError(

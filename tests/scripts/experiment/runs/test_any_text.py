@@ -170,3 +170,5 @@ def test_a_tilde_means_home_in_the_setting_of_a_file(tmp_path, monkeypatch):
     flags.FLAGS.unparse_flags()
     flags.FLAGS(['program', '--policy_file=~/x'])
     assert flags.FLAGS.policy_file == f'{tmp_path}/x'
+    with pytest.raises(flags.IllegalFlagValueError, match='there is no path'):
+      flags.FLAGS(['program', '--policy_file='])
