@@ -19,9 +19,12 @@ import dataclasses
 import functools
 import pathlib
 import shlex
+from typing import Optional
 
 from absl import app
 from absl import flags
+import numpy as np
+import pandas as pd
 
 # Before TensorFlow, which it keeps from filling the terminal.
 from experiment.paper import experiment_page
@@ -35,6 +38,7 @@ from experiment.runs import command
 from experiment.runs import flags as flags_lib
 from experiment.runs import folder as folder_lib
 from astraea_tff import runtime
+from astraea_tff.datasets.storage import atomic_file
 
 _EXPERIMENT = flags.DEFINE_enum(
     'experiment',
@@ -89,15 +93,32 @@ def _reproduce() -> None:
       _CACHE_DIR.value,
   )
   reproduction = _of_rows(whole, _ROW.value)
-  divergences, curves, extra = None, None, ''
-  folder = output / f'{name}_{scale}'
+  folder = folder_lib.make_output_folder(str(output / f'{name}_{scale}'))
+  # Rather refused now than after the training.
+  kept_results.check(folder, experiment)
+  divergences = None
   if experiment.trains:
     runtime.set_local_execution_context(num_threads=_NUM_THREADS.value)
     reproduction.train()
     results = reproduction.measure()
   else:
     results, divergences = reproduction.measure_divergences()
-  folder.mkdir(parents=True, exist_ok=True)
+  # Other rows may end at the same time, and add theirs to the same files.
+  with atomic_file.locked_folder(folder):
+    results = _write_page(folder, whole, reproduction, results, divergences)
+  print(experiment_page.format_table(experiment, results))
+  print(folder / experiment_page.PAGE_FILE)
+
+
+def _write_page(
+    folder: pathlib.Path,
+    whole: reproduction_lib.Reproduction,
+    reproduction: reproduction_lib.Reproduction,
+    results: pd.DataFrame,
+    divergences: Optional[dict[str, np.ndarray]],
+) -> pd.DataFrame:
+  """Writes the files of a page; returns results with those that were kept."""
+  experiment, curves, extra = whole.experiment, None, ''
   csv_file = folder / experiment_page.CSV_FILE
   results = kept_results.add(csv_file, whole, results)
   if experiment.picture == 'frontier':
@@ -111,10 +132,14 @@ def _reproduce() -> None:
     frontier.write_curves(curves_file, curves)
     extra = frontier.format_page_part(curves)
   names = kept_results.names_of_rows(experiment, results, _ROW.value)
-  reproduction = _of_rows(whole, names)
   experiment_page.write_csv(csv_file, results)
-  experiment_page.draw(folder, reproduction, results, divergences, curves)
-  typed = f'python scripts/reproduce.py --experiment={name} --scale={scale}'
+  experiment_page.draw(
+      folder, _of_rows(whole, names), results, divergences, curves
+  )
+  typed = (
+      f'python scripts/reproduce.py --experiment={whole.name}'
+      f' --scale={_SCALE.value}'
+  )
   rows = ''.join(f' --row={shlex.quote(row)}' for row in names)
   page = experiment_page.format_page(
       experiment,
@@ -123,8 +148,7 @@ def _reproduce() -> None:
       extra,
   )
   folder_lib.write_atomically(folder / experiment_page.PAGE_FILE, page)
-  print(experiment_page.format_table(experiment, results))
-  print(folder / experiment_page.PAGE_FILE)
+  return results
 
 
 main = functools.partial(command.run, _reproduce)

@@ -2,6 +2,8 @@
 
 import asyncio
 import csv
+import fcntl
+import os
 import re
 import shutil
 import types
@@ -15,6 +17,7 @@ import script_runner
 
 from experiment.paper import experiments
 from experiment.paper import frontier_costs
+from experiment.paper import kept_results
 from experiment.paper import paper_experiments
 from experiment.paper import runner
 from experiment.runs import metrics_log
@@ -231,3 +234,51 @@ def test_every_experiment_has_a_flagfile(reproduce, name, scale):
     flags.FLAGS(['reproduce.py', f'--flagfile={path}'])
     assert (flags.FLAGS.experiment, flags.FLAGS.scale) == (name, scale)
     assert flags.FLAGS.runs_dir == 'runs/reproduce'
+
+
+def _refuse_to_train(*_):
+  raise AssertionError('It trains.')
+
+
+@pytest.mark.parametrize(
+    'damage, match',
+    [
+        (lambda path: path.write_text(''), '--output_dir=.* cannot be made'),
+        (
+            lambda path: (path.mkdir(), (path / 'results.csv').write_text('')),
+            'results.csv is damaged',
+        ),
+    ],
+)
+def test_a_page_that_cannot_be_written_is_refused_before_the_training(
+    reproduce, tmp_path, monkeypatch, damage, match
+):
+  monkeypatch.setattr(runner.Reproduction, 'train', _refuse_to_train)
+  damage(tmp_path / 'tiny_small')
+  with pytest.raises(SystemExit, match=f'^reproduce.py: .*{match}'):
+    reproduce(
+        tmp_path, '--experiment=tiny', f'--runs_dir={tmp_path / "runs"}'
+    )
+
+
+def test_no_other_program_changes_a_page_that_is_being_added_to(
+    reproduce, tmp_path, monkeypatch
+):
+  monkeypatch.setattr(runner.Reproduction, 'train', lambda _: None)
+  monkeypatch.setattr(runner.Reproduction, 'measure', lambda _: None)
+  tried = []
+
+  def add(path, *_):
+    handle = os.open(path.parent, os.O_RDONLY)
+    try:
+      fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      tried.append(path.name)
+    finally:
+      os.close(handle)
+    raise ValueError('enough')
+
+  monkeypatch.setattr(kept_results, 'add', add)
+  with pytest.raises(SystemExit, match='enough'):
+    reproduce(tmp_path, '--experiment=tiny')
+  assert tried == ['results.csv']

@@ -22,6 +22,22 @@ from experiment.paper import runner
 _PICTURES_OF_CSV_FILES = ('bars', 'scatter', 'frontier')
 
 
+def check(folder: pathlib.Path, experiment: experiments.Experiment) -> None:
+  """Reads what `add` and `add_curves` will read of an earlier page.
+
+  Raises:
+    ValueError: A file is damaged.
+  """
+  if experiment.picture not in _PICTURES_OF_CSV_FILES:
+    return
+  for name, read in (
+      (experiment_page.CSV_FILE, experiment_page.read_csv),
+      (frontier.CURVES_FILE, frontier.read_curves),
+  ):
+    if (folder / name).exists():
+      read(folder / name)
+
+
 def add(
     path: pathlib.Path, whole: runner.Reproduction, results: pd.DataFrame
 ) -> pd.DataFrame:

@@ -6,10 +6,12 @@ never holds half of one experiment and half of another. One program at a time
 works in a folder.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+import contextlib
 import fcntl
 import json
 import pathlib
+import tempfile
 from typing import Any, Optional
 
 from astraea_tff.datasets.storage import atomic_file
@@ -62,6 +64,36 @@ def unlock_all() -> None:
     file.close()
 
 
+@contextlib.contextmanager
+def _errors_that_name_the_flag(path: str) -> Iterator[None]:
+  try:
+    yield
+  except OSError as error:
+    raise type(error)(
+        f'--output_dir={path} cannot be made or written to ({error}); name'
+        ' another folder.'
+    ) from error
+
+
+def make_output_folder(path: str) -> pathlib.Path:
+  """Makes the folder of results, before any is worked out.
+
+  Args:
+    path: The folder, which may be there.
+
+  Returns:
+    The folder.
+
+  Raises:
+    OSError: If the folder cannot be made or written to.
+  """
+  folder = pathlib.Path(path)
+  with _errors_that_name_the_flag(path):
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+      return folder
+
+
 def open_run_folder(
     path: str, flag_values: dict[str, Any], growing: Collection[str] = ()
 ) -> pathlib.Path:
@@ -90,18 +122,13 @@ def open_run_folder(
         f'--output_dir={path!r} must be a path in UTF-8, as TensorFlow takes no'
         ' other to write checkpoints to; name another folder.'
     )
-  try:
+  with _errors_that_name_the_flag(path):
     if read_flags(folder) is None and _results(folder):
       raise ValueError(
           f'--output_dir={path} holds files but no {_FLAGS_FILE}, so it is no'
           " run's folder; name an empty or a new one."
       )
     lock(folder)
-  except OSError as error:
-    raise type(error)(
-        f'--output_dir={path} cannot be made or written to ({error}); name'
-        ' another folder.'
-    ) from error
   recorded = read_flags(folder)
   # Through JSON, as the recorded ones went: tuples became lists.
   wanted = json.loads(json.dumps(flag_values))

@@ -77,3 +77,17 @@ def test_atomic_write_leaves_the_old_text_when_it_fails(tmp_path, monkeypatch):
     folder_lib.write_atomically(path, 'new')
   assert path.read_text() == 'old'
   assert os.listdir(tmp_path) == ['schedule.json']
+
+
+@pytest.mark.parametrize('name', ['file', 'file/below', '/proc/new', '/proc'])
+def test_an_output_folder_is_refused_before_there_is_output(tmp_path, name):
+  (tmp_path / 'file').write_text('')
+  path = str(tmp_path / name)
+  with pytest.raises(OSError, match=f'--output_dir={path} cannot be made'):
+    folder_lib.make_output_folder(path)
+
+
+def test_an_output_folder_stays_as_it_is(tmp_path):
+  (tmp_path / 'file').write_text('')
+  assert folder_lib.make_output_folder(str(tmp_path)) == tmp_path
+  assert [path.name for path in tmp_path.iterdir()] == ['file']
