@@ -95,6 +95,7 @@ def table_row(name: str, run: report.Run, target: float) -> list[str]:
 
 
 def _compare(paths: Sequence[pathlib.Path]) -> None:
+  output = folder_lib.make_output_folder(_OUTPUT_DIR.value)
   target = _TARGET_ACCURACY.value
   places = [path.resolve() for path in paths]
   for place, path in zip(places, paths):
@@ -120,8 +121,6 @@ def _compare(paths: Sequence[pathlib.Path]) -> None:
     heads = [first, *map(names_lib.in_markdown, called)]
     text += '\n\n' + tables.markdown(heads, budgets.lines, align=True)
   print(text)
-  output = pathlib.Path(_OUTPUT_DIR.value)
-  output.mkdir(parents=True, exist_ok=True)
   folder_lib.write_atomically(output / 'comparison.md', text + '\n')
   report.write(output, runs, header, rows, curves, budgets)
 

@@ -99,8 +99,7 @@ def _describe() -> None:
   settings = flags_lib.read_settings(
       _SETTINGS, max_clients=min(gammas), clients_per_round=1
   )
-  folder = pathlib.Path(_OUTPUT_DIR.value)
-  folder.mkdir(parents=True, exist_ok=True)
+  folder = folder_lib.make_output_folder(_OUTPUT_DIR.value)
   population = population_lib.make_population(
       settings, _SEED.value, _DATA_DIR.value, _CACHE_DIR.value
   )

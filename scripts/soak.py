@@ -31,6 +31,7 @@ import psutil
 # Before TensorFlow, which it keeps from filling the terminal.
 from experiment.runs import command
 from experiment.runs import flags as flags_lib
+from experiment.runs import folder as folder_lib
 from experiment.runs import plots
 from experiment.runs import run as run_lib
 import tensorflow_federated as tff
@@ -156,8 +157,7 @@ def _soak() -> None:
     raise ValueError(
         f'--reference_round={reference} must be below --rounds={last}.'
     )
-  output = pathlib.Path(_OUTPUT_DIR.value)
-  output.mkdir(parents=True, exist_ok=True)
+  output = folder_lib.make_output_folder(_OUTPUT_DIR.value)
   memory = MemoryLog(
       output / 'soak.csv', runtime.set_local_execution_context()
   )

@@ -205,8 +205,7 @@ def _study_all(folder: pathlib.Path) -> None:
 def _study() -> None:
   if _LARGE.value is not None and _UNEVEN.value is not None:
     raise ValueError('--large and --uneven are two studies; give one of them.')
-  folder = pathlib.Path(_OUTPUT_DIR.value)
-  folder.mkdir(parents=True, exist_ok=True)
+  folder = folder_lib.make_output_folder(_OUTPUT_DIR.value)
   if _LARGE.value is not None:
     _study_large(folder)
   elif _UNEVEN.value is not None:
