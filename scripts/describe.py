@@ -92,8 +92,7 @@ def draw(
 
 def _describe() -> None:
   gammas = _MAX_CLIENTS.value
-  if len(set(gammas)) < len(gammas):
-    raise ValueError(f'--max_clients must be different values, got {gammas}.')
+  flags_lib.check_different(_MAX_CLIENTS)
   # The smallest stands for all where their range is checked. Nothing trains, so
   # any number of clients in a round will do.
   settings = flags_lib.read_settings(

@@ -236,6 +236,7 @@ def draw(path: pathlib.Path, rows) -> None:
 
 
 def _study() -> None:
+  flags_lib.check_different(_SEED)
   folder = folder_lib.open_run_folder(
       _OUTPUT_DIR.value,
       {flag.name: flag.value for flag in (_SEED, _ROUNDS, _FED_AVG_EPOCHS)},

@@ -19,11 +19,12 @@ tenth, drawn by a seed of its own, are for testing. The others are put together
 in the order of their numbers until a client has 50 messages.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import functools
 import pathlib
 import tempfile
 import zipfile
+import zlib
 
 from absl import app
 from absl import flags
@@ -110,6 +111,35 @@ _COLUMNS = {
 }
 
 
+# What NumPy raises of a file that is no such archive, or was cut.
+_DAMAGE = (
+    AttributeError, EOFError, KeyError, TypeError, ValueError,
+    zipfile.BadZipFile, zlib.error,
+)
+
+
+def _check_messages(arrays: Mapping[str, np.ndarray]) -> None:
+  """Raises a ValueError unless the arrays are of messages of enough users."""
+  num_messages = arrays['tokens'].shape[:1]
+  for name, num_axes in (('tokens', 2), ('user', 1), ('label', 1)):
+    array = arrays[name]
+    if (
+        array.ndim != num_axes
+        or array.dtype.kind not in 'biu'
+        or array.shape[:1] != num_messages
+    ):
+      raise ValueError(
+          f'{name} must be integers with {num_axes} axes, the first of'
+          f' messages, as many as in tokens, got {array.dtype}'
+          f' {list(array.shape)}'
+      )
+  if arrays['vocabulary'].ndim != 1:
+    raise ValueError('vocabulary must have one axis')
+  num_users, fewest = len(np.unique(arrays['user'])), 1 / _SHARE_OF_TEST_USERS
+  if num_users < fewest:
+    raise ValueError(f'user must have {fewest:g} users or more, got {num_users}')
+
+
 def load_messages_of_users(path: str) -> datasets.FederatedDataset:
   """Loads messages, divided among clients by their users.
 
@@ -126,13 +156,16 @@ def load_messages_of_users(path: str) -> datasets.FederatedDataset:
   names = ('user', 'tokens', 'label', 'vocabulary')
   try:
     with np.load(path) as archive:
-      users, tokens, labels, words = (archive[name] for name in names)
-  except (KeyError, ValueError, zipfile.BadZipFile) as error:
+      arrays = {name: archive[name] for name in names}
+    _check_messages(arrays)
+  except _DAMAGE as error:
     raise ValueError(
         f'--messages_of_users={path} must be an archive of the arrays'
         f' {", ".join(names)}: {error}'
     ) from error
-  tokens, labels = tokens.astype(np.int32), labels.astype(np.int32)
+  users, words = arrays['user'], arrays['vocabulary']
+  tokens = arrays['tokens'].astype(np.int32)
+  labels = arrays['label'].astype(np.int32)
   order = np.argsort(users, kind='stable')
   of_users = np.split(
       order, np.flatnonzero(np.diff(users[order])) + 1
@@ -213,6 +246,7 @@ def measure(setting: str, seed: int) -> dict[str, float]:
 
 
 def _study() -> None:
+  flags_lib.check_different(_SEED)
   given = (_SEED, _ROUNDS, _MESSAGES)
   folder = folder_lib.open_run_folder(
       _OUTPUT_DIR.value,

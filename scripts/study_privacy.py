@@ -181,6 +181,7 @@ def draw(path: pathlib.Path, rows, settings: Sequence[str]) -> None:
 
 
 def _study() -> None:
+  flags_lib.check_different(_SEED)
   reports = _reports()
   folder = folder_lib.open_run_folder(
       _OUTPUT_DIR.value,

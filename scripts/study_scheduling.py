@@ -203,6 +203,7 @@ def _study_all(folder: pathlib.Path) -> None:
 
 
 def _study() -> None:
+  flags_lib.check_different(_SEED)
   if _LARGE.value is not None and _UNEVEN.value is not None:
     raise ValueError('--large and --uneven are two studies; give one of them.')
   folder = folder_lib.make_output_folder(_OUTPUT_DIR.value)

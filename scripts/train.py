@@ -91,8 +91,7 @@ def _set_execution_context(settings: settings_lib.Settings) -> None:
 
 def _train_all_seeds() -> None:
   settings, seeds = flags_lib.read_settings(), _SEEDS.value
-  if len(set(seeds)) < len(seeds):
-    raise ValueError(f'--seed must be given different values, got {seeds}.')
+  flags_lib.check_different(_SEEDS)
   folder = folder_lib.open_run_folder(
       _OUTPUT_DIR.value,
       settings_lib.to_record(settings) | {'seed': seeds},

@@ -247,7 +247,7 @@ def test_pooled_target_without_augmentation(describe, tmp_path, capsys, counts):
         (['--max_clients=3', '--max_clients=0'], 'max_clients=0 must be at'),
         (
             ['--max_clients=3', '--max_clients=3'],
-            r'--max_clients must be different values, got \[3, 3\]',
+            r'--max_clients must be given different values, got \[3, 3\]',
         ),
         (['--seed=-1'], 'seed must be at least 0'),
         (['--num_examples=100000'], 'example'),

@@ -76,6 +76,49 @@ def test_another_file_is_one_line(script, tmp_path):
     assert '\n' not in message
 
 
+@pytest.mark.parametrize(
+    'changes, match',
+    [
+        ({'label': np.zeros(3, int)}, r'label must be .* got int64 \[3\]'),
+        ({'label': np.full(20, 0.7)}, 'label must be integers'),
+        ({'user': np.arange(12)}, 'user must be .* as many as in tokens'),
+        ({'user': np.zeros(20, int)}, 'user must have 10 users .* got 1'),
+        ({'tokens': np.int64(1)}, 'tokens must be'),
+        ({'vocabulary': np.array('word')}, 'vocabulary must have one axis'),
+    ],
+)
+def test_arrays_of_other_shapes_are_refused(script, tmp_path, changes, match):
+  arrays = dict(
+      user=np.arange(20),
+      tokens=np.ones((20, 3), int),
+      label=np.zeros(20, int),
+      vocabulary=np.array(['word']),
+  )
+  path = tmp_path / 'messages.npz'
+  np.savez(path, **(arrays | changes))
+  with pytest.raises(ValueError, match=f'--messages_of_users=.*{match}'):
+    script.load_messages_of_users(str(path))
+
+
+def test_what_is_no_archive_is_refused(script, tmp_path):
+  path = tmp_path / 'messages.npz'
+  path.write_bytes(b'')
+  with pytest.raises(ValueError, match='must be an archive'):
+    script.load_messages_of_users(str(path))
+  with path.open('wb') as file:
+    np.save(file, np.arange(3))
+  with pytest.raises(ValueError, match='must be an archive'):
+    script.load_messages_of_users(str(path))
+
+
+def test_a_seed_given_twice_is_refused(script, tmp_path):
+  with pytest.raises(SystemExit, match='--seed must be given different'):
+    script_runner.run(
+        script, [f'--output_dir={tmp_path / "out"}', *['--seed=1'] * 2]
+    )
+  assert not (tmp_path / 'out').exists()
+
+
 def test_a_study_of_one_round(script, archive, tmp_path, monkeypatch):
   """A second time everything is there."""
   data = script._DATA[script._USERS] | {'clients_per_round': 2}

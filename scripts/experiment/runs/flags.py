@@ -61,6 +61,18 @@ def define_path(
   )
 
 
+def check_different(flag: flags.FlagHolder) -> None:
+  """Checks the values of a flag that is repeatable.
+
+  Raises:
+    ValueError: A value is there twice, which would be counted twice.
+  """
+  if len(set(flag.value)) < len(flag.value):
+    raise ValueError(
+        f'--{flag.name} must be given different values, got {flag.value}.'
+    )
+
+
 def define_folder_flags() -> tuple[flags.FlagHolder, flags.FlagHolder]:
   """Makes the flags of where data come from and where they are prepared."""
   return (
