@@ -51,6 +51,12 @@ _ALL_ADDRESSES = ('::', '0.0.0.0')
 def _listen() -> socket.socket:
   """Returns a socket at the address and port asked for."""
   address, port = _BIND_ADDRESS.value, _PORT.value
+  if not address:
+    # To the system that would be every address, open to all.
+    raise ValueError(
+        '--bind_address must name an address of this machine, got none;'
+        ' 127.0.0.1 is reached from this machine alone.'
+    )
   family = socket.AF_INET6 if ':' in address else socket.AF_INET
   try:
     return socket.create_server((address, port), family=family)

@@ -63,6 +63,7 @@ def test_ends_with_one_line_when_tffs_worker_is_killed():
     [
         (['--bind_address=192.0.2.1'], 'cannot listen at --bind_address=192'),
         (['--bind_address=nowhere.invalid'], 'cannot listen at'),
+        (['--bind_address='], '--bind_address must name an address'),
         (['--port={taken}'], 'cannot listen at .* in use'),
     ],
 )
