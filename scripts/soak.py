@@ -17,6 +17,7 @@ medians, of the twenty rounds up to the one and up to the other.
 
 from collections.abc import Mapping
 import functools
+import math
 import os
 import pathlib
 import statistics
@@ -157,6 +158,8 @@ def _soak() -> None:
     raise ValueError(
         f'--reference_round={reference} must be below --rounds={last}.'
     )
+  if not math.isfinite(_TOLERANCE.value):
+    raise ValueError(f'--tolerance={_TOLERANCE.value} must be finite.')
   output = folder_lib.make_output_folder(_OUTPUT_DIR.value)
   memory = MemoryLog(
       output / 'soak.csv', runtime.set_local_execution_context()

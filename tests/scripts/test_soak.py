@@ -128,3 +128,8 @@ def test_rounds_before_the_reference_are_refused_in_one_line(soak, tmp_path):
   with pytest.raises(SystemExit, match='--reference_round=50 must be below'):
     script_runner.run(soak, [f'--output_dir={folder}', '--rounds=50'])
   assert not folder.exists()
+
+
+def test_a_tolerance_that_nothing_exceeds_is_refused(soak, tmp_path):
+  with pytest.raises(SystemExit, match='--tolerance=nan must be finite'):
+    script_runner.run(soak, [f'--output_dir={tmp_path}', '--tolerance=nan'])
