@@ -120,9 +120,10 @@ def _compare(paths: Sequence[pathlib.Path]) -> None:
     first, *called = budgets.heads
     heads = [first, *map(names_lib.in_markdown, called)]
     text += '\n\n' + tables.markdown(heads, budgets.lines, align=True)
-  print(text)
   folder_lib.write_atomically(output / 'comparison.md', text + '\n')
   report.write(output, runs, header, rows, curves, budgets)
+  # Last, as whoever reads may have gone (`| head`).
+  print(text)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -111,8 +111,9 @@ def _describe() -> None:
       description_lib.describe_divergences(divergences, settings.target),
   ])
   folder_lib.write_atomically(folder / 'describe.txt', text + '\n')
-  print(text, flush=True)
   draw(folder, population, divergences)
+  # Last, as whoever reads may have gone (`| head`).
+  print(text)
 
 
 main = functools.partial(command.run, _describe)

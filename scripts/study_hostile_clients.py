@@ -250,9 +250,9 @@ def _study() -> None:
       lambda seed: _Seed(seed).measure,
   )
   table = tables.markdown_of_seeds(rows, list(_SETTINGS), _COLUMNS)
-  print(table, flush=True)
   folder_lib.write_atomically(folder / 'hostile_clients.md', table + '\n')
   draw(folder / 'hostile_clients.png', rows)
+  print(table)
 
 
 main = functools.partial(command.run, _study)

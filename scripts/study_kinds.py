@@ -268,8 +268,8 @@ def _study() -> None:
       folder / 'kinds.csv', settings, _SEED.value, start
   )
   table = tables.markdown_of_seeds(rows, settings, _COLUMNS)
-  print(table, flush=True)
   folder_lib.write_atomically(folder / 'kinds.md', table + '\n')
+  print(table)
 
 
 main = functools.partial(command.run, _study)

@@ -199,9 +199,9 @@ def _study() -> None:
       lambda seed: _start_seed(reports, seed),
   )
   table = tables.markdown_of_seeds(rows, list(reports), _COLUMNS)
-  print(table, flush=True)
   folder_lib.write_atomically(folder / 'privacy.md', table + '\n')
   draw(folder / 'privacy.png', rows, list(reports))
+  print(table)
 
 
 main = functools.partial(command.run, _study)

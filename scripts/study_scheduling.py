@@ -194,12 +194,12 @@ def _study_all(folder: pathlib.Path) -> None:
   table = _write_csv(folder / 'scheduling.csv', rows)
   text = scheduling_report.format_table(table, _MAX_CLIENTS.value)
   folder_lib.write_atomically(folder / 'scheduling_table.md', text)
-  print(text)
   for num_classes in _NUM_CLASSES.value:
     scheduling_report.plot_divergences(
         folder / f'scheduling_kl_{num_classes}.png', table, num_classes
     )
   scheduling_report.plot_seconds(folder / 'scheduling_seconds.png', table)
+  print(text)
 
 
 def _study() -> None:

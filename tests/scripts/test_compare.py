@@ -1,6 +1,8 @@
 """compare.py: the table's figures from runs written by hand."""
 
 import base64
+import contextlib
+import io
 import json
 import shutil
 
@@ -187,3 +189,31 @@ def test_a_run_given_twice_is_refused(compare, tmp_path):
     script_runner.run(
         compare, [f'--output_dir={tmp_path}', str(run), f'{run}/../one']
     )
+
+
+class _Closed(io.StringIO):
+  """What standard output is to a program whose reader has gone."""
+
+  def reconfigure(self, **_):
+    pass
+
+  def write(self, text):
+    raise BrokenPipeError('gone')
+
+
+def test_all_is_written_though_nobody_reads_what_is_printed(
+    compare, tmp_path, monkeypatch
+):
+  run = write_run(tmp_path / 'one', [(1, 0.8, 0.4, 10, 3)])
+  for name, stdout in (('pipe', _Closed()), ('closed', None)):
+    output = tmp_path / name
+    monkeypatch.setattr('sys.stdout', stdout)
+    with (
+        pytest.raises(SystemExit, match='gone')
+        if stdout
+        else contextlib.nullcontext()
+    ):
+      script_runner.run(compare, [f'--output_dir={output}', str(run)])
+    assert {path.name for path in output.iterdir()} == {
+        'comparison.md', 'accuracy.png', 'report.html'
+    }

@@ -39,6 +39,9 @@ def run(command: Callable[[], None], argv: Sequence[str]) -> None:
     # As in the worker (`runtime.local_worker`): threads that write checkpoints
     # must not each keep an arena of what was freed.
     ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+  if sys.stdout is None:
+    # Closed, as by >&- of a shell or by a service.
+    sys.stdout = open(os.devnull, 'w')
   # A name in any script is printed on any terminal.
   sys.stdout.reconfigure(errors='backslashreplace')
   script = pathlib.Path(argv[0]).name
