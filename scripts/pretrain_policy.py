@@ -62,6 +62,20 @@ def _read_seeds() -> list[int]:
   return seeds
 
 
+def _check_can_write(output: pathlib.Path) -> None:
+  """Raises an OSError now rather than after the first run."""
+  try:
+    if output.is_dir():
+      raise IsADirectoryError('it is a folder')
+    # Beside it, as the file itself is put there whole.
+    with tempfile.TemporaryFile(dir=output.parent):
+      pass
+  except OSError as error:
+    raise type(error)(
+        f'--output={output} cannot be written to ({error}); name another file.'
+    ) from error
+
+
 def _train_on(
     settings: settings_lib.Settings, seeds: list[int], output: pathlib.Path
 ) -> None:
@@ -88,9 +102,7 @@ def _train_on(
 def _pretrain() -> None:
   settings = flags_lib.read_settings(_SETTINGS, mediator_policy='learned')
   seeds, output = _read_seeds(), pathlib.Path(_OUTPUT.value)
-  # Rather now than after the first run.
-  with output.open('ab'):
-    pass
+  _check_can_write(output)
   runtime.set_local_execution_context(
       num_threads=machine.num_worker_threads(settings.models_per_round)
   )

@@ -69,3 +69,29 @@ def test_bad_seeds_are_refused_in_one_line(tmp_path, seeds):
       )
   assert '--seeds must be' in refusal.value.code
   assert not (tmp_path / 'p.npz').exists()
+
+
+@pytest.mark.parametrize('output', ['.', 'nowhere/p.npz', 'file/p.npz'])
+def test_an_output_that_cannot_be_written_is_refused_by_its_flag(
+    tmp_path, output
+):
+  (tmp_path / 'file').touch()
+  with script_runner.loaded('pretrain_policy') as pretrain:
+    with pytest.raises(SystemExit) as refusal:
+      script_runner.run(
+          pretrain, [*_ARGUMENTS, '--seeds=7', f'--output={tmp_path / output}']
+      )
+  assert f'--output={tmp_path / output} cannot be' in refusal.value.code
+  assert [*tmp_path.iterdir()] == [tmp_path / 'file']
+
+
+def test_nothing_is_left_of_a_command_that_is_refused(tmp_path):
+  with script_runner.loaded('pretrain_policy') as pretrain:
+    with pytest.raises(SystemExit) as refusal:
+      script_runner.run(
+          pretrain,
+          [*_ARGUMENTS, '--seeds=7', '--round_budget=0.1',
+           f'--output={tmp_path / "p.npz"}'],
+      )
+  assert 'round_budget' in refusal.value.code
+  assert not [*tmp_path.iterdir()]
