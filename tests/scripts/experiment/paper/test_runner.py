@@ -122,9 +122,13 @@ def write_metrics(folder, validation):
   folder.mkdir(parents=True, exist_ok=True)
   with (folder / 'metrics.csv').open('w', newline='') as file:
     writer = csv.writer(file)
-    writer.writerow(['round', 'top_1', 'validation_top_1', 'partition'])
+    writer.writerow([
+        'round', 'top_1', 'validation_top_1', 'mean_kl_divergence',
+        'megabytes', 'megabytes_in_paper', 'seconds', 'partition',
+    ])
     for round_num, value in enumerate(validation):
-      writer.writerow([round_num, value, value, 'x'])
+      sums = [round_num] * 3
+      writer.writerow([round_num, value, value, 0.5, *sums, 'x'])
   (folder / 'confusion_matrix.png').touch()
 
 
