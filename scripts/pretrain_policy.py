@@ -19,6 +19,7 @@ from absl import flags
 # Before TensorFlow, which it keeps from filling the terminal.
 from experiment.runs import command
 from experiment.runs import flags as flags_lib
+from experiment.runs import folder as folder_lib
 from experiment.runs import machine
 from experiment.runs import run as run_lib
 from experiment.runs import settings as settings_lib
@@ -64,16 +65,12 @@ def _read_seeds() -> list[int]:
 
 def _check_can_write(output: pathlib.Path) -> None:
   """Raises an OSError now rather than after the first run."""
-  try:
+  with folder_lib.errors_that_name_the_flag(str(output), 'output', 'file'):
     if output.is_dir():
       raise IsADirectoryError('it is a folder')
     # Beside it, as the file itself is put there whole.
     with tempfile.TemporaryFile(dir=output.parent):
       pass
-  except OSError as error:
-    raise type(error)(
-        f'--output={output} cannot be written to ({error}); name another file.'
-    ) from error
 
 
 def _train_on(

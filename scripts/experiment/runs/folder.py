@@ -65,13 +65,22 @@ def unlock_all() -> None:
 
 
 @contextlib.contextmanager
-def _errors_that_name_the_flag(path: str) -> Iterator[None]:
+def errors_that_name_the_flag(
+    path: str, flag: str = 'output_dir', kind: str = 'folder'
+) -> Iterator[None]:
+  """Makes of an OSError one that says which flag to mend.
+
+  Args:
+    path: The value of the flag.
+    flag: Its name.
+    kind: What the path is of.
+  """
   try:
     yield
   except OSError as error:
     raise type(error)(
-        f'--output_dir={path} cannot be made or written to ({error}); name'
-        ' another folder.'
+        f'--{flag}={path} cannot be made or written to ({error}); name another'
+        f' {kind}.'
     ) from error
 
 
@@ -88,7 +97,7 @@ def make_output_folder(path: str) -> pathlib.Path:
     OSError: If the folder cannot be made or written to.
   """
   folder = pathlib.Path(path)
-  with _errors_that_name_the_flag(path):
+  with errors_that_name_the_flag(path):
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
       return folder
@@ -122,7 +131,7 @@ def open_run_folder(
         f'--output_dir={path!r} must be a path in UTF-8, as TensorFlow takes no'
         ' other to write checkpoints to; name another folder.'
     )
-  with _errors_that_name_the_flag(path):
+  with errors_that_name_the_flag(path):
     if read_flags(folder) is None and _results(folder):
       raise ValueError(
           f'--output_dir={path} holds files but no {_FLAGS_FILE}, so it is no'
