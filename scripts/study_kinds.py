@@ -23,8 +23,6 @@ from collections.abc import Callable, Mapping
 import functools
 import pathlib
 import tempfile
-import zipfile
-import zlib
 
 from absl import app
 from absl import flags
@@ -111,13 +109,6 @@ _COLUMNS = {
 }
 
 
-# What NumPy raises of a file that is no such archive, or was cut.
-_DAMAGE = (
-    AttributeError, EOFError, KeyError, TypeError, ValueError,
-    zipfile.BadZipFile, zlib.error,
-)
-
-
 def _check_messages(arrays: Mapping[str, np.ndarray]) -> None:
   """Raises a ValueError unless the arrays are of messages of enough users."""
   num_messages = arrays['tokens'].shape[:1]
@@ -154,15 +145,16 @@ def load_messages_of_users(path: str) -> datasets.FederatedDataset:
     OSError: The file cannot be read.
   """
   names = ('user', 'tokens', 'label', 'vocabulary')
-  try:
-    with np.load(path) as archive:
-      arrays = {name: archive[name] for name in names}
-    _check_messages(arrays)
-  except _DAMAGE as error:
-    raise ValueError(
-        f'--messages_of_users={path} must be an archive of the arrays'
-        f' {", ".join(names)}: {error}'
-    ) from error
+  with open(path, 'rb') as file:
+    try:
+      with np.load(file) as archive:
+        arrays = {name: archive[name] for name in names}
+      _check_messages(arrays)
+    except Exception as error:  # A damaged archive raises many kinds.
+      raise ValueError(
+          f'--messages_of_users={path} must be an archive of the arrays'
+          f' {", ".join(names)}: {error}'
+      ) from error
   users, words = arrays['user'], arrays['vocabulary']
   tokens = arrays['tokens'].astype(np.int32)
   labels = arrays['label'].astype(np.int32)

@@ -20,12 +20,12 @@ from astraea_tff import randomness
 from astraea_tff.control import allocation
 from astraea_tff.control import history
 from astraea_tff.control import policies
+from astraea_tff.control import policy_file
 from astraea_tff.control import value_network
 
 _NUM_FEATURES = len(history.OBSERVATIONS)
 _BATCH_SIZE = 64
 _LARGEST_TARGET = 5.0
-_FILE_VERSION = 1
 # Uses of a round's stream. The bandit, which is never beside it, has 0 too.
 _EXPLORE, _FIT = 0, 1
 
@@ -106,7 +106,8 @@ class LearnedPasses(history.ArrayState):
       The policy.
 
     Raises:
-      ValueError: The file holds something else.
+      ValueError: The file holds something else, or is damaged.
+      OSError: The file cannot be opened.
     """
     return cls.pretrained(path, seed=0, learns=False)
 
@@ -126,38 +127,21 @@ class LearnedPasses(history.ArrayState):
       The policy.
 
     Raises:
-      ValueError: The file holds something else.
+      TypeError: An option has a wrong type.
+      ValueError: An option is out of its range, or the file holds something
+        else or is damaged.
+      OSError: The file cannot be opened.
     """
-    try:
-      with np.load(path, allow_pickle=False) as file:
-        arrays = dict(file)
-      if int(arrays['version']) != _FILE_VERSION:
-        raise ValueError(f"its version is {arrays['version']}")
-      policy = cls(
-          seed=seed,
-          passes=tuple(arrays['passes'].tolist()),
-          hidden=int(arrays['hidden']),
-          **{'warm_up': 0, **options},
-      )
-      state = policy.state
-      state['weights'] = arrays['weights']
-      policy.state = state
-    except (EOFError, KeyError, ValueError) as error:
-      raise ValueError(
-          f'{path} must be a policy that LearnedPasses.save wrote: {error}.'
-      ) from error
+    passes, hidden, weights = policy_file.read(path, _NUM_FEATURES)
+    options = {'warm_up': 0} | options
+    policy = cls(seed=seed, passes=passes, hidden=hidden, **options)
+    policy._arrays['weights'] = weights
     return policy
 
   def save(self, path: Union[str, os.PathLike[str]]) -> None:
     """Writes the network, without what was learned it from, as `.npz`."""
-    with open(path, 'wb') as file:
-      np.savez(
-          file,
-          version=_FILE_VERSION,
-          passes=self.passes,
-          hidden=self._shape.hidden,
-          weights=self._arrays['weights'],
-      )
+    weights = self._arrays['weights']
+    policy_file.write(path, self.passes, self._shape.hidden, weights)
 
   def values(self, observations: np.ndarray) -> np.ndarray:
     """Returns what each number of passes is worth, float64 [R, A].

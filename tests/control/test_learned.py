@@ -233,22 +233,6 @@ def test_a_known_credit_alone_moves_the_values():
   assert np.abs(values[:, 1]).max() < 0.1
 
 
-def test_a_file_of_something_else_is_refused(tmp_path):
-  text = tmp_path / 'policy.npz'
-  text.write_text('weights')
-  with pytest.raises(ValueError, match='that LearnedPasses.save wrote'):
-    learned.LearnedPasses.frozen(text)
-  np.savez(tmp_path / 'other.npz', weights=np.zeros(3))
-  with pytest.raises(ValueError, match='that LearnedPasses.save wrote'):
-    learned.LearnedPasses.frozen(tmp_path / 'other.npz')
-  np.savez(
-      tmp_path / 'short.npz', version=1, passes=(1,), hidden=32,
-      weights=np.zeros(3),
-  )
-  with pytest.raises(ValueError, match=r"state\['weights'\] must have shape"):
-    learned.LearnedPasses.frozen(tmp_path / 'short.npz')
-
-
 @pytest.mark.parametrize(
     'call, error, message',
     [

@@ -1,11 +1,11 @@
 """study_kinds.py: its settings, real users' messages, and a run of a round."""
 
 import pathlib
+import random
 
 import numpy as np
 import pytest
 import script_runner
-
 
 _FLAGS = pathlib.Path(script_runner.SCRIPTS) / 'flags'
 
@@ -98,6 +98,33 @@ def test_arrays_of_other_shapes_are_refused(script, tmp_path, changes, match):
   np.savez(path, **(arrays | changes))
   with pytest.raises(ValueError, match=f'--messages_of_users=.*{match}'):
     script.load_messages_of_users(str(path))
+
+
+def test_a_damaged_archive_is_refused_or_reads_as_it_was(script, tmp_path):
+  path = tmp_path / 'messages.npz'
+  np.savez_compressed(
+      path,
+      user=np.arange(20),
+      tokens=np.ones((20, 3), int),
+      label=np.zeros(20, int),
+      vocabulary=np.array(['word']),
+  )
+  whole = script.load_messages_of_users(str(path))
+  content = path.read_bytes()
+  generator, refused = random.Random(1), 0
+  for _ in range(100):
+    damaged = bytearray(content)
+    damaged[generator.randrange(len(content))] ^= 0xFF
+    path.write_bytes(damaged)
+    try:
+      data = script.load_messages_of_users(str(path))
+    except ValueError as error:
+      refused += 1
+      assert 'must be an archive of the arrays' in str(error)
+    else:
+      # What a ZIP archive says twice, or to other readers.
+      np.testing.assert_array_equal(data.features, whole.features)
+  assert refused > 50
 
 
 def test_what_is_no_archive_is_refused(script, tmp_path):
