@@ -6,11 +6,16 @@
 
 Every seed is a run of its own, with clients, mediators and a model of its own;
 the policy goes on from one to the next. Give seeds that no run is judged by.
---policy_file=policy.npz of scripts/train.py then uses it as it is.
+--policy_file=policy.npz of scripts/train.py then uses it as it is. The same
+command again goes on where it was stopped; until then its runs are in
+--cache_dir.
 """
 
 import functools
+import hashlib
+import json
 import pathlib
+import shutil
 import tempfile
 
 from absl import app
@@ -25,6 +30,7 @@ from experiment.runs import run as run_lib
 from experiment.runs import settings as settings_lib
 from astraea_tff import runtime
 from astraea_tff.control import learned
+from astraea_tff.datasets.storage import cache_folders
 
 _OUTPUT = flags_lib.define_path(
     'output', None, 'The file of the policy, .npz.', required=True
@@ -73,27 +79,44 @@ def _check_can_write(output: pathlib.Path) -> None:
       pass
 
 
+def _runs_folder(
+    settings: settings_lib.Settings, seeds: list[int]
+) -> pathlib.Path:
+  """Returns where the runs are until the policy is made."""
+  record = settings_lib.to_record(settings) | {
+      'explore': _EXPLORE.value, 'seeds': seeds
+  }
+  text = json.dumps(record, sort_keys=True)
+  digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+  cache = cache_folders.dataset_folder('pretrain_policy', _CACHE_DIR.value)
+  return cache / f'runs-{digest}'
+
+
 def _train_on(
     settings: settings_lib.Settings, seeds: list[int], output: pathlib.Path
 ) -> None:
   """Writes the policy after every seed."""
+  folder = _runs_folder(settings, seeds)
+  with folder_lib.errors_that_name_the_flag(str(folder), 'cache_dir'):
+    folder_lib.lock(folder)
   state = None
   for seed in seeds:
     policy = learned.LearnedPasses(seed=seed, explore=_EXPLORE.value)
     if state is not None:
       policy.state = state
-    with tempfile.TemporaryDirectory() as folder:
-      run_lib.train(
-          settings,
-          seed,
-          pathlib.Path(folder) / 'run',
-          data_dir=_DATA_DIR.value,
-          cache_dir=_CACHE_DIR.value,
-          policy=policy,
-      )
+    # Of a finished run, this reads what the policy had learned by its end.
+    run_lib.train(
+        settings,
+        seed,
+        folder / f'seed_{seed}',
+        data_dir=_DATA_DIR.value,
+        cache_dir=_CACHE_DIR.value,
+        policy=policy,
+    )
     state = policy.state
     policy.save(output)
     print(f'{output} has learned from seed {seed}.')
+  shutil.rmtree(folder)
 
 
 def _pretrain() -> None:

@@ -1,5 +1,7 @@
 """pretrain_policy.py: a file that train.py takes, and what is refused."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import quick_runs
@@ -8,6 +10,7 @@ import script_runner
 from astraea_tff.control import learned
 from experiment.runs import control_log
 from experiment.runs import metrics_log
+from experiment.runs import run as run_lib
 
 _ARGUMENTS = (
     '--dataset=digits',
@@ -22,35 +25,63 @@ _ARGUMENTS = (
 )
 
 
-def test_a_policy_is_trained_on_seeds_and_used_as_it_is(tmp_path):
-  path = tmp_path / 'policy.npz'
+@pytest.fixture(scope='module', autouse=True)
+def quick():
   with (
       quick_runs.shared_processes(),
       quick_runs.small_networks(),
       quick_runs.without_pictures(),
   ):
-    with script_runner.loaded('pretrain_policy') as pretrain:
-      script_runner.run(
-          pretrain, [*_ARGUMENTS, '--seeds=7', f'--output={path}']
-      )
-    fresh = learned.LearnedPasses(seed=7)
-    policy = learned.LearnedPasses.frozen(path)
-    assert policy.passes == fresh.passes
-    assert (policy.state['weights'] != fresh.state['weights']).any()
-    with script_runner.loaded('train') as train:
-      arguments = [*_ARGUMENTS, '--mediator_policy=learned', '--seed=1']
-      folder = tmp_path / 'run'
+    yield
+
+
+@pytest.fixture(scope='module')
+def folder_of_policy(tmp_path_factory, quick):
+  """Yields a folder with the policy of seeds 7 and 8, and a cache."""
+  folder = tmp_path_factory.mktemp('policy')
+  with script_runner.loaded('pretrain_policy') as pretrain:
+    script_runner.run(
+        pretrain,
+        [*_ARGUMENTS, '--seeds=7,8', f'--cache_dir={folder / "cache"}',
+         f'--output={folder / "policy.npz"}'],
+    )
+  return folder
+
+
+def test_a_policy_is_trained_on_seeds_and_used_as_it_is(
+    tmp_path, folder_of_policy
+):
+  path = folder_of_policy / 'policy.npz'
+  fresh = learned.LearnedPasses(seed=7)
+  policy = learned.LearnedPasses.frozen(path)
+  assert policy.passes == fresh.passes
+  assert (policy.state['weights'] != fresh.state['weights']).any()
+  with script_runner.loaded('train') as train:
+    arguments = [*_ARGUMENTS, '--mediator_policy=learned', '--seed=1']
+    folder = tmp_path / 'run'
+    script_runner.run(
+        train,
+        [*arguments, f'--policy_file={path}', f'--output_dir={folder}'],
+    )
+    for other, message in (
+        (train.__file__, 'must be a policy that LearnedPasses.save wrote'),
+        (tmp_path / 'nowhere.npz', 'nowhere.npz cannot be read'),
+    ):
+      with pytest.raises(SystemExit, match=message):
+        script_runner.run(
+            train,
+            [*arguments, f'--policy_file={other}',
+             f'--output_dir={tmp_path / "other"}'],
+        )
+    # A finished run is that of the policy that the file held.
+    content = path.read_bytes()
+    fresh.save(path)
+    with pytest.raises(SystemExit, match='holds a run with other flags'):
       script_runner.run(
           train,
           [*arguments, f'--policy_file={path}', f'--output_dir={folder}'],
       )
-      with pytest.raises(SystemExit) as refusal:
-        script_runner.run(
-            train,
-            [*arguments, f'--policy_file={train.__file__}',
-             f'--output_dir={tmp_path / "other"}'],
-        )
-  assert 'must be a policy that LearnedPasses.save wrote' in refusal.value.code
+    path.write_bytes(content)
   rows = metrics_log.read_rows(folder / 'seed_1' / metrics_log.METRICS_FILE)
   for row in rows[1:]:
     assert control_log.read_list(row['credits']).size
@@ -95,3 +126,40 @@ def test_nothing_is_left_of_a_command_that_is_refused(tmp_path):
       )
   assert 'round_budget' in refusal.value.code
   assert not [*tmp_path.iterdir()]
+
+
+def test_a_command_that_was_stopped_goes_on_to_the_same_policy(
+    tmp_path, folder_of_policy, monkeypatch
+):
+  """In the third round of the second seed."""
+  train, trained = run_lib.train, []
+
+  def interrupted(settings, seed, folder, **options):
+    if seed == 8:
+      settings = dataclasses.replace(settings, rounds=3)
+    train(settings, seed, folder, **options)
+    if seed == 8:
+      raise OSError('the power is cut')
+
+  def counted(settings, seed, folder, **options):
+    log = folder / metrics_log.METRICS_FILE
+    rows = metrics_log.read_rows(log) if log.exists() else [{'round': 0}]
+    trained.append((seed, rows[-1]['round']))
+    train(settings, seed, folder, **options)
+
+  cache, stopped = folder_of_policy / 'cache', tmp_path / 'stopped.npz'
+  arguments = [
+      *_ARGUMENTS, '--seeds=7,8', f'--cache_dir={cache}', f'--output={stopped}'
+  ]
+  with script_runner.loaded('pretrain_policy') as pretrain:
+    monkeypatch.setattr(run_lib, 'train', interrupted)
+    with pytest.raises(SystemExit, match='the power is cut'):
+      script_runner.run(pretrain, arguments)
+    monkeypatch.setattr(run_lib, 'train', counted)
+    script_runner.run(pretrain, arguments)
+  assert trained == [(7, 5), (8, 3)]
+  np.testing.assert_array_equal(
+      learned.LearnedPasses.frozen(stopped).state['weights'],
+      learned.LearnedPasses.frozen(folder_of_policy / 'policy.npz').state['weights'],
+  )
+  assert not [*(cache / 'pretrain_policy').iterdir()]

@@ -1,5 +1,7 @@
 """What the settings of a run that adapts while it trains ask of the others."""
 
+import hashlib
+import pathlib
 from typing import Any, Optional
 
 # Left out of a run's record where they have their defaults.
@@ -106,6 +108,22 @@ def _check_policy(settings: Any) -> None:
         f'mediator_policy={policy} decides the passes itself; leave'
         f' mediator_epochs={settings.mediator_epochs} out.'
     )
+
+
+def policy_digest(path: str) -> str:
+  """Returns the start of a policy file's SHA-256, as hexadecimal digits.
+
+  Raises:
+    OSError: The file cannot be read.
+  """
+  try:
+    content = pathlib.Path(path).read_bytes()
+  except OSError as error:
+    raise type(error)(
+        f'policy_file={path} cannot be read ({error}); name a file of'
+        ' pretrain_policy.py.'
+    ) from error
+  return hashlib.sha256(content).hexdigest()[:16]
 
 
 def priorities(text: Optional[str]) -> dict[int, float]:

@@ -246,7 +246,11 @@ def to_record(settings: Settings) -> dict[str, Any]:
   """Returns what a folder records of a run's settings, by name.
 
   Some are left out where they have their defaults, so that a
-  run without it has the record that it always had.
+  run without it has the record that it always had. The policy's file is
+  recorded with what it holds.
+
+  Raises:
+    OSError: The policy's file cannot be read.
   """
   record = dataclasses.asdict(settings)
   for field in dataclasses.fields(settings):
@@ -254,6 +258,10 @@ def to_record(settings: Settings) -> dict[str, Any]:
         record[field.name] == field.default
     ):
       del record[field.name]
+  if settings.policy_file is not None:
+    # A file of the same name may hold another policy by the next time.
+    digest = adaptive_settings.policy_digest(settings.policy_file)
+    record['policy_file'] = f'{settings.policy_file}, sha256 {digest}'
   return record
 
 
