@@ -62,7 +62,7 @@ def test_each_claim_has_an_answer(write_page, tmp_path):
   assert answers[:3] == ['confirmed', 'refuted', 'refuted']
   assert set(answers[3:]) == {'not run'}
   assert 'INS - LTRF1: +9.00 points [+9.00, +9.00] (3 seeds)' in page
-  assert 'are confirmed, 2 refuted and 0 open' in page
+  assert '1 are confirmed, 0 open, 25 not run, 2 refuted: "' in page
   assert 'Training took 5.0 hours' in page
   assert '| BAL2 | 82.00 ± 1.00 | 80.13 |' in page
   assert '![table1](numbers/table1_small/results.png)' in page
@@ -98,7 +98,7 @@ def test_scales_stand_beside_one_another(write_page, tmp_path):
       '| [table1, emnist](#table1-emnist)': 'refuted |',
   }
   # The largest scale counts.
-  assert 'are confirmed' in page and '0 are confirmed, 3 refuted' in page
+  assert '0 are confirmed, 0 open, 25 not run, 3 refuted: "' in page
 
 
 def test_a_frontier_is_in_the_findings(write_page, tmp_path):
@@ -123,7 +123,9 @@ def test_a_frontier_is_in_the_findings(write_page, tmp_path):
   )
   write_page(folder)
   page = (tmp_path / 'numbers.md').read_text()
-  assert 'First at equal megabytes sent: recommended in mild skew (frontier_small).' in page
+  assert (
+      'First at equal megabytes sent (frontier_small): recommended in mild skew.'
+  ) in page
   assert '| synchronization rounds | **recommended**; +10.0 points [+10.0, +10.0] (3' in page
 
 

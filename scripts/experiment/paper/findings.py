@@ -1,66 +1,74 @@
-"""The sentences that docs/results.md begins with, computed from the results."""
+"""The ten sentences that docs/results.md begins with, computed from the results."""
 
 import collections
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Optional
+
+import pandas as pd
 
 from experiment.paper import claims
 from experiment.paper import experiments
+from experiment.paper import frontier
 from experiment.paper import intervals
 from experiment.paper import measured
+from experiment.paper import methods
 from experiment.paper import paper_claims
 from experiment.paper import runner
 
-# Of a headline: what is compared, in words, and both rows.
+# Of the headlines: what is compared, in words, and both methods. Of several
+# the strongest counts.
 _COMPARISONS = (
-    ("the paper's Astraea over FedAvg with client Adam", 'Astraea', 'FedAvg'),
     (
-        "the paper's Astraea over FedAvg with client SGD and server Adam",
+        "The paper's Astraea over FedAvg with client Adam",
         'Astraea',
-        'FedAvg, server Adam',
+        ('FedAvg',),
     ),
     (
-        'Astraea as recommended over FedAvg with client SGD and server Adam',
+        'Astraea as recommended over the strongest plain averaging',
         'recommended',
-        'FedAvg, server Adam',
+        methods.PLAIN_AVERAGING,
+    ),
+    (
+        'Astraea as recommended over the strongest averaging with augmentation'
+        ' or the label prior',
+        'recommended',
+        methods.AIDED_AVERAGING,
     ),
     (
         "Astraea as recommended over the paper's Astraea",
         'recommended',
-        'Astraea',
+        ('Astraea',),
     ),
     (
-        'what is left for the chain, Astraea as recommended over the control',
-        'recommended',
-        'control',
-    ),
-    (
-        'grouping by KL over random mediators, as in the paper',
-        'Astraea',
-        'Astraea, random mediators',
-    ),
-    (
-        'the augmentation alone, with client Adam',
+        'The augmentation alone, with client Adam',
         'FedAvg and augmentation',
-        'FedAvg',
+        ('FedAvg',),
+    ),
+    (
+        "Grouping by KL over random mediators, in the paper's chain",
+        'Astraea',
+        ('Astraea, random mediators',),
     ),
 )
-_HEADLINES = ('headline', 'headline_emnist')
-_GROUPINGS = {
-    'grouping': 'as in the paper',
-    'grouping_recommended': 'with the recommended optimizer',
-}
+_HEADLINES = ('headline_emnist', 'headline')
 
 
-def find(all_results: measured.AllResults) -> list[str]:
-  """Returns the findings that the results allow, a sentence or two each."""
-  runs = sum(len(one.results) for one in all_results.values())
+def find(
+    all_results: measured.AllResults, all_curves: Mapping[str, pd.DataFrame]
+) -> list[str]:
+  """Returns the findings that the results allow, ten sentences at the most.
+
+  Each is of the largest scale that an experiment was run at.
+
+  Args:
+    all_results: What the experiments' runs measured.
+    all_curves: By folder, the curves of those that have costs.
+  """
   return [
-      f'{len(all_results)} experiments with {runs} lines of results are behind'
-      ' this page.',
       *_of_claims(all_results),
       *_of_headlines(all_results),
       *_of_groupings(all_results),
+      *_of_costs(all_results, all_curves),
   ]
 
 
@@ -84,64 +92,95 @@ def _of_claims(all_results: measured.AllResults) -> Iterator[str]:
     ]
     answers[found[-1] if found else None].append(claim.text)
   counts = {answer: len(texts) for answer, texts in answers.items()}
-  yield (
-      f'Of {len(paper_claims.PAPER)} claims of the paper, each at the largest'
-      f' scale that it was run at, {counts.get(intervals.CONFIRMED, 0)} are'
-      f' confirmed, {counts.get(intervals.REFUTED, 0)} refuted and'
-      f' {counts.get(intervals.OPEN, 0)} open; {counts.get(None, 0)} were not'
-      ' run.'
-  )
   refuted = answers[intervals.REFUTED]
-  if refuted:
-    quoted = ' '.join(f'"{text}"' for text in refuted)
-    yield f'Refuted where it was run: {quoted}'
+  texts = [
+      f'{counts.get(intervals.CONFIRMED, 0)} are confirmed',
+      f'{counts.get(intervals.OPEN, 0)} open',
+  ]
+  if None in counts:
+    texts.append(f'{counts[None]} not run')
+  texts.append(f'{len(refuted)} refuted')
+  quoted = ''.join(f' "{text}"' for text in refuted)
+  yield (
+      f'Of {len(paper_claims.PAPER)} claims of the paper, {", ".join(texts)}'
+      f'{":" if refuted else "."}{quoted}'
+  )
 
 
 def _of_headlines(all_results: measured.AllResults) -> Iterator[str]:
-  for name in _HEADLINES:
-    one = _largest(name, all_results)
-    if one is None:
-      continue
-    for text, row, other in _COMPARISONS:
-      finding = claims.judge(
-          (claims.Comparison(row, other),), one.experiment, one.results
-      )
-      if finding.is_measured:
-        yield (
-            f'{_capitalized(text)} ({one.data}, {one.folder}):'
-            f' {_in_words(finding)}.'
-        )
-    if not runner.is_tuning(one.results).any():
-      yield (
-          f'In {one.folder} the learning rates were chosen with a seed that is'
-          ' reported too, which favours whoever has more of them.'
-      )
+  headlines = [_largest(name, all_results) for name in _HEADLINES]
+  for text, method, others in _COMPARISONS:
+    found = [
+        part
+        for one in headlines
+        if one is not None
+        and (part := _compare(method, others, one)) is not None
+    ]
+    if found:
+      yield f'{text}: {"; ".join(found)}.'
+
+
+def _compare(
+    method: str, others: Iterable[str], one: measured.Measured
+) -> Optional[str]:
+  """Says how far a method is ahead of the strongest of others, if it was run."""
+  other = _strongest(others, one)
+  if other is None:
+    return None
+  parts = claims.about((claims.Comparison(method, other),), one.experiment)
+  if not parts:
+    return None
+  finding = claims.judge(parts, one.experiment, one.results)
+  if not finding.is_measured:
+    return None
+  about = [one.folder]
+  if len(tuple(others)) > 1:
+    about.insert(0, other)
+  if not runner.is_tuning(one.results).any():
+    # Which favours whoever has more of them.
+    about.append('rates chosen with a seed that is reported')
+  return f'{one.data} ({", ".join(about)}) {_in_words(finding)}'
+
+
+def _strongest(
+    names: Iterable[str], one: measured.Measured
+) -> Optional[str]:
+  """Returns the method that validation puts first, each at its best rate."""
+  chosen = runner.choose_rows(one.experiment, one.results)
+  reported = runner.reported(one.results)
+  accuracies = reported.get('best_validation_top_1', reported['best_top_1'])
+  means = accuracies.groupby(level='row').mean()
+  of_names = {
+      name: means[chosen[name]]
+      for name in names
+      if chosen.get(name) in means
+  }
+  return max(of_names, key=of_names.get) if of_names else None
 
 
 def _of_groupings(all_results: measured.AllResults) -> Iterator[str]:
-  for name, how in _GROUPINGS.items():
-    one = _largest(name, all_results)
-    if one is None:
+  one = _largest('grouping_recommended', all_results)
+  if one is None:
+    return
+  counts = collections.Counter()
+  together = None
+  for claim in paper_claims.OURS:
+    parts = claims.about(claim.parts, one.experiment)
+    if claim.experiment != one.name or not parts or not _is_of_kl(parts[0]):
       continue
-    counts = collections.Counter()
-    together = None
-    for claim in paper_claims.OURS:
-      parts = claims.about(claim.parts, one.experiment)
-      if claim.experiment != name or not parts or not _is_of_kl(parts[0]):
-        continue
-      finding = claims.judge(parts, one.experiment, one.results)
-      if isinstance(parts[0], claims.Together):
-        together = finding
-      else:
-        counts[finding.answer] += 1
-    if together is not None and together.is_measured:
-      yield (
-          f'Grouping by KL over random mediators, {how} ({one.data},'
-          f' {one.folder}): over all settings together'
-          f' {_in_words(together)}; it is above random mediators in'
-          f' {counts[intervals.CONFIRMED]} of {sum(counts.values())} settings,'
-          f' below in {counts[intervals.REFUTED]}.'
-      )
+    finding = claims.judge(parts, one.experiment, one.results)
+    if isinstance(parts[0], claims.Together):
+      together = finding
+    else:
+      counts[finding.answer] += 1
+  if together is not None and together.is_measured:
+    yield (
+        'Grouping by KL over random mediators, with the recommended optimizer:'
+        f' {one.data} ({one.folder}) over all settings together'
+        f' {_in_words(together)}; above random mediators in'
+        f' {counts[intervals.CONFIRMED]} of {sum(counts.values())} settings,'
+        f' below in {counts[intervals.REFUTED]}.'
+    )
 
 
 def _is_of_kl(part: claims.Part) -> bool:
@@ -155,6 +194,18 @@ def _is_of_kl(part: claims.Part) -> bool:
   return row.endswith((': greedy', ': KL')) and other.endswith(': random')
 
 
+def _of_costs(
+    all_results: measured.AllResults, all_curves: Mapping[str, pd.DataFrame]
+) -> Iterator[str]:
+  one = _largest('frontier', all_results)
+  if one is None or one.folder not in all_curves:
+    return
+  for axis in ('megabytes', 'simulated_seconds'):
+    firsts = frontier.firsts_in_words(all_curves[one.folder], axis)
+    if firsts:
+      yield f'First at equal {frontier.AXES[axis]} ({one.folder}): {firsts}.'
+
+
 def _in_words(finding: claims.Finding) -> str:
   interval = finding.interval
   text = intervals.describe(interval, 'points')
@@ -166,7 +217,3 @@ def _in_words(finding: claims.Finding) -> str:
       intervals.OPEN: 'no difference that the seeds tell',
   }[finding.answer]
   return f'{text}, {meaning}'
-
-
-def _capitalized(text: str) -> str:
-  return text[0].upper() + text[1:]

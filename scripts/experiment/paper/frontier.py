@@ -153,23 +153,26 @@ def format_firsts(curves: pd.DataFrame) -> str:
   return tables.markdown(['equal', *regimes], lines)
 
 
-def sentences(curves: pd.DataFrame) -> list[str]:
-  """Says for each axis who is first where, and where the interval tells it."""
-  found = []
-  for axis, heading in axes_of(curves).items():
-    at_budget = at_equal_cost(curves, axis)
-    regimes = {}
-    for regime in compared(curves):
-      first = first_of(at_budget, regime)
-      told = intervals.verdict(first.ahead) == intervals.CONFIRMED
-      mark = regime if told else f'{regime} (not told from {first.second})'
-      regimes.setdefault(first.method, []).append(mark)
-    firsts = '; '.join(
-        f'{method} in {", ".join(where)}' for method, where in regimes.items()
-    )
-    if firsts:
-      found.append(f'First at equal {heading}: {firsts}.')
-  return found
+def firsts_in_words(curves: pd.DataFrame, axis: str) -> str:
+  """Says who is first in which regimes, and where the interval tells it.
+
+  Args:
+    curves: See `frontier_costs.measure`.
+    axis: A column of `AXES`, which the curves have.
+
+  Returns:
+    The text; nothing if no regime has two methods.
+  """
+  at_budget = at_equal_cost(curves, axis)
+  regimes = {}
+  for regime in compared(curves):
+    first = first_of(at_budget, regime)
+    told = intervals.verdict(first.ahead) == intervals.CONFIRMED
+    mark = regime if told else f'{regime} (not told from {first.second})'
+    regimes.setdefault(first.method, []).append(mark)
+  return '; '.join(
+      f'{method} in {", ".join(where)}' for method, where in regimes.items()
+  )
 
 
 def format_values(curves: pd.DataFrame) -> str:

@@ -56,6 +56,16 @@ METHODS = {
     'recommended, rarity': RECOMMENDED | dict(sampling_weights='rarity'),
     'recommended, feedback': RECOMMENDED | dict(class_feedback='sampling'),
 }
+# What averages clients side by side, without and with what helps rare classes.
+_AVERAGING = [
+    name
+    for name, settings in METHODS.items()
+    if 'algorithm' in settings and 'global_distribution' not in settings
+]
+PLAIN_AVERAGING = tuple(
+    name for name in _AVERAGING if 'alpha' not in METHODS[name]
+)
+AIDED_AVERAGING = tuple(name for name in _AVERAGING if 'alpha' in METHODS[name])
 # What has its rate elsewhere than at the clients.
 _RATE_OF = dict.fromkeys(
     (

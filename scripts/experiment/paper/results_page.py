@@ -36,25 +36,20 @@ def format_results(
       for one in all_results.values()
       if (path := folder / one.folder / frontier.CURVES_FILE).exists()
   }
+  num_lines = sum(len(one.results) for one in all_results.values())
   parts = [
       '# Results',
       f'    {command}',
       'Made from the CSV files beside the pages below, which'
       ' `scripts/reproduce.py --experiment=NAME --scale=SCALE` writes.'
-      f' {machine}. Training took {measured.hours(all_results):.1f} hours in'
+      f' {machine}. {len(all_results)} experiments have {num_lines} lines of'
+      f' results. Training took {measured.hours(all_results):.1f} hours in'
       ' all, as the runs counted it, other runs beside them; a row that two'
       ' experiments share is trained once and counted in both.',
       '## Findings',
       '\n'.join(
           f'- {sentence}'
-          for sentence in (
-              *findings.find(all_results),
-              *(
-                  f'{sentence[:-1]} ({name}).'
-                  for name, curves in all_curves.items()
-                  for sentence in frontier.sentences(curves)
-              ),
-          )
+          for sentence in findings.find(all_results, all_curves)
       ),
       *_format_frontiers(all_curves, folder.name),
       '## What the paper claims',

@@ -47,9 +47,10 @@ def test_a_method_alone_is_first_of_nobody():
   alone = pd.DataFrame(curve('chain', 0, (0, 3), (10, 20), regime='s'))
   both = pd.concat([CURVES, alone])
   assert frontier.compared(both) == ['r']
-  assert frontier.sentences(both) == frontier.sentences(CURVES)
+  firsts = frontier.firsts_in_words(both, 'round')
+  assert firsts == frontier.firsts_in_words(CURVES, 'round')
   assert frontier.format_firsts(both) == frontier.format_firsts(CURVES)
-  assert not frontier.sentences(alone)
+  assert not frontier.firsts_in_words(alone, 'round')
   assert '| s: chain |' in frontier.format_page_part(alone)
 
 
@@ -57,7 +58,7 @@ def test_axes_that_were_not_measured_are_left_out():
   curves = CURVES.drop(columns=['edge_seconds', 'edge_megabytes'])
   page = frontier.format_page_part(curves)
   assert 'megabytes' in page and 'edge' not in page
-  assert len(frontier.sentences(curves)) == len(frontier.AXES) - 2
+  assert len(frontier.axes_of(curves)) == len(frontier.AXES) - 2
 
 
 def test_a_budget_belongs_to_its_regime():
@@ -80,12 +81,10 @@ def test_the_first_is_told_with_the_interval_to_the_second():
       '| megabytes sent | **side**; +4.0 points [+1.5, +6.5] (3 seeds) over',
   ):
     assert line in text
-  assert 'First at equal synchronization rounds: chain in r.' in (
-      frontier.sentences(CURVES)
-  )
+  assert frontier.firsts_in_words(CURVES, 'round') == 'chain in r'
   one_seed = CURVES[CURVES['seed'] == 0]
-  assert 'First at equal megabytes sent: side in r (not told from chain).' in (
-      frontier.sentences(one_seed)
+  assert frontier.firsts_in_words(one_seed, 'megabytes') == (
+      'side in r (not told from chain)'
   )
 
 
