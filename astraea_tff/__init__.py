@@ -4,6 +4,18 @@ Duan et al., "Astraea: Self-balancing federated learning for improving
 classification accuracy of mobile deep learning applications", ICCD 2019.
 """
 
+import gc as _gc
+
+# Python would look through all of TensorFlow for garbage time and again while
+# it is imported: a quarter of the import's time.
+_collects = _gc.isenabled()
+_gc.disable()
+try:
+  import tensorflow_federated as _
+finally:
+  if _collects:
+    _gc.enable()
+
 from astraea_tff.augmentation.all_clients import augment_clients
 from astraea_tff.augmentation.all_clients import FreshlyAugmentedClients
 from astraea_tff.augmentation.one_client import augment

@@ -13,6 +13,9 @@ clients and batches,
   tff         tff.learning.algorithms.build_weighted_fed_avg as TFF ships it
   tff tuned   the same under our runtime, with the quicker of TFF's two loops
 
+The start, from the first import to the end of the first round, is that of a
+program that imports astraea_tff or TFF before all else.
+
 Astraea reads its clients by id, but for two subjects that are handed datasets
 by Python: the same ones in every round, or new ones.
 

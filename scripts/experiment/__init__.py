@@ -19,13 +19,9 @@ if os.path.expanduser('~') == '~':
   os.environ.setdefault('MPLCONFIGDIR', _no_home.name)
   os.environ.setdefault('KERAS_HOME', _no_home.name)
 
-# Python would look through all of TensorFlow for garbage time and again while
-# it is imported, and once more when the program ends: half of the CPU time of
+# Which is imported without a look for garbage. Python would look through all of
+# TensorFlow later, and once more when the program ends: half of the CPU time of
 # a script that does nothing.
-_collects = gc.isenabled()
-gc.disable()
-import tensorflow_federated as _
+import astraea_tff as _
 gc.freeze()
-if _collects:
-  gc.enable()
 atexit.register(gc.freeze)

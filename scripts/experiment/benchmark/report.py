@@ -12,9 +12,6 @@ ONE_BATCH = 'astraea, one batch a client'
 BATCH_SIZE = 20
 HANDED_IN_AGAIN = 'astraea, datasets handed in again'
 HANDED_IN_ANEW = 'astraea, datasets handed in anew'
-# Those that start with nothing beside them, as their start is reported.
-STARTED_ALONE = ('astraea', 'tff')
-
 
 # By ratio, the least or the most to reach.
 _GOALS = {
@@ -68,7 +65,7 @@ def compute_ratios(results: Mapping[str, Any]) -> dict[str, np.ndarray]:
   again, anew = rounds[HANDED_IN_AGAIN], rounds[HANDED_IN_ANEW]
 
   def start(figure):
-    ours, theirs = (rounds[name]['start'][figure] for name in STARTED_ALONE)
+    ours, theirs = (rounds[name]['start'][figure] for name in ('astraea', 'tff'))
     return np.array([ours / theirs])
 
   one, everyone = (cpus[name] for name in cpus if 'gamma' in name)

@@ -13,11 +13,13 @@ import psutil
 import tqdm
 
 from experiment.benchmark import measuring
-from experiment.benchmark import report as benchmark_report
+from experiment.benchmark import start
 from experiment.benchmark import subjects as benchmark_subjects
 from experiment.runs import machine
 
 _EXAMPLES_OF_MANY = 8
+# By subject whose start is reported, what a user's program imports first.
+_FIRST_IMPORTS = {'astraea': 'astraea_tff', 'tff': 'tensorflow_federated'}
 
 
 def _silence() -> None:
@@ -59,31 +61,27 @@ def measure_round(processes: Sequence[SubjectProcess]) -> dict[str, Any]:
     processes: The processes of one subject.
 
   Returns:
-    Their `examples`, `cpu`, `python_cpu` and `cpu_since_start` seconds
-    together, the longest `wall` and `since_start` seconds, and the first one's
-    `build_cpu` and `peak` memory in megabytes. Raises what building or running
-    the subject does.
+    Their `examples`, `cpu` and `python_cpu` seconds together, the longest
+    `wall` seconds, and the first one's `peak` memory in megabytes. Raises what
+    building or running the subject does.
   """
   return _end_round([process.start_round() for process in processes])
 
 
 def _end_round(started: Sequence[futures.Future]) -> dict[str, Any]:
   rounds = [each.result() for each in started]
-  sums = ('examples', 'cpu', 'python_cpu', 'cpu_since_start')
-  return (
-      {name: sum(each[name] for each in rounds) for name in sums}
-      | {
-          name: max(each[name] for each in rounds)
-          for name in ('wall', 'since_start')
-      }
-      | {name: rounds[0][name] for name in ('build_cpu', 'peak')}
-  )
+  sums = {
+      name: sum(each[name] for each in rounds)
+      for name in ('examples', 'cpu', 'python_cpu')
+  }
+  wall = max(each['wall'] for each in rounds)
+  return sums | {'wall': wall, 'peak': rounds[0]['peak']}
 
 
 def measure_rounds(
     subjects: Mapping[str, Sequence[measuring.BuildSubject]], repeats: int
 ) -> dict[str, Any]:
-  """Lets the rounds of all subjects take turns; the first of each is its start.
+  """Lets the rounds of all subjects take turns, but for the first of each.
 
   Args:
     subjects: By name; several that run at once are one.
@@ -91,39 +89,31 @@ def measure_rounds(
 
   Returns:
     By subject the examples of a round, the lists of its rounds' `wall`, `cpu`
-    and `python_cpu` seconds, its `peak` memory, and, of those that start alone,
-    `start`: the seconds and the CPU seconds to the end of the first round,
-    `wall` and `cpu`, and the CPU seconds to build the process, `build_cpu`.
+    and `python_cpu` seconds, its `peak` memory, and `start`, what
+    `start.measure` says of Astraea and of TFF's FedAvg.
   """
-  alone = benchmark_report.STARTED_ALONE
-  others = [name for name in subjects if name not in alone]
-  # The others' start is not reported, so some start at once: two a core, as one
-  # waits for its worker now and then.
-  at_once = 2 * machine.num_cores()
-  groups = [[name] for name in alone] + [
-      others[first : first + at_once]
-      for first in range(0, len(others), at_once)
-  ]
   progress = tqdm.tqdm(
       total=len(subjects) * (1 + repeats), desc='benchmark', unit='round'
   )
-  processes, starts = {}, {}
+  processes = {}
   measured = {name: [] for name in subjects}
   with contextlib.ExitStack() as stack, progress:
-    for group in groups:
-      first_rounds = {}
-      for name in group:
+    # With nothing beside them.
+    starts = {
+        name: start.measure(*subjects[name], first_import)
+        for name, first_import in _FIRST_IMPORTS.items()
+    }
+    # Two a core, as one waits for its worker now and then.
+    at_once, names = 2 * machine.num_cores(), list(subjects)
+    for first in range(0, len(names), at_once):
+      first_rounds = []
+      for name in names[first : first + at_once]:
         processes[name] = [SubjectProcess(build) for build in subjects[name]]
         for process in processes[name]:
           stack.callback(process.close)
-        first_rounds[name] = [each.start_round() for each in processes[name]]
-      for name, started in first_rounds.items():
-        first_round = _end_round(started)
-        starts[name] = {
-            'wall': first_round['since_start'],
-            'cpu': first_round['cpu_since_start'],
-            'build_cpu': first_round['build_cpu'],
-        }
+        first_rounds.append([each.start_round() for each in processes[name]])
+      for started in first_rounds:
+        _end_round(started)
         progress.update()
     for _ in range(repeats):
       for name in subjects:
@@ -131,7 +121,7 @@ def measure_rounds(
         progress.update()
   return {
       name: {
-          'start': starts[name] if name in alone else None,
+          'start': starts.get(name),
           'peak': rounds[-1]['peak'],
           'examples': rounds[-1]['examples'],
       }

@@ -51,15 +51,10 @@ def test_a_subject_trains_its_rounds_and_leaves_no_process(
   finally:
     subject.close()
   assert first['examples'] == second['examples'] == num_examples
-  assert second['since_start'] > second['wall'] > 0
+  assert second['wall'] > 0
   # The kernel counts the CPU time of a process in hundredths of a second: a
   # round that takes less may count for nothing.
   assert second['cpu'] + 0.03 >= second['python_cpu'] > 0
-  assert (
-      second['cpu_since_start'] + 0.03
-      >= first['cpu_since_start'] + second['cpu']
-  )
-  assert first['cpu_since_start'] > second['cpu']
   assert second['peak']['parent'] > 100
   assert bool(workers) == (build == benchmark_subjects.astraea)
   psutil.wait_procs([process, *workers], timeout=10)
