@@ -16,6 +16,7 @@ from astraea_tff.augmentation import plan as plan_lib
 from astraea_tff import datasets
 from astraea_tff.datasets import kinds
 from experiment.runs import contact_sheet
+from experiment.runs import picture_text
 from experiment.runs import plots
 
 _SAMPLES_PER_CLASS = 8
@@ -92,7 +93,7 @@ def plot_rows(
   largest = np.quantile(np.abs(both[np.isfinite(both)]), _COLOR_QUANTILE)
   names = []
   if columns is not None and num_columns <= _MOST_NAMED_COLUMNS:
-    names = [plots.shorten(name, _LONGEST_COLUMN_NAME) for name in columns]
+    names = [picture_text.shorten(name, _LONGEST_COLUMN_NAME) for name in columns]
   below = _CHARACTER_WIDTH * max(map(len, names), default=0)
   drawn = figure.Figure(
       figsize=(
@@ -120,7 +121,7 @@ def plot_rows(
       axes.axhline(end - 0.5, color='black', linewidth=0.8)
   all_axes[0].set_yticks(
       [(start + end - 1) / 2 for start, end in zip([0, *ends], ends)],
-      [*map(plots.shorten, class_names)], parse_math=False,
+      [*map(picture_text.shorten, class_names)], parse_math=False,
   )
   drawn.colorbar(picture, ax=list(all_axes), label='value', extend='both')
   plots.save(drawn, path)
@@ -146,7 +147,7 @@ def plot_texts(
   """
   lines = []
   for name, pairs in zip(class_names, samples):
-    lines.append([(plots.shorten(name, _LONGEST_LINE), None)])
+    lines.append([(picture_text.shorten(name, _LONGEST_LINE), None)])
     for sample, copy in pairs:
       lines += [
           [('    ' if place == 0 else '      > ', None), *words]
@@ -167,7 +168,7 @@ def plot_texts(
       if column + len(text) > width:
         text = '...'
       axes.text(
-          column, row, plots.as_drawn(text), color=color or 'black', va='center',
+          column, row, picture_text.as_drawn(text), color=color or 'black', va='center',
           fontfamily='DejaVu Sans Mono', fontsize=_FONT_SIZE,
           fontweight='bold' if len(line) == 1 else 'normal',
           parse_math=False,
@@ -184,7 +185,7 @@ def _marked_words(
   """Returns a text and its copy, if there is one, as words with colors."""
   texts = [
       [
-          plots.shorten(vocabulary[token])
+          picture_text.shorten(vocabulary[token])
           for token in tokens if token != kinds.PAD_TOKEN
       ]
       for tokens in (sample, copy) if tokens is not None

@@ -16,6 +16,7 @@ import numpy as np
 
 from astraea_tff.control import mediator_control
 from experiment.runs import names as names_lib
+from experiment.runs import picture_text
 from experiment.runs import plots
 
 _LISTS = ('mediators', 'passes', 'credits', 'class_weights')
@@ -158,7 +159,7 @@ def _show_weights(axes: Any, rows: Any, class_names: Sequence[str]) -> None:
   weights = np.array([read_list(row['class_weights']) for row in there])
   rounds = [row['round'] for row in there]
   for name, values in zip(class_names, weights.T):
-    axes.plot(rounds, values, label=plots.legend_name(name, 32))
+    axes.plot(rounds, values, label=picture_text.legend_name(name, 32))
   axes.grid(alpha=0.3)
   if len(class_names) <= 12:
     axes.legend(fontsize=7, ncols=2, loc='center left', bbox_to_anchor=(1, 0.5))

@@ -11,6 +11,7 @@ from matplotlib import ticker
 import numpy as np
 
 from experiment.runs import costs
+from experiment.runs import picture_text
 from experiment.runs import plots
 
 # As many runs as a class has room for, one above the other.
@@ -76,7 +77,7 @@ def plot_costs(
   # Every run has rounds, so each has a line.
   drawn.legend(
       lines.values(),
-      [plots.legend_name(name, _LONGEST_NAME) for name in lines],
+      [picture_text.legend_name(name, _LONGEST_NAME) for name in lines],
       loc='outside lower center',
       ncols=num_columns,
       fontsize=9,
@@ -100,7 +101,7 @@ def plot_classes(
     recalls: By name of a run, float64 [seeds, N], in [0, 1].
     class_names: The N names.
   """
-  labels = [plots.legend_name(name, _LONGEST_NAME // 2) for name in recalls]
+  labels = [picture_text.legend_name(name, _LONGEST_NAME // 2) for name in recalls]
   drawn = figure.Figure(
       figsize=(9, 1.2 + 0.24 * len(class_names) + 0.24 * len(labels)),
       layout='constrained',
@@ -113,7 +114,7 @@ def plot_classes(
     labels = [f'{number}  {label}' for number, label in enumerate(labels, 1)]
   axes.set_yticks(
       range(len(class_names)),
-      [plots.plain(name, 32) for name in class_names],
+      [picture_text.plain(name, 32) for name in class_names],
       fontsize=9,
   )
   axes.set_ylim(len(class_names) - 0.5, -0.5)

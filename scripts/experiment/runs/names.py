@@ -21,7 +21,7 @@ def printable(name: Any) -> str:
   Tabs and ends of lines stay.
   """
   return ''.join(
-      _escape(character)
+      escape(character)
       if unicodedata.category(character) in ('Cc', 'Cs')
       and character not in '\t\n\r'
       else character
@@ -32,7 +32,7 @@ def printable(name: Any) -> str:
 def on_one_line(name: Any) -> str:
   """Returns a name as a part of a line that others share."""
   text = ' '.join(str(name).replace('\t', ' ').splitlines())
-  return _TURNING.sub(lambda match: _escape(match[0]), printable(text))
+  return _TURNING.sub(lambda match: escape(match[0]), printable(text))
 
 
 def in_markdown(name: Any) -> str:
@@ -40,5 +40,6 @@ def in_markdown(name: Any) -> str:
   return _MARKDOWN.sub(r'\\\g<0>', on_one_line(name))
 
 
-def _escape(character: str) -> str:
+def escape(character: str) -> str:
+  r"""Returns a character's escape, such as `\x1b`."""
   return character.encode('unicode_escape').decode()

@@ -8,43 +8,26 @@ display.
 from collections.abc import Mapping, Sequence
 import pathlib
 from typing import Any, Optional
-import unicodedata
 
-import arabic_reshaper
-import bidi
 from matplotlib import figure
-from matplotlib import font_manager
 from matplotlib import text
 from matplotlib import ticker
 import numpy as np
 
 from astraea_tff.datasets.storage import atomic_file
-from experiment.runs import names as names_lib
+from experiment.runs import picture_text
 
 _DOTS_PER_INCH = 120
 # In characters.
 _LONGEST_CLASS_NAME = 24
-LONGEST_NAME = 40
 _LONGEST_NAME_BELOW = 70
 # What fits into a corner of a picture without hiding its curves.
 _MOST_NAMES_INSIDE = 5
 _LONGEST_NAME_INSIDE = 24
 _LINE_STYLES = ('-', '--', ':', '-.')
 _NUM_COLORS = 10
-# Of Hebrew, of Arabic, and of Arabic's digits.
-_FROM_THE_RIGHT = frozenset({'R', 'AL', 'AN'})
-# Vowel signs are a part of a name; and that ligature is in few fonts.
-_RESHAPER = arabic_reshaper.ArabicReshaper(
-    {'delete_harakat': False, 'ARABIC LIGATURE ALLAH': False}
-)
 # Inches that a turned character of a class's name takes.
 _CHARACTER = 0.075
-# Matplotlib's own has no letters of East Asia, for example.
-_FONTS = ['DejaVu Sans'] + sorted({
-    font.name
-    for font in font_manager.fontManager.ttflist
-    if font.name.startswith(('Noto Sans', 'WenQuanYi', 'Droid Sans Fallback'))
-})
 
 
 def _new_axes(width: float = 6.4, height: float = 4.0):
@@ -56,47 +39,9 @@ def _new_axes(width: float = 6.4, height: float = 4.0):
 def save(drawn: figure.Figure, path: pathlib.Path) -> None:
   """Writes a figure as a PNG file, atomically."""
   for label in drawn.findobj(text.Text):
-    if not label.get_text().isascii():
-      label.set_fontfamily(_FONTS)
+    picture_text.set_fonts(label)
   with atomic_file.replace_atomically(path) as file:
     drawn.savefig(file, format='png', dpi=_DOTS_PER_INCH)
-
-
-def shorten(name: Any, longest: int = LONGEST_NAME) -> str:
-  """Returns a name on one line, as Matplotlib is to draw it.
-
-  Args:
-    name: The name.
-    longest: The characters that there is room for; the middle of a longer name
-      is left out, as names often differ at their end.
-  """
-  text = names_lib.on_one_line(name)
-  if len(text) > longest:
-    head = (longest - 1) // 2
-    text = f'{text[:head]}…{text[len(text) - (longest - 1 - head):]}'
-  return as_drawn(text)
-
-
-def as_drawn(line: str) -> str:
-  """Returns a line for Matplotlib, which knows letters from left to right.
-
-  Those of Arabic become the forms that join their neighbours, and what is read
-  from right to left stands in the order in which it is seen.
-  """
-  if not any(unicodedata.bidirectional(c) in _FROM_THE_RIGHT for c in line):
-    return line
-  return bidi.get_display(_RESHAPER.reshape(line))
-
-
-def plain(name: Any, longest: int = LONGEST_NAME) -> str:
-  """Returns a short name for Matplotlib, which takes $ for mathematics."""
-  return shorten(name, longest).replace('$', r'\$')
-
-
-def legend_name(name: Any, longest: int = LONGEST_NAME) -> str:
-  """Returns a name for a legend, which leaves out what begins with _."""
-  text = plain(name, longest)
-  return f' {text}' if text.startswith('_') else text
 
 
 def line_style(index: int) -> dict[str, str]:
@@ -131,7 +76,7 @@ def plot_accuracy(
         np.mean([dict(zip(r, a))[round_num] for r, a in curves])
         for round_num in shared
     ]
-    label = legend_name(name, _LONGEST_NAME_BELOW)
+    label = picture_text.legend_name(name, _LONGEST_NAME_BELOW)
     axes.plot(shared, means, **style, linewidth=2, label=label)
   axes.set_xlabel('synchronization round')
   axes.set_ylabel('top-1 accuracy on the test set')
@@ -155,7 +100,7 @@ def plot_kl_divergence(
   drawn, axes = _new_axes(width=max(6.4, 1.1 * len(groups)))
   axes.boxplot(
       list(groups.values()),
-      labels=[*map(plain, groups)],
+      labels=[*map(picture_text.plain, groups)],
       showmeans=True,
       whis=(0, 100),
   )
@@ -181,7 +126,7 @@ def plot_bars(
     if there.size:
       axes.barh(place, there.mean(), color='C0', alpha=0.5)
       axes.plot(there, np.full(there.size, place), 'k.', markersize=4)
-  axes.set_yticks(range(len(values)), [*map(plain, values)])
+  axes.set_yticks(range(len(values)), [*map(picture_text.plain, values)])
   axes.invert_yaxis()
   axes.set_xlabel(label)
   axes.grid(axis='x', alpha=0.3)
@@ -208,7 +153,7 @@ def plot_trade_off(
         x[name].mean(), y[name].mean(), yerr=y[name].std(), fmt='o', color='C0'
     )
     axes.annotate(
-        plain(name),
+        picture_text.plain(name),
         (x[name].mean(), y[name].mean()),
         xytext=(4, 4),
         textcoords='offset points',
@@ -259,7 +204,7 @@ def _class_labels(
     class_names: Optional[Sequence[str]], num_classes: int
 ) -> list[str]:
   names = class_names or range(num_classes)
-  return [plain(name, _LONGEST_CLASS_NAME) for name in names]
+  return [picture_text.plain(name, _LONGEST_CLASS_NAME) for name in names]
 
 
 def plot_client_sizes(path: pathlib.Path, sizes: np.ndarray) -> None:
@@ -309,7 +254,7 @@ def plot_contact_sheet(
   row_height = height / num_rows
   axes.set_yticks(
       (np.arange(num_rows) + 0.5) * row_height - 0.5,
-      [*map(plain, class_names)],
+      [*map(picture_text.plain, class_names)],
   )
   axes.set_xticks([0.25 * width, 0.75 * width], titles)
   axes.xaxis.tick_top()

@@ -16,6 +16,7 @@ from experiment.runs import metrics_log
 from experiment.runs import names as names_lib
 from experiment.runs import page
 from experiment.runs import per_class
+from experiment.runs import picture_text
 from experiment.runs import plots
 from experiment.runs import tables
 
@@ -102,7 +103,6 @@ def test_a_run_needs_a_folder_that_tensorflow_can_write_to(tmp_path):
     folder_lib.open_run_folder(f'{tmp_path}/\udcff', {})
 
 
-@pytest.mark.filterwarnings('ignore:.*[Gg]lyph')
 @pytest.mark.filterwarnings('error:.*layout not applied')
 def test_pictures_are_drawn_with_every_name(tmp_path):
   names = NAMES
@@ -126,7 +126,7 @@ def test_pictures_are_drawn_with_every_name(tmp_path):
   )
   for path in tmp_path.iterdir():
     assert path.read_bytes().startswith(b'\x89PNG')
-  assert plots.plain('$5') == r'\$5'
+  assert picture_text.plain('$5') == r'\$5'
 
 
 def test_a_picture_is_whole_or_as_it_was(tmp_path, monkeypatch):

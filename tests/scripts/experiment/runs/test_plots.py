@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from experiment.runs import picture_text
 from experiment.runs import plots
 
 PNG = b'\x89PNG'
@@ -148,13 +149,18 @@ def test_long_names_leave_their_bars_room(tmp_path, monkeypatch):
     # A vowel sign stays.
     ('\u0628\u064e', '\u064e\ufe8f'),
     ('a (\u0628)', 'a (\ufe8f)'),
+    # An emoji is in no font, a long dash in every one.
+    ('\U0001f680\u2014', r'\U0001f680' + '\u2014'),
 ])
 def test_letters_are_joined_and_stand_as_they_are_read(name, drawn):
-  assert plots.plain(name) == drawn
+  assert picture_text.plain(name) == drawn
 
 
-def test_names_from_right_to_left_have_glyphs(tmp_path, recwarn):
-  names = ('\u0627\u0644\u0644\u0647', '\u05e9\u05dc\u05d5\u05dd', '\u06af\u067e')
+def test_every_name_has_glyphs(tmp_path, recwarn):
+  names = (
+      '\u0627\u0644\u0644\u0647', '\u05e9\u05dc\u05d5\u05dd', '\u06af\u067e',
+      '\U0001f680', '\u4e2d', '\U0001f1e9\u200d\ufe0f',
+  )
   plots.plot_bars(
       tmp_path / 'a.png', {name: np.array([1.0]) for name in names}, 'size'
   )
