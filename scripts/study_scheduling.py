@@ -18,10 +18,9 @@ machine changes little; on an idle machine the clock shows the same. No image is
 read and nothing is trained.
 """
 
-import concurrent.futures
+import contextlib
 import functools
 import itertools
-import multiprocessing
 import os
 import pathlib
 from typing import Any
@@ -35,6 +34,7 @@ from absl import flags
 import pandas as pd
 import tqdm
 
+from experiment.runs import child_process
 from experiment.runs import command
 from experiment.runs import flags as flags_lib
 from experiment.runs import folder as folder_lib
@@ -69,8 +69,8 @@ _NUM_CLIENTS = flags.DEFINE_multi_integer(
 _METHOD = flags.DEFINE_multi_enum(
     'method', list(_METHODS), list(_METHODS), 'What to measure; repeatable.'
 )
-_SEED = flags.DEFINE_multi_integer(
-    'seed', [0], 'Seed of population and grouping; repeatable.', lower_bound=0
+_SEED = flags_lib.define_seeds(
+    [0], 'Seed of population and grouping; repeatable.'
 )
 _MAX_CLIENTS = flags.DEFINE_integer(
     'max_clients', 10, 'Gamma.', lower_bound=1
@@ -141,11 +141,9 @@ def _first_population(num_clients: int, seed: int) -> tuple[Any, ...]:
 
 def _study_large(folder: pathlib.Path) -> None:
   """Measures the large population in a process of its own."""
-  # Not forked, or what this process holds would count as that one's memory.
-  with concurrent.futures.ProcessPoolExecutor(
-      1, multiprocessing.get_context('spawn')
-  ) as pool:
-    row = pool.submit(
+  # What this process holds would count as that one's memory.
+  with contextlib.closing(child_process.ChildProcess()) as process:
+    row = process.submit(
         scheduling_measures.measure_large,
         _first_population(_LARGE.value, _SEED.value[0]),
         _MAX_CLIENTS.value,
@@ -203,10 +201,13 @@ def _study_all(folder: pathlib.Path) -> None:
 
 
 def _study() -> None:
-  flags_lib.check_different(_SEED)
+  for flag in (
+      _SEED, _NUM_CLASSES, _CLASSES, _BETA, _NUM_CLIENTS, _METHOD, _SIZE_WEIGHT
+  ):
+    flags_lib.check_different(flag)
   if _LARGE.value is not None and _UNEVEN.value is not None:
     raise ValueError('--large and --uneven are two studies; give one of them.')
-  folder = folder_lib.make_output_folder(_OUTPUT_DIR.value)
+  folder = folder_lib.take_output_folder(_OUTPUT_DIR.value)
   if _LARGE.value is not None:
     _study_large(folder)
   elif _UNEVEN.value is not None:

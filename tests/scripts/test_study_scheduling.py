@@ -163,6 +163,8 @@ def test_size_weights_trade_divergence_for_even_sizes(study, tmp_path):
         (['--beta=0'], '--beta must be greater than 0, got 0'),
         (['--num_clients=2001', '--method=assignment'], 'assignment: 2000'),
         (['--large=10', '--uneven=10'], 'two studies'),
+        (['--num_clients=20'] * 2, '--num_clients must be given different'),
+        (['--size_weight=1', '--size_weight=1.0'], '--size_weight must be given'),
         (['--uneven=10', '--size_weight=inf'], 'size_weight'),
     ],
 )

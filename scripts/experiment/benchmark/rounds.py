@@ -4,17 +4,15 @@ from collections.abc import Mapping, Sequence
 from concurrent import futures
 import contextlib
 import functools
-import multiprocessing
-import os
 import pathlib
 from typing import Any
 
-import psutil
 import tqdm
 
 from experiment.benchmark import measuring
 from experiment.benchmark import start
 from experiment.benchmark import subjects as benchmark_subjects
+from experiment.runs import child_process
 from experiment.runs import machine
 
 _EXAMPLES_OF_MANY = 8
@@ -22,36 +20,16 @@ _EXAMPLES_OF_MANY = 8
 _FIRST_IMPORTS = {'astraea': 'astraea_tff', 'tff': 'tensorflow_federated'}
 
 
-def _silence() -> None:
-  """Keeps what TensorFlow and the workers say off the terminal."""
-  os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-
-
-class SubjectProcess:
+class SubjectProcess(child_process.ChildProcess):
   """A subject's process."""
 
   def __init__(self, build: measuring.BuildSubject):
+    super().__init__(is_quiet=True)
     self._build = build
-    # Not forked: a subject starts with nothing of this process.
-    self._pool = futures.ProcessPoolExecutor(
-        1, multiprocessing.get_context('spawn'), initializer=_silence
-    )
-    self.pid = self._pool.submit(os.getpid)
 
   def start_round(self) -> futures.Future[dict[str, Any]]:
     """Starts a round, which goes on beside this process."""
-    return self._pool.submit(measuring.measure_next_round, self._build)
-
-  def close(self) -> None:
-    """Ends the process and its workers, which would outlive it."""
-    family = []
-    with contextlib.suppress(psutil.NoSuchProcess):
-      process = psutil.Process(self.pid.result())
-      family = [*process.children(recursive=True), process]
-    for each in family:
-      with contextlib.suppress(psutil.NoSuchProcess):
-        each.kill()
-    self._pool.shutdown()
+    return self.submit(measuring.measure_next_round, self._build)
 
 
 def measure_round(processes: Sequence[SubjectProcess]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def run(command: Callable[[], None], argv: Sequence[str]) -> None:
     sys.exit(f'{script}: {" ".join(str(error).split())}')
   except interruption.Interrupted as error:
     print(
-        f'{script}: ended by {error}; what was finished is kept.',
+        f'{script}: ended by {error}; what was written is kept.',
         file=sys.stderr,
     )
     # As a shell reports a process that a signal ended.

@@ -46,7 +46,7 @@ def test_a_subject_trains_its_rounds_and_leaves_no_process(
   )
   try:
     first, second = (benchmark_rounds.measure_round([subject]) for _ in range(2))
-    process = psutil.Process(subject.pid.result())
+    process = psutil.Process(subject.pid)
     workers = process.children(recursive=True)
   finally:
     subject.close()

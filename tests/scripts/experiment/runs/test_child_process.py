@@ -1,0 +1,73 @@
+"""A process of its own ends with the program that started it."""
+
+import contextlib
+import os
+import signal
+import time
+
+import forked_program
+import patience
+import psutil
+import pytest
+import script_runner
+
+from experiment.runs import child_process
+
+# Starts a process that sleeps and says which; the number of a call is its pid.
+_PROGRAM = f"""
+import contextlib, os, sys, time
+sys.path.insert(0, {str(script_runner.SCRIPTS)!r})
+from experiment.runs import child_process, command
+
+def work():
+  with contextlib.closing(child_process.ChildProcess()) as process:
+    asleep = process.submit(time.sleep, 600)
+    print(process.pid, flush=True)
+    asleep.result()
+
+command.run(work, ['program'])
+"""
+
+
+@pytest.fixture(name='process')
+def fixture_process():
+  with contextlib.closing(child_process.ChildProcess()) as process:
+    yield process
+
+
+def test_calls_are_made_in_another_process_until_it_is_closed(process):
+  assert process.submit(os.getpid).result(patience.SECONDS) == process.pid
+  assert process.pid != os.getpid()
+  assert signal.SIGINT in process.submit(
+      signal.pthread_sigmask, signal.SIG_BLOCK, ()
+  ).result(patience.SECONDS)
+  # Which is so for that process alone.
+  assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+  process.submit(time.sleep, 600)
+  process.close()
+  assert not psutil.pid_exists(process.pid)
+
+
+@pytest.mark.parametrize(
+    'number, code, said',
+    [
+        (signal.SIGTERM, 143, 'program: ended by SIGTERM; what was written is'),
+        (signal.SIGINT, 130, 'program: ended by SIGINT; what was written is'),
+        # What Python's own process beside it says is not ours.
+        (signal.SIGKILL, -9, None),
+    ],
+)
+def test_it_ends_with_the_program_however_that_ends(number, code, said):
+  program = forked_program.start(code=_PROGRAM)
+  pid = int(program.stdout.readline())
+  child = psutil.Process(pid)
+  if number == signal.SIGINT:
+    # As from a terminal, it goes to both.
+    child.send_signal(number)
+  program.send_signal(number)
+  _, errors = program.communicate(patience.SECONDS)
+  assert program.returncode == code
+  if said is not None:
+    assert errors.startswith(said) and errors.count('\n') == 1
+  psutil.wait_procs([child], timeout=patience.SECONDS)
+  assert not child.is_running()
