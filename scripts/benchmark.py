@@ -112,7 +112,7 @@ def _subjects(
 
 
 def _benchmark() -> None:
-  output = folder_lib.make_output_folder(_OUTPUT_DIR.value)
+  output = folder_lib.take_output_folder(_OUTPUT_DIR.value)
   num_clients = 50 if _FULL.value else 20
   populations = (500, 50_000) if _FULL.value else (500, 5_000)
   results = {

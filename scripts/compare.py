@@ -95,7 +95,7 @@ def table_row(name: str, run: report.Run, target: float) -> list[str]:
 
 
 def _compare(paths: Sequence[pathlib.Path]) -> None:
-  output = folder_lib.make_output_folder(_OUTPUT_DIR.value)
+  output = folder_lib.take_output_folder(_OUTPUT_DIR.value)
   target = _TARGET_ACCURACY.value
   places = [path.resolve() for path in paths]
   for place, path in zip(places, paths):

@@ -41,9 +41,7 @@ _OUTPUT_DIR = flags_lib.define_path(
     'Where the text and the pictures go; earlier ones are replaced.',
     required=True,
 )
-_SEED = flags.DEFINE_integer(
-    'seed', 0, 'Seed of the partition and of the augmentation.'
-)
+_SEED = flags_lib.define_seed('Seed of the partition and of the augmentation.')
 _DATA_DIR, _CACHE_DIR = flags_lib.define_folder_flags()
 _MAX_CLIENTS = flags.DEFINE_multi_integer(
     'max_clients',
@@ -98,7 +96,7 @@ def _describe() -> None:
   settings = flags_lib.read_settings(
       _SETTINGS, max_clients=min(gammas), clients_per_round=1
   )
-  folder = folder_lib.make_output_folder(_OUTPUT_DIR.value)
+  folder = folder_lib.take_output_folder(_OUTPUT_DIR.value)
   population = population_lib.make_population(
       settings, _SEED.value, _DATA_DIR.value, _CACHE_DIR.value
   )

@@ -41,9 +41,7 @@ from astraea_tff import runtime
 _OUTPUT_DIR = flags_lib.define_path(
     'output_dir', None, 'Where table and picture go.', required=True
 )
-_SEED = flags.DEFINE_integer(
-    'seed', 0, 'Seed of everything random.', lower_bound=0
-)
+_SEED = flags_lib.define_seed('Seed of everything random.')
 _REFERENCE_ROUND = flags.DEFINE_integer(
     'reference_round',
     50,
@@ -63,20 +61,23 @@ for _name, _value in (
 
 _PROCESSES = {'parent': 'this program', 'worker': "TFF's worker"}
 _MOST_ROUNDS_OF_MEDIAN = 20
+_UNFINISHED = 'unfinished.csv'
 
 
 class MemoryLog(tff.program.ReleaseManager):
   """Notes the resident memory of parent and worker after every round.
 
+  The table is `soak.csv` once the last round is in it, and `unfinished.csv`
+  until then.
+
   Attributes:
     megabytes: By process, by round, in 10^6 bytes.
   """
 
-  def __init__(self, path: pathlib.Path, worker: runtime.Worker):
-    """Starts the CSV file `path` anew."""
-    path.unlink(missing_ok=True)
-    self._csv = tff.program.CSVFileReleaseManager(path, key_fieldname='round')
-    self._worker = worker
+  def __init__(self, folder: pathlib.Path, worker: runtime.Worker):
+    """Takes the folder of the table, and TFF's worker."""
+    self._folder, self._worker = folder, worker
+    self._csv = None
     self.megabytes = {name: {} for name in _PROCESSES}
 
   async def release(self, value: Any, key: int) -> None:
@@ -87,7 +88,15 @@ class MemoryLog(tff.program.ReleaseManager):
     for name, pid in pids.items():
       self.megabytes[name][key] = psutil.Process(pid).memory_info().rss / 1e6
       row[f'{name}_megabytes'] = round(self.megabytes[name][key], 3)
+    if self._csv is None:
+      path = self._folder / _UNFINISHED
+      path.unlink(missing_ok=True)
+      self._csv = tff.program.CSVFileReleaseManager(path, key_fieldname='round')
     await self._csv.release(row, key)
+
+  def finish(self) -> None:
+    """Puts the table in its place."""
+    (self._folder / _UNFINISHED).replace(self._folder / 'soak.csv')
 
 
 def level(megabytes: Mapping[int, float], round_num: int) -> float:
@@ -160,10 +169,8 @@ def _soak() -> None:
     )
   if not math.isfinite(_TOLERANCE.value):
     raise ValueError(f'--tolerance={_TOLERANCE.value} must be finite.')
-  output = folder_lib.make_output_folder(_OUTPUT_DIR.value)
-  memory = MemoryLog(
-      output / 'soak.csv', runtime.set_local_execution_context()
-  )
+  output = folder_lib.take_output_folder(_OUTPUT_DIR.value)
+  memory = MemoryLog(output, runtime.set_local_execution_context())
   with tempfile.TemporaryDirectory() as folder:
     run_lib.train(
         settings,
@@ -173,6 +180,7 @@ def _soak() -> None:
         cache_dir=_CACHE_DIR.value,
         metrics_managers=[memory],
     )
+  memory.finish()
   plot(output / 'soak.png', memory.megabytes)
   compare(memory.megabytes, last)
 

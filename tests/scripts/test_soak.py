@@ -85,6 +85,7 @@ def test_a_run_of_train_is_measured_after_every_round(soak, tmp_path, capsys):
     ratio = np.median(values[2:]) / np.median(values[:2])
     assert float(printed[name]) == pytest.approx(ratio, abs=1e-3)
   assert (tmp_path / 'soak.png').stat().st_size > 1000
+  assert {path.name for path in tmp_path.iterdir()} == {'soak.csv', 'soak.png'}
 
 
 @pytest.mark.parametrize('grows', ['parent', 'worker'])
@@ -121,6 +122,32 @@ def test_growth_of_either_process_fails_with_one_line(
   _, before, after = read_rows(tmp_path)
   growth = after[f'{grows}_megabytes'] - before[f'{grows}_megabytes']
   assert growth == pytest.approx(200, abs=20)
+
+
+def test_what_is_not_finished_leaves_earlier_results(
+    soak, tmp_path, monkeypatch, growing_worker
+):
+  (tmp_path / 'soak.csv').write_text('of an earlier run\n')
+  monkeypatch.setattr(
+      soak.runtime,
+      'set_local_execution_context',
+      lambda: types.SimpleNamespace(pid=growing_worker.pid),
+  )
+
+  def train(*args, metrics_managers, **kwargs):
+    (memory,) = metrics_managers
+    asyncio.run(memory.release({}, 0))
+    raise OSError('the disk is full')
+
+  for failing, message in (
+      (run_lib.train, "'nothing' is unknown"),
+      (train, 'the disk is full'),
+  ):
+    monkeypatch.setattr(run_lib, 'train', failing)
+    with pytest.raises(SystemExit, match=message):
+      script_runner.run(soak, [f'--output_dir={tmp_path}', '--dataset=nothing'])
+  assert (tmp_path / 'soak.csv').read_text() == 'of an earlier run\n'
+  assert (tmp_path / 'unfinished.csv').read_text().startswith('round,')
 
 
 def test_rounds_before_the_reference_are_refused_in_one_line(soak, tmp_path):

@@ -8,8 +8,10 @@ works in a folder.
 
 from collections.abc import Collection, Iterator
 import contextlib
+import errno
 import fcntl
 import json
+import os
 import pathlib
 import tempfile
 from typing import Any, Optional
@@ -18,8 +20,12 @@ from astraea_tff.datasets.storage import atomic_file
 
 _FLAGS_FILE = 'flags.json'
 _LOCK_FILE = '.lock'
-# By folder, the open lock files of this program.
-_locks: dict[pathlib.Path, Any] = {}
+# What a file system says that has no locks on folders.
+_NO_LOCKS = (
+    errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP,
+)
+# By what is locked, what is open while this program holds the lock.
+_locks: dict[Any, Any] = {}
 
 
 def write_atomically(path: pathlib.Path, text: str) -> None:
@@ -46,15 +52,22 @@ def lock(folder: pathlib.Path) -> None:
   if key in _locks:
     return
   file = (folder / _LOCK_FILE).open('a')
-  try:
+  with _refused_if_locked(folder, file):
     fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  _locks[key] = file
+
+
+@contextlib.contextmanager
+def _refused_if_locked(folder: pathlib.Path, opened: Any) -> Iterator[None]:
+  """Makes of a lock that another program holds a RuntimeError, and closes."""
+  try:
+    yield
   except (BlockingIOError, PermissionError) as error:
-    file.close()
+    opened.close()
     raise RuntimeError(
         f'another program is at work in {folder}; wait for its end, or name'
         ' another folder.'
     ) from error
-  _locks[key] = file
 
 
 def unlock_all() -> None:
@@ -84,11 +97,12 @@ def errors_that_name_the_flag(
     ) from error
 
 
-def make_output_folder(path: str) -> pathlib.Path:
+def make_output_folder(path: str, flag: str = 'output_dir') -> pathlib.Path:
   """Makes the folder of results, before any is worked out.
 
   Args:
     path: The folder, which may be there.
+    flag: The flag that names it.
 
   Returns:
     The folder.
@@ -97,10 +111,41 @@ def make_output_folder(path: str) -> pathlib.Path:
     OSError: If the folder cannot be made or written to.
   """
   folder = pathlib.Path(path)
-  with errors_that_name_the_flag(path):
+  with errors_that_name_the_flag(path, flag):
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
       return folder
+
+
+def take_output_folder(path: str) -> pathlib.Path:
+  """Makes the folder of results, and keeps other programs from theirs there.
+
+  Unlike a run's, it may be any folder, and is left without a lock file.
+
+  Args:
+    path: The folder, which may be there.
+
+  Returns:
+    The folder.
+
+  Raises:
+    RuntimeError: Another program is at work there.
+    OSError: If the folder cannot be made or written to.
+  """
+  folder = make_output_folder(path)
+  key = folder.resolve(), 'itself'
+  if key not in _locks:
+    handle = contextlib.ExitStack()
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    handle.callback(os.close, descriptor)
+    with _refused_if_locked(folder, handle):
+      try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      except OSError as error:
+        if error.errno not in _NO_LOCKS:
+          raise
+    _locks[key] = handle
+  return folder
 
 
 def open_run_folder(

@@ -17,12 +17,13 @@ def nothing_stays_locked():
   folder_lib.unlock_all()
 
 
-def start_program(folder):
+def start_program(folder, call=f'open_run_folder(path, {FLAGS!r})'):
   """Starts a program that opens the folder, says so and waits."""
   program = (
       f'import sys; sys.path.insert(0, {str(script_runner.SCRIPTS)!r})\n'
       'from experiment.runs import folder\n'
-      f'folder.open_run_folder({str(folder)!r}, {FLAGS!r})\n'
+      f'path = {str(folder)!r}\n'
+      f'folder.{call}\n'
       'print("open", flush=True); sys.stdin.read()\n'
   )
   process = forked_program.start(program)
@@ -42,6 +43,22 @@ def test_a_second_program_is_refused_until_the_first_is_killed(tmp_path):
     first.kill()
     first.wait()
   assert folder_lib.open_run_folder(str(folder), FLAGS) == folder
+
+
+def test_results_of_two_programs_do_not_mix(tmp_path):
+  folder = tmp_path / 'results'
+  first = start_program(folder, 'take_output_folder(path)')
+  try:
+    with pytest.raises(RuntimeError, match='another program is at work in .*res'):
+      folder_lib.take_output_folder(str(folder))
+    # Reading goes on, and so does what locks each of its files itself.
+    folder_lib.make_output_folder(str(folder))
+  finally:
+    first.kill()
+    first.wait()
+  for _ in range(2):
+    assert folder_lib.take_output_folder(str(folder)) == folder
+  assert not [*folder.iterdir()]
 
 
 def test_more_rounds_and_seeds_go_on_and_fewer_are_refused(tmp_path):
