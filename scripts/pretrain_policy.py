@@ -62,9 +62,15 @@ def _read_seeds() -> list[int]:
     raise ValueError(
         f'--seeds must be integers, got {",".join(_SEEDS.value)}.'
     ) from error
-  if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+  if (
+      not seeds
+      or min(seeds) < 0
+      or max(seeds) > flags_lib.LARGEST_SEED
+      or len(set(seeds)) < len(seeds)
+  ):
     raise ValueError(
-        f'--seeds must be different integers of at least 0, got {seeds}.'
+        '--seeds must be different integers in [0,'
+        f' {flags_lib.LARGEST_SEED}], got {seeds}.'
     )
   return seeds
 

@@ -43,8 +43,7 @@ import astraea_tff
 _OUTPUT_DIR = flags_lib.define_path(
     'output_dir', None, 'Where table and picture go.', required=True
 )
-_SEED = flags.DEFINE_multi_integer(
-    'seed',
+_SEED = flags_lib.define_seeds(
     [0, 1, 2],
     'Seed of partition, choice of the hostile and training; repeatable.',
 )
@@ -248,6 +247,7 @@ def _study() -> None:
       list(_SETTINGS),
       _SEED.value,
       lambda seed: _Seed(seed).measure,
+      _COLUMNS,
   )
   table = tables.markdown_of_seeds(rows, list(_SETTINGS), _COLUMNS)
   folder_lib.write_atomically(folder / 'hostile_clients.md', table + '\n')

@@ -51,8 +51,8 @@ _MESSAGES = flags_lib.define_path(
     None,
     'An archive of real messages to train on instead.',
 )
-_SEED = flags.DEFINE_multi_integer(
-    'seed', [0, 1, 2], 'Seed of partition and training; repeatable.'
+_SEED = flags_lib.define_seeds(
+    [0, 1, 2], 'Seed of partition and training; repeatable.'
 )
 _DATA_DIR, _CACHE_DIR = flags_lib.define_folder_flags()
 _ROUNDS = flags.DEFINE_integer(
@@ -257,7 +257,7 @@ def _study() -> None:
     return lambda setting: measure(setting, seed)
 
   rows = study_table.fill_table(
-      folder / 'kinds.csv', settings, _SEED.value, start
+      folder / 'kinds.csv', settings, _SEED.value, start, _COLUMNS
   )
   table = tables.markdown_of_seeds(rows, settings, _COLUMNS)
   folder_lib.write_atomically(folder / 'kinds.md', table + '\n')

@@ -40,8 +40,8 @@ from astraea_tff.labels import privacy
 _OUTPUT_DIR = flags_lib.define_path(
     'output_dir', None, 'Where table and picture go.', required=True
 )
-_SEED = flags.DEFINE_multi_integer(
-    'seed', [0, 1, 2], 'Seed of partition, noise and training; repeatable.'
+_SEED = flags_lib.define_seeds(
+    [0, 1, 2], 'Seed of partition, noise and training; repeatable.'
 )
 _EPSILON = flags.DEFINE_multi_float(
     'epsilon',
@@ -197,6 +197,7 @@ def _study() -> None:
       list(reports),
       _SEED.value,
       lambda seed: _start_seed(reports, seed),
+      _COLUMNS,
   )
   table = tables.markdown_of_seeds(rows, list(reports), _COLUMNS)
   folder_lib.write_atomically(folder / 'privacy.md', table + '\n')

@@ -35,8 +35,7 @@ _OUTPUT_DIR = flags_lib.define_path(
     'The folder of the run, new or to be resumed.',
     required=True,
 )
-_SEEDS = flags.DEFINE_multi_integer(
-    'seed',
+_SEEDS = flags_lib.define_seeds(
     [0],
     'Seed of the partition, the augmentation, the sampling, the order of the'
     ' examples and the initial weights; repeat the flag for several runs.',

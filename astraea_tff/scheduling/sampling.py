@@ -14,6 +14,9 @@ from astraea_tff import arguments
 from astraea_tff import randomness
 from astraea_tff.labels import counts as counts_lib
 
+# Of NumPy's older generators, with which TFF samples.
+_LARGEST_SEED = 2**32 - 1
+
 
 def sample_clients(
     num_clients: int,
@@ -28,8 +31,8 @@ def sample_clients(
   Args:
     num_clients: The number of all clients, K.
     clients_per_round: How many take part in the round, c.
-    seed: The seed of the draw, which depends on it and `round_num` alone. With
-      `weights` at least 0.
+    seed: The seed of the draw, which depends on it and `round_num` alone; at
+      least 0, and without `weights` at most 2**32 - 1.
     round_num: The number of the round.
     weights: None for a uniform draw, or K priorities; see `sample_mediators`.
 
@@ -37,9 +40,10 @@ def sample_clients(
     The indices of the round's clients.
 
   Raises:
-    TypeError: If `weights` does not hold numbers.
-    ValueError: If `clients_per_round` is not in [1, K], or `weights` are not K
-      finite numbers of at least 0, at least one of them above 0.
+    TypeError: If `weights` does not hold numbers, or `seed` is no integer.
+    ValueError: If `clients_per_round` is not in [1, K], `seed` is out of range,
+      or `weights` are not K finite numbers of at least 0, at least one of them
+      above 0.
   """
   if not 1 <= clients_per_round <= num_clients:
     raise ValueError(
@@ -50,6 +54,7 @@ def sample_clients(
     return _sample_by_weight(
         num_clients, clients_per_round, weights, seed, round_num
     )
+  arguments.check_integer(seed, 'seed', 0, _LARGEST_SEED)
   sample = tff.simulation.build_uniform_sampling_fn(
       range(num_clients), replace=False, random_seed=seed
   )

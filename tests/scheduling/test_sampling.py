@@ -115,3 +115,12 @@ def test_more_clients_than_places_are_refused():
     orders_of([4, 5])
   with pytest.raises(ValueError, match='mediator_epochs must be at least 1'):
     orders_of([4], epochs=0)
+
+
+@pytest.mark.parametrize(
+    'seed, error', [(-1, ValueError), (2**32, ValueError), (1.0, TypeError)]
+)
+def test_a_seed_that_tff_does_not_sample_with_is_refused(seed, error):
+  assert sampling.sample_clients(9, 9, seed=2**32 - 1, round_num=1)
+  with pytest.raises(error, match='^seed must be .* got'):
+    sampling.sample_clients(9, 3, seed=seed, round_num=1)

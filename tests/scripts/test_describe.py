@@ -249,7 +249,6 @@ def test_pooled_target_without_augmentation(describe, tmp_path, capsys, counts):
             ['--max_clients=3', '--max_clients=3'],
             r'--max_clients must be given different values, got \[3, 3\]',
         ),
-        (['--seed=-1'], 'seed must be at least 0'),
         (['--num_examples=100000'], 'example'),
         (
             ['--dataset=mnist', '--data_dir=/nonexistent'],

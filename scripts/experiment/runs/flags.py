@@ -21,6 +21,9 @@ ALL_SETTINGS = tuple(
     field.name for field in dataclasses.fields(settings_lib.Settings)
 )
 
+# NumPy's older generators, with which TFF samples clients, take no larger one.
+LARGEST_SEED = 2**32 - 1
+
 
 class _PathParser(flags.ArgumentParser):
   """Reads a path, in which ~ means the user's home."""
@@ -58,6 +61,20 @@ def define_path(
       help_text,
       serializer=flags.ArgumentSerializer(),
       **options,
+  )
+
+
+def define_seeds(default: Sequence[int], help_text: str) -> flags.FlagHolder:
+  """Makes the repeatable flag of a script's seeds."""
+  return flags.DEFINE_multi_integer(
+      'seed', list(default), help_text, lower_bound=0, upper_bound=LARGEST_SEED
+  )
+
+
+def define_seed(help_text: str) -> flags.FlagHolder:
+  """Makes the flag of a script's one seed."""
+  return flags.DEFINE_integer(
+      'seed', 0, help_text, lower_bound=0, upper_bound=LARGEST_SEED
   )
 
 

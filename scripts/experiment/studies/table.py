@@ -3,7 +3,7 @@
 A study that is interrupted goes on after the last row it wrote.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import pathlib
 from typing import Any, Optional
 
@@ -14,6 +14,7 @@ import tqdm
 from experiment.runs import tables
 
 _KEY = ['setting', 'seed']
+_MEND = 'Remove it to measure anew.'
 
 
 def fill_table(
@@ -21,6 +22,7 @@ def fill_table(
     settings: Sequence[str],
     seeds: Sequence[int],
     start_seed: Callable[[int], Callable[[str], Mapping[str, float]]],
+    columns: Iterable[str],
 ) -> pd.DataFrame:
   """Measures every setting for every seed, those that `path` has left out.
 
@@ -31,6 +33,7 @@ def fill_table(
     seeds: The seeds.
     start_seed: Prepares a seed, once, and returns the function that measures a
       setting: from its name to the columns of its row.
+    columns: These columns.
 
   Returns:
     The table, with the seeds of a setting together.
@@ -40,7 +43,7 @@ def fill_table(
   """
   rows = {
       (row['setting'], row['seed']): row
-      for row in read_table(path).to_dict('records')
+      for row in read_table(path, settings, columns).to_dict('records')
   }
   wanted = [(setting, seed) for seed in seeds for setting in settings]
   missing = [key for key in wanted if key not in rows]
@@ -58,8 +61,15 @@ def fill_table(
   )
 
 
-def read_table(path: pathlib.Path) -> pd.DataFrame:
+def read_table(
+    path: pathlib.Path, settings: Sequence[str], columns: Iterable[str]
+) -> pd.DataFrame:
   """Reads the table that `fill_table` wrote; empty if there is no file yet.
+
+  Args:
+    path: The CSV file.
+    settings: The settings that it may have.
+    columns: The columns that it must have, beside the setting and the seed.
 
   Raises:
     ValueError: If the file is not such a table.
@@ -67,12 +77,18 @@ def read_table(path: pathlib.Path) -> pd.DataFrame:
   if not path.exists():
     return pd.DataFrame(columns=_KEY)
   table = tables.read_csv(
-      path, 'Remove it to measure anew.', text=['setting'], integers=['seed']
+      path,
+      _MEND,
+      text=['setting'],
+      integers=['seed'],
+      needed=['setting', *columns],
+      key=_KEY,
   )
-  if list(table.columns[:2]) != _KEY:
+  others = table.loc[~table['setting'].isin(settings), 'setting']
+  if not others.empty:
     raise ValueError(
-        f'{path} is damaged (its first columns are not {", ".join(_KEY)}).'
-        ' Remove it to measure anew.'
+        f'{path} is damaged ({others.iloc[0]!r} is no setting of this study).'
+        f' {_MEND}'
     )
   return table
 

@@ -3,6 +3,7 @@
 from absl import flags
 from absl.testing import flagsaver
 import pytest
+import script_runner
 
 from experiment.runs import flags as flags_lib
 from experiment.runs import settings as settings_lib
@@ -70,6 +71,18 @@ def test_values_of_another_kind_are_refused_when_parsing(define, argument):
   define()
   with pytest.raises(flags.IllegalFlagValueError):
     read([argument])
+
+
+@pytest.mark.parametrize('script', [
+    'describe', 'soak', 'study_hostile_clients', 'study_kinds', 'study_privacy',
+    'study_scheduling', 'train',
+])
+@pytest.mark.parametrize('seed', ['-1', str(2**32), '1.5'])
+def test_every_script_takes_the_same_seeds(script, seed):
+  with script_runner.loaded(script) as loaded:
+    values = [loaded.__file__, '--output_dir=out']
+    with pytest.raises(flags.IllegalFlagValueError, match=f'--seed={seed}: '):
+      flags.FLAGS([*values, f'--seed={seed}'])
 
 
 def test_values_out_of_range_are_refused_when_reading(define):

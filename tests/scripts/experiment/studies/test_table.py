@@ -6,6 +6,7 @@ from experiment.runs import tables
 from experiment.studies import table as study_table
 
 _SETTINGS = ('plain', 'a, b')
+_COLUMNS = ('size', 'third', 'none')
 
 
 def measured_keys(path, seeds, fail_at=None):
@@ -24,7 +25,9 @@ def measured_keys(path, seeds, fail_at=None):
     return measure
 
   try:
-    rows = study_table.fill_table(path, _SETTINGS, seeds, start_seed)
+    rows = study_table.fill_table(
+        path, _SETTINGS, seeds, start_seed, _COLUMNS
+    )
   except RuntimeError:
     rows = None
   return rows, started, measured
@@ -45,7 +48,7 @@ def test_every_setting_is_measured_for_every_seed(tmp_path):
       ],
   )
   np.testing.assert_equal(
-      study_table.read_table(path)
+      study_table.read_table(path, _SETTINGS, _COLUMNS)
       .sort_values('setting', kind='stable')[2:]
       .to_dict('records'),
       rows[:2].to_dict('records'),
@@ -73,13 +76,16 @@ def test_an_interrupted_study_measures_only_what_is_missing(tmp_path):
         'setting,seed,size\nplain,x,1\n',
         'setting,seed,size\nplain,0,big\n',
         'setting,seed,size\nplain,0\n',
+        'setting,seed,dimension\nplain,0,1\n',
+        'setting,seed,size\nfancy,0,1\n',
+        'setting,seed,size\nplain,0,1\nplain,0,2\n',
     ],
 )
 def test_a_damaged_table_is_refused(tmp_path, text):
   path = tmp_path / 'table.csv'
   path.write_text(text)
   with pytest.raises(ValueError, match='table.csv is damaged'):
-    study_table.read_table(path)
+    study_table.read_table(path, _SETTINGS, ['size'])
 
 
 def test_markdown_holds_means_and_sample_deviations():
