@@ -85,10 +85,13 @@ def _reproduce() -> None:
   name, scale = _EXPERIMENT.value, _SCALE.value
   output = pathlib.Path(_OUTPUT_DIR.value)
   experiment = paper_experiments.EXPERIMENTS[name](scale)
+  runs = output / 'runs'
+  if _RUNS_DIR.value is not None:
+    runs = folder_lib.make_output_folder(_RUNS_DIR.value, 'runs_dir')
   whole = reproduction_lib.Reproduction(
       name,
       experiment,
-      pathlib.Path(_RUNS_DIR.value or output / 'runs'),
+      runs,
       _DATA_DIR.value,
       _CACHE_DIR.value,
   )

@@ -7,7 +7,9 @@ of the package does not. Scripts import it before TensorFlow.
 import atexit
 import gc
 import os
+import signal
 import tempfile
+import threading
 
 # TensorFlow reads it when it is imported, and would fill the terminal.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
@@ -21,7 +23,17 @@ if os.path.expanduser('~') == '~':
 
 # Which is imported without a look for garbage. Python would look through all of
 # TensorFlow later, and once more when the program ends: half of the CPU time of
-# a script that does nothing.
+# a script that does nothing. Ctrl-C ends the program meanwhile, where Python
+# would print where it was.
+_on_interrupt = signal.getsignal(signal.SIGINT)
+_is_python_s = (
+    _on_interrupt is signal.default_int_handler
+    and threading.current_thread() is threading.main_thread()
+)
+if _is_python_s:
+  signal.signal(signal.SIGINT, signal.SIG_DFL)
 import astraea_tff as _
+if _is_python_s:
+  signal.signal(signal.SIGINT, _on_interrupt)
 gc.freeze()
 atexit.register(gc.freeze)

@@ -261,6 +261,17 @@ def test_a_page_that_cannot_be_written_is_refused_before_the_training(
     )
 
 
+def test_a_folder_of_runs_that_cannot_be_made_is_refused_by_its_flag(
+    reproduce, tmp_path, monkeypatch
+):
+  monkeypatch.setattr(runner.Reproduction, 'train', _refuse_to_train)
+  (tmp_path / 'file').touch()
+  with pytest.raises(SystemExit, match='^reproduce.py: --runs_dir=.*/file cannot'):
+    reproduce(
+        tmp_path, '--experiment=tiny', f'--runs_dir={tmp_path / "file"}'
+    )
+
+
 def test_no_other_program_changes_a_page_that_is_being_added_to(
     reproduce, tmp_path, monkeypatch
 ):

@@ -1,5 +1,7 @@
 """results.py: an answer to each claim, from CSV files made by hand."""
 
+import re
+
 import pandas as pd
 import pytest
 import script_runner
@@ -82,6 +84,26 @@ def test_rows_that_are_missing_are_said_and_other_rows_are_one_line(write_page, 
     write_page(tmp_path)
 
 
+@pytest.mark.parametrize('old, new, fault', [
+    ('(?s)\n.*', '\n', 'it has no line'),
+    ('best_top_1', 'worst_top_1', 'it has no best_top_1'),
+    (',macro_f1.*', '', 'it has no macro_f1|a line has not a cell'),
+    ('BAL1,0,.*\n', '', r"the row 'BAL1' has the seeds \[1, 2\], not \[0, 1, 2\]"),
+    ('BAL1,2,', 'BAL1,7,', r'has the seeds \[0, 1, 7\]'),
+])
+def test_a_table_that_is_not_whole_is_one_line(
+    write_page, tmp_path, old, new, fault
+):
+  _write_table1(tmp_path, _VALUES)
+  path = tmp_path / 'table1_small' / 'results.csv'
+  changed = re.sub(old, new, path.read_text(), count=1)
+  assert changed != path.read_text()
+  path.write_text(changed)
+  with pytest.raises(SystemExit, match=f'^results.py: .*damaged .*({fault})'):
+    write_page(tmp_path)
+  assert not tmp_path.with_suffix('.md').exists()
+
+
 def test_scales_stand_beside_one_another(write_page, tmp_path):
   folder = tmp_path / 'numbers'
   _write_table1(folder, _VALUES)
@@ -108,7 +130,9 @@ def test_a_frontier_is_in_the_findings(write_page, tmp_path):
   experiment_page.write_csv(
       _folder(folder, 'frontier_small') / 'results.csv',
       runner.make_results({
-          (row, seed): dict(last_top_1=1.0, best_top_1=1.0, seconds=1.0)
+          (row, seed): dict(
+              last_top_1=1.0, best_top_1=1.0, megabytes=1.0, seconds=1.0
+          )
           for seed in experiment.seeds
       }),
   )

@@ -166,6 +166,10 @@ class Experiment:
     if self.baseline is not None and self.baseline not in self.rows:
       raise ValueError(f'baseline={self.baseline!r} must be a row.')
 
+  def seeds_of(self, row: str) -> tuple[int, ...]:
+    """Returns the seeds that a row is reported with."""
+    return self.seeds[:1] if self.rows[row].has_one_seed else self.seeds
+
   def grids(self) -> dict[str, list[str]]:
     """Returns, by what has learning rates of its own, the rows of its rates."""
     grids = {}

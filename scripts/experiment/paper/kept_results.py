@@ -127,12 +127,7 @@ def _rows_with_their_seeds(
   return {
       row
       for row, found in seeds.items()
-      if row in experiment.rows
-      and found == set(
-          experiment.seeds[:1]
-          if experiment.rows[row].has_one_seed
-          else experiment.seeds
-      )
+      if row in experiment.rows and found == set(experiment.seeds_of(row))
   }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 import dataclasses
 import pathlib
+from typing import Optional
 
 import pandas as pd
 
@@ -10,6 +11,7 @@ from experiment.paper import claims
 from experiment.paper import experiment_page
 from experiment.paper import experiments
 from experiment.paper import paper_experiments
+from experiment.paper import runner
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,7 +52,7 @@ def read_all(folder: pathlib.Path) -> dict[str, Measured]:
   An experiment may have got rows since; they are not run then.
 
   Raises:
-    ValueError: A file has rows that its experiment has not.
+    ValueError: A file is not whole, or has rows that its experiment has not.
   """
   found = {}
   for name, make in paper_experiments.EXPERIMENTS.items():
@@ -59,16 +61,48 @@ def read_all(folder: pathlib.Path) -> dict[str, Measured]:
       if not path.exists():
         continue
       results, experiment = experiment_page.read_csv(path), make(scale)
-      unknown = set(results.index.unique('row')).difference(experiment.rows)
-      if unknown:
+      fault = _fault(results, experiment)
+      if fault:
         raise ValueError(
-            f'{path} has the row {min(unknown)!r}, which {name} has not, as it'
-            f' has changed since; run scripts/reproduce.py --experiment={name}'
+            f'{path} {fault}; run scripts/reproduce.py --experiment={name}'
             f' --scale={scale} again.'
         )
       one = Measured(name, scale, experiment, results)
       found[one.folder] = one
   return found
+
+
+def _fault(
+    results: pd.DataFrame, experiment: experiments.Experiment
+) -> Optional[str]:
+  """Returns what is wrong with results; None if they are whole."""
+  seeds = {}
+  for row, seed in results.index:
+    seeds.setdefault(row, set()).add(seed)
+  unknown = seeds.keys() - experiment.rows.keys()
+  if unknown:
+    return (
+        f'has the row {min(unknown)!r}, which the experiment has not, as it has'
+        ' changed since'
+    )
+  missing = [name for name in experiment.columns if name not in results]
+  if missing or not seeds:
+    return f'is damaged (it has no {missing[0] if missing else "line"})'
+  # Of a method's rates, those that were not chosen have the tuning seeds alone;
+  # or the first seed, in results that were made before there were such.
+  of_others = set()
+  if not runner.is_tuning(results).any():
+    of_others = set(experiment.seeds[:1])
+  for row, found in seeds.items():
+    wanted = set(experiment.seeds_of(row))
+    reported = found.difference(experiments.TUNING_SEEDS)
+    is_of_grid = experiment.rows[row].tuned is not None
+    if reported != wanted and not (is_of_grid and reported == of_others):
+      return (
+          f'is damaged (the row {row!r} has the seeds {sorted(reported)}, not'
+          f' {sorted(wanted)})'
+      )
+  return None
 
 
 def judge(
