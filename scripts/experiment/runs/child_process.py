@@ -44,11 +44,11 @@ class ChildProcess:
     )
     before = set(multiprocessing.active_children())
     # A blocked signal stays so in what is started.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
       self._pool.submit(os.getpid)
     finally:
-      signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+      signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     (process,) = set(multiprocessing.active_children()) - before
     self.pid = process.pid
 
