@@ -108,8 +108,6 @@ class Row:
     tuned: What the row is one of several learning rates for, of which the best
       on the validation examples, with `TUNING_SEEDS`, is trained with the
       experiment's seeds; None if it stands for itself.
-    judged_by: The row whose accuracy on the validation examples decides over
-      this one's rate; None for its own.
     has_one_seed: Whether the row is trained with the first seed alone, to show
       where it stands.
     longest: The rounds that the row is trained at most: it goes on, by as many
@@ -121,7 +119,6 @@ class Row:
   tuned: Optional[str] = None
   has_one_seed: bool = False
   longest: Optional[int] = None
-  judged_by: Optional[str] = None
 
 
 # By name.
@@ -183,7 +180,7 @@ class Experiment:
 
     Args:
       names: Rows, or what has several learning rates (`Row.tuned`), of which
-        all are taken. The rows that judge them come along.
+        all are taken.
 
     Raises:
       ValueError: A name is no such.
@@ -194,13 +191,11 @@ class Experiment:
         raise ValueError(
             f'row={name!r} must be one of {"; ".join(dict.fromkeys(known))}.'
         )
-    taken = {
-        name
+    rows = {
+        name: row
         for name, row in self.rows.items()
         if name in names or row.tuned in names
     }
-    taken |= {self.rows[name].judged_by for name in taken}
-    rows = {name: row for name, row in self.rows.items() if name in taken}
     return dataclasses.replace(
         self,
         rows=rows,
@@ -217,11 +212,8 @@ def make_row(
     tuned: Optional[str] = None,
     has_one_seed: bool = False,
     longest: Optional[int] = None,
-    judged_by: Optional[str] = None,
     **overrides: Any,
 ) -> Row:
   """Returns the row of `base` with some settings changed."""
   settings = settings_lib.Settings(**(dict(base) | overrides))
-  return Row(
-      settings, dict(paper or {}), tuned, has_one_seed, longest, judged_by
-  )
+  return Row(settings, dict(paper or {}), tuned, has_one_seed, longest)

@@ -75,7 +75,7 @@ _METHODS_OF_FRONTIER = (
     'FedAvg, client SGD', 'FedAvg, server Adam', 'control', 'Astraea',
     'recommended',
 )
-# Two rates for everybody.
+# Two rates for everybody, and a smaller one where clients have few classes.
 _RATES_OF_FRONTIER = {
     'FedAvg, client SGD': (0.1, 0.3),
     'FedAvg, server Adam': (1e-2, 3e-2),
@@ -83,12 +83,17 @@ _RATES_OF_FRONTIER = {
     'Astraea': (1e-3, 3e-3),
     'recommended': (2e-3, 4e-3),
 }
+_SMALLER_RATES = {
+    'FedAvg, client SGD': 0.03,
+    'FedAvg, server Adam': 3e-3,
+    'control': 3e-3,
+    'Astraea': 3e-4,
+    'recommended': 1e-3,
+}
 # As many as the pool has with a long tail.
 _EXAMPLES_OF_FRONTIER = dict(small=600, emnist=13_500, paper=117_500)
 # Of a chain; side by side, clients have twice as many.
 _ROUNDS_OF_FRONTIER = dict(small=20, emnist=20, paper=200)
-# Where the rates are chosen, one for all regimes.
-_REGIME_OF_RATES = 'long tail'
 
 
 def _grouping(base: dict[str, Any], scale: str) -> experiments.Rows:
@@ -147,12 +152,12 @@ def _frontier(base: dict[str, Any], scale: str) -> experiments.Rows:
       settings['rounds'] = factor * _ROUNDS_OF_FRONTIER[scale]
       settings['rounds_per_evaluation'] = factor * 2
       name = f'{regime}: {method}'
-      for rate in _RATES_OF_FRONTIER[method]:
-        judge = f'{_REGIME_OF_RATES}: {method}, {rate:g}'
+      rates = _RATES_OF_FRONTIER[method]
+      if 'classes_per_client' in division:
+        rates = (_SMALLER_RATES[method], *rates)
+      for rate in rates:
         rows[f'{name}, {rate:g}'] = _row(
-            settings | {methods.rate_of(method): rate},
-            tuned=name,
-            judged_by=None if regime == _REGIME_OF_RATES else judge,
+            settings | {methods.rate_of(method): rate}, tuned=name
         )
   return rows
 

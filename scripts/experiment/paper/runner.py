@@ -96,10 +96,7 @@ def choose_rows(
     accuracies = tried['best_validation_top_1'].dropna()
     means = accuracies.groupby(level='row').mean()
     for name, rows in grids.items():
-      judges = {row: experiment.rows[row].judged_by or row for row in rows}
-      found = {
-          row: means[judge] for row, judge in judges.items() if judge in means
-      }
+      found = {row: means[row] for row in rows if row in means}
       if found:
         chosen[name] = max(found, key=found.get)
   return chosen
@@ -154,7 +151,7 @@ class Reproduction:
     for seed in experiments.TUNING_SEEDS:
       for rows in self.experiment.grids().values():
         for name in rows:
-          if len(rows) > 1 and self.experiment.rows[name].judged_by is None:
+          if len(rows) > 1:
             yield name, seed
 
   def expected_settings(self) -> list[settings_lib.Settings]:

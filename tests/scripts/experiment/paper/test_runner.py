@@ -79,30 +79,6 @@ def test_the_best_rate_of_the_tuning_seed_goes_on(monkeypatch):
   assert list(make_reproduction((5,)).runs()) == tuning + first
 
 
-def test_a_row_may_be_judged_by_another(monkeypatch):
-  validation = {'A, 1': 30.0, 'A, 2': 40.0}
-  monkeypatch.setattr(
-      runner.Reproduction,
-      '_measure_run',
-      lambda self, row, seed: {'best_validation_top_1': validation[row]},
-  )
-  rows = {
-      name: experiments.make_row(
-          {}, tuned=name[0], judged_by=judge, client_learning_rate=0.1 + index
-      )
-      for index, (name, judge) in enumerate({
-          'A, 1': None, 'A, 2': None, 'B, 1': 'A, 1', 'B, 2': 'A, 2',
-      }.items())
-  }
-  experiment = experiments.Experiment(
-      title='', claim='', columns=('gain',), seeds=(0,), rows=rows
-  )
-  reproduction = runner.Reproduction('name', experiment, pathlib.Path('runs'))
-  assert list(reproduction.runs()) == [
-      ('A, 1', _TUNING), ('A, 2', _TUNING), ('A, 2', 0), ('B, 2', 0)
-  ]
-
-
 def test_a_single_rate_needs_no_tuning():
   experiment = experiments.Experiment(
       title='', claim='', columns=('gain',), seeds=(0, 1),
