@@ -167,7 +167,7 @@ def test_signalled_run_saves_and_says_so_in_one_line(
   folder = tmp_path / 'run'
   done = _run_and_end(folder, moment, signal_number)
   assert done.returncode == 128 + signal_number, done.stdout
-  assert f'ended by {signal_number.name}; what was finished' in done.stdout
+  assert f'ended by {signal_number.name}; what was written' in done.stdout
   assert 'Traceback' not in done.stdout
   checkpoint = folder / 'seed_0/checkpoints' / f'program_state_{last_round}'
   assert checkpoint.is_dir()
