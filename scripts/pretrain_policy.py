@@ -31,6 +31,7 @@ from experiment.runs import settings as settings_lib
 from astraea_tff import runtime
 from astraea_tff.control import learned
 from astraea_tff.datasets.storage import cache_folders
+from astraea_tff.scheduling import sampling
 
 _OUTPUT = flags_lib.define_path(
     'output', None, 'The file of the policy, .npz.', required=True
@@ -65,12 +66,12 @@ def _read_seeds() -> list[int]:
   if (
       not seeds
       or min(seeds) < 0
-      or max(seeds) > flags_lib.LARGEST_SEED
+      or max(seeds) > sampling.LARGEST_SEED
       or len(set(seeds)) < len(seeds)
   ):
     raise ValueError(
         '--seeds must be different integers in [0,'
-        f' {flags_lib.LARGEST_SEED}], got {seeds}.'
+        f' {sampling.LARGEST_SEED}], got {seeds}.'
     )
   return seeds
 

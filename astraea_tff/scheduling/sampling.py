@@ -15,7 +15,7 @@ from astraea_tff import randomness
 from astraea_tff.labels import counts as counts_lib
 
 # Of NumPy's older generators, with which TFF samples.
-_LARGEST_SEED = 2**32 - 1
+LARGEST_SEED = 2**32 - 1
 
 
 def sample_clients(
@@ -54,7 +54,7 @@ def sample_clients(
     return _sample_by_weight(
         num_clients, clients_per_round, weights, seed, round_num
     )
-  arguments.check_integer(seed, 'seed', 0, _LARGEST_SEED)
+  arguments.check_integer(seed, 'seed', 0, LARGEST_SEED)
   sample = tff.simulation.build_uniform_sampling_fn(
       range(num_clients), replace=False, random_seed=seed
   )

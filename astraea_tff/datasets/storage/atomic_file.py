@@ -123,15 +123,19 @@ def is_incomplete(path: pathlib.Path) -> bool:
 
 
 @contextlib.contextmanager
-def locked_folder(path: pathlib.Path) -> Iterator[None]:
+def locked_folder(path: pathlib.Path, waits: bool = True) -> Iterator[None]:
   """Keeps other programs out that ask for the same, where there are locks.
 
   Args:
     path: The folder.
+    waits: Whether to wait until no other program has it locked.
+
+  Raises:
+    BlockingIOError: Another program has it locked, and this one does not wait.
   """
   handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
   try:
-    _lock(handle)
+    _lock(handle, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
     yield
   finally:
     os.close(handle)

@@ -150,9 +150,8 @@ class Reproduction:
     """Yields the rows and seeds that learning rates are chosen with."""
     for seed in experiments.TUNING_SEEDS:
       for rows in self.experiment.grids().values():
-        for name in rows:
-          if len(rows) > 1:
-            yield name, seed
+        if len(rows) > 1:
+          yield from ((name, seed) for name in rows)
 
   def expected_settings(self) -> list[settings_lib.Settings]:
     """Returns the settings of `runs`, before it is known which are chosen.

@@ -12,6 +12,7 @@ from typing import Any, Optional
 
 from absl import flags
 
+from astraea_tff.scheduling import sampling
 from experiment.runs import settings as settings_lib
 
 # Makes --help list the flags under the script that asked for them.
@@ -20,9 +21,6 @@ flags.disclaim_key_flags()
 ALL_SETTINGS = tuple(
     field.name for field in dataclasses.fields(settings_lib.Settings)
 )
-
-# NumPy's older generators, with which TFF samples clients, take no larger one.
-LARGEST_SEED = 2**32 - 1
 
 
 class _PathParser(flags.ArgumentParser):
@@ -67,14 +65,18 @@ def define_path(
 def define_seeds(default: Sequence[int], help_text: str) -> flags.FlagHolder:
   """Makes the repeatable flag of a script's seeds."""
   return flags.DEFINE_multi_integer(
-      'seed', list(default), help_text, lower_bound=0, upper_bound=LARGEST_SEED
+      'seed',
+      list(default),
+      help_text,
+      lower_bound=0,
+      upper_bound=sampling.LARGEST_SEED,
   )
 
 
 def define_seed(help_text: str) -> flags.FlagHolder:
   """Makes the flag of a script's one seed."""
   return flags.DEFINE_integer(
-      'seed', 0, help_text, lower_bound=0, upper_bound=LARGEST_SEED
+      'seed', 0, help_text, lower_bound=0, upper_bound=sampling.LARGEST_SEED
   )
 
 

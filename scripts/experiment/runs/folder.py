@@ -8,10 +8,8 @@ works in a folder.
 
 from collections.abc import Collection, Iterator
 import contextlib
-import errno
 import fcntl
 import json
-import os
 import pathlib
 import tempfile
 from typing import Any, Optional
@@ -20,10 +18,6 @@ from astraea_tff.datasets.storage import atomic_file
 
 _FLAGS_FILE = 'flags.json'
 _LOCK_FILE = '.lock'
-# What a file system says that has no locks on folders.
-_NO_LOCKS = (
-    errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP,
-)
 # By what is locked, what is open while this program holds the lock.
 _locks: dict[Any, Any] = {}
 
@@ -52,22 +46,19 @@ def lock(folder: pathlib.Path) -> None:
   if key in _locks:
     return
   file = (folder / _LOCK_FILE).open('a')
-  with _refused_if_locked(folder, file):
+  try:
     fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except (BlockingIOError, PermissionError) as error:
+    file.close()
+    raise _at_work(folder) from error
   _locks[key] = file
 
 
-@contextlib.contextmanager
-def _refused_if_locked(folder: pathlib.Path, opened: Any) -> Iterator[None]:
-  """Makes of a lock that another program holds a RuntimeError, and closes."""
-  try:
-    yield
-  except (BlockingIOError, PermissionError) as error:
-    opened.close()
-    raise RuntimeError(
-        f'another program is at work in {folder}; wait for its end, or name'
-        ' another folder.'
-    ) from error
+def _at_work(folder: pathlib.Path) -> RuntimeError:
+  return RuntimeError(
+      f'another program is at work in {folder}; wait for its end, or name'
+      ' another folder.'
+  )
 
 
 def unlock_all() -> None:
@@ -135,16 +126,14 @@ def take_output_folder(path: str) -> pathlib.Path:
   folder = make_output_folder(path)
   key = folder.resolve(), 'itself'
   if key not in _locks:
-    handle = contextlib.ExitStack()
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    handle.callback(os.close, descriptor)
-    with _refused_if_locked(folder, handle):
-      try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-      except OSError as error:
-        if error.errno not in _NO_LOCKS:
-          raise
-    _locks[key] = handle
+    lock_of_folder = contextlib.ExitStack()
+    try:
+      lock_of_folder.enter_context(
+          atomic_file.locked_folder(folder, waits=False)
+      )
+    except BlockingIOError as error:
+      raise _at_work(folder) from error
+    _locks[key] = lock_of_folder
   return folder
 
 
