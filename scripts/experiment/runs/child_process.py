@@ -7,9 +7,11 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import threading
 from typing import Any
 
 import psutil
+import tqdm
 
 _PR_SET_PDEATHSIG = 1
 
@@ -19,6 +21,9 @@ def _begin(is_quiet: bool) -> None:
   ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
   if not multiprocessing.parent_process().is_alive():
     os._exit(1)  # The parent ended before.
+  # Bars would lock with a semaphore of all processes, which stays of one that is
+  # killed.
+  tqdm.tqdm.set_lock(threading.RLock())
   if is_quiet:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 

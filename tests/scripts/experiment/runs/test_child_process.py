@@ -28,6 +28,17 @@ def work():
 command.run(work, ['program'])
 """
 
+# Draws a bar in a process of its own, which is then killed.
+_PROGRAM_WITH_A_BAR = f"""
+import contextlib, sys
+sys.path.insert(0, {str(script_runner.SCRIPTS)!r})
+import tqdm
+from experiment.runs import child_process
+
+with contextlib.closing(child_process.ChildProcess()) as process:
+  process.submit(tqdm.tqdm.write, 'drawn').result()
+"""
+
 
 @pytest.fixture(name='process')
 def fixture_process():
@@ -71,3 +82,9 @@ def test_it_ends_with_the_program_however_that_ends(number, code, said):
     assert errors.startswith(said) and errors.count('\n') == 1
   psutil.wait_procs([child], timeout=patience.SECONDS)
   assert not child.is_running()
+
+
+def test_nothing_is_left_of_a_bar_that_it_drew():
+  program = forked_program.start(code=_PROGRAM_WITH_A_BAR)
+  assert program.communicate(patience.SECONDS) == ('drawn\n', '')
+  assert program.returncode == 0
