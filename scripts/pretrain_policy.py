@@ -11,9 +11,12 @@ command again goes on where it was stopped; until then its runs are in
 --cache_dir.
 """
 
+from collections.abc import Iterator
+import contextlib
 import functools
 import hashlib
 import json
+import os
 import pathlib
 import shutil
 import tempfile
@@ -86,27 +89,46 @@ def _check_can_write(output: pathlib.Path) -> None:
       pass
 
 
-def _runs_folder(
+def _locked_folder(kind: str, of: bytes) -> pathlib.Path:
+  """Returns a folder in the cache, which no other program gets until the end."""
+  cache = cache_folders.dataset_folder('pretrain_policy', _CACHE_DIR.value)
+  folder = cache / f'{kind}-{hashlib.sha256(of).hexdigest()[:16]}'
+  with folder_lib.errors_that_name_the_flag(str(folder), 'cache_dir'):
+    folder_lib.lock(folder)
+  return folder
+
+
+@contextlib.contextmanager
+def _locked_output(output: pathlib.Path) -> Iterator[None]:
+  """Keeps other programs from training the same policy."""
+  try:
+    folder = _locked_folder('output', os.fsencode(output.resolve()))
+  except RuntimeError as error:
+    raise RuntimeError(
+        f'--output={output} is what another program trains; wait for its end,'
+        ' or name another file.'
+    ) from error
+  try:
+    yield
+  finally:
+    shutil.rmtree(folder)
+
+
+def _lock_runs(
     settings: settings_lib.Settings, seeds: list[int]
 ) -> pathlib.Path:
   """Returns where the runs are until the policy is made."""
   record = settings_lib.to_record(settings) | {
       'explore': _EXPLORE.value, 'seeds': seeds
   }
-  text = json.dumps(record, sort_keys=True)
-  digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-  cache = cache_folders.dataset_folder('pretrain_policy', _CACHE_DIR.value)
-  return cache / f'runs-{digest}'
+  return _locked_folder('runs', json.dumps(record, sort_keys=True).encode())
 
 
 def _train_on(
     settings: settings_lib.Settings, seeds: list[int], output: pathlib.Path
 ) -> None:
   """Writes the policy after every seed."""
-  folder = _runs_folder(settings, seeds)
-  with folder_lib.errors_that_name_the_flag(str(folder), 'cache_dir'):
-    folder_lib.lock(folder)
-  state = None
+  folder, state = _lock_runs(settings, seeds), None
   for seed in seeds:
     policy = learned.LearnedPasses(seed=seed, explore=_EXPLORE.value)
     if state is not None:
@@ -130,10 +152,11 @@ def _pretrain() -> None:
   settings = flags_lib.read_settings(_SETTINGS, mediator_policy='learned')
   seeds, output = _read_seeds(), pathlib.Path(_OUTPUT.value)
   _check_can_write(output)
-  runtime.set_local_execution_context(
-      num_threads=machine.num_worker_threads(settings.models_per_round)
-  )
-  _train_on(settings, seeds, output)
+  with _locked_output(output):
+    runtime.set_local_execution_context(
+        num_threads=machine.num_worker_threads(settings.models_per_round)
+    )
+    _train_on(settings, seeds, output)
 
 
 main = functools.partial(command.run, _pretrain)

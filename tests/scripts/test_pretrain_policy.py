@@ -2,7 +2,9 @@
 
 import dataclasses
 
+import forked_program
 import numpy as np
+import patience
 import pytest
 import quick_runs
 import script_runner
@@ -142,6 +144,18 @@ def test_a_command_that_was_stopped_goes_on_to_the_same_policy(
       raise OSError('the power is cut')
 
   def counted(settings, seed, folder, **options):
+    if seed == 7:
+      # To the same file from other seeds.
+      other = forked_program.run(
+          patience.SECONDS,
+          script=pretrain.__file__,
+          arguments=[*arguments, '--seeds=9'],
+      )
+      assert other.returncode == 1
+      assert other.stderr == (
+          f'pretrain_policy.py: --output={stopped} is what another program'
+          ' trains; wait for its end, or name another file.\n'
+      )
     log = folder / metrics_log.METRICS_FILE
     rows = metrics_log.read_rows(log) if log.exists() else [{'round': 0}]
     trained.append((seed, rows[-1]['round']))
