@@ -6,8 +6,12 @@ import io
 import json
 import shutil
 
+import numpy as np
 import pytest
 import script_runner
+
+from experiment.runs import costs
+from experiment.runs import report
 
 HEADER = (
     'round,top_1,loss,train_loss,mean_kl_divergence,megabytes,'
@@ -217,3 +221,22 @@ def test_all_is_written_though_nobody_reads_what_is_printed(
     assert {path.name for path in output.iterdir()} == {
         'comparison.md', 'accuracy.png', 'report.html'
     }
+
+
+def test_a_run_that_begins_beyond_the_budget_is_not_the_best():
+  def curves(*points):
+    return dict.fromkeys(costs.AXES, [costs.Curve(*map(np.array, zip(*points)))])
+
+  budgets = report.compare_at_budgets({
+      'late': curves((30.0, 0.9), (40.0, 0.9)),
+      'short': curves((0.0, 0.1), (10.0, 0.5)),
+  })
+  assert [line[1:] for line in budgets.lines] == [['', '50.00']] * len(costs.AXES)
+  assert budgets.best == [(line, 2) for line in range(len(costs.AXES))]
+  # At 20 nobody of these has a value.
+  nobody = {
+      'late': curves((30.0, 0.9), (40.0, 0.9)),
+      'later': curves((50.0, 0.1), (60.0, 0.5)),
+      'once': curves((20.0, float('nan'))),
+  }
+  assert report.compare_at_budgets(nobody).best == []

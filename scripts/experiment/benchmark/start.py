@@ -55,7 +55,9 @@ def measure(
       check=False,
   )
   if program.returncode:
-    *_, reason = program.stderr.decode(errors='replace').strip().splitlines()
+    # The system says nothing there when it ends a program.
+    said = program.stderr.decode(errors='replace').strip().splitlines()
+    reason = said[-1] if said else f'it ended with {program.returncode}'
     raise RuntimeError(f'the first round of {first_import} failed: {reason}')
   return json.loads(program.stdout)
 

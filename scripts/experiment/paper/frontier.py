@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import pathlib
 import textwrap
 import types
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from matplotlib import figure
 import pandas as pd
@@ -106,12 +106,13 @@ class First(NamedTuple):
   Attributes:
     method: The method of the best mean.
     second: The next best.
-    ahead: How far the first is ahead of it, in points, seed by seed.
+    ahead: How far the first is ahead of it, in points, seed by seed; None if
+      they share no seed.
   """
 
   method: str
   second: str
-  ahead: intervals.Interval
+  ahead: Optional[intervals.Interval]
 
 
 def compared(curves: pd.DataFrame) -> list[str]:
@@ -133,7 +134,9 @@ def first_of(at_budget: pd.DataFrame, regime: str) -> First:
   means = by_method.mean().sort_values(ascending=False, kind='stable')
   first, second = means.index[0], means.index[1]
   ahead = (by_method[first] - by_method[second]).dropna().to_numpy()
-  return First(first, second, intervals.of_mean(ahead))
+  return First(
+      first, second, intervals.of_mean(ahead) if ahead.size else None
+  )
 
 
 def format_firsts(curves: pd.DataFrame) -> str:

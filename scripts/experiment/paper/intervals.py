@@ -42,12 +42,14 @@ def of_mean(values: np.ndarray) -> Interval:
   return Interval(mean, mean - margin, mean + margin, values.size)
 
 
-def verdict(interval: Interval) -> str:
+def verdict(interval: Optional[Interval]) -> str:
   """Says whether the mean is above zero: confirmed, refuted or open.
 
   It is confirmed where the whole interval is above zero, refuted where none of
-  it is, and open otherwise; with a single value it is always open.
+  it is, and open otherwise; without a value or with one it is always open.
   """
+  if interval is None:
+    return OPEN
   if interval.low > 0:
     return CONFIRMED
   return REFUTED if interval.high <= 0 else OPEN

@@ -79,7 +79,8 @@ def measure_run(
       'mean_kl': divergences.mean() if divergences.size else np.nan,
       'seconds': table['seconds'].iloc[-1],
   }
-  if 'simulated_seconds' in last:
+  # A run that was begun before it was noted has none at all.
+  if pd.notna(last.get('simulated_seconds')):
     measured['simulated_seconds'] = last['simulated_seconds']
   for name in ('macro_f1', 'worst_class_recall', 'calibration_error'):
     measured[name] = last.get(name, np.nan)

@@ -203,8 +203,8 @@ class Reproduction:
     """Trains what is not trained yet, and says before each run how far it is.
 
     Raises:
-      ValueError: As `training.train`.
-      OSError: As `training.train`.
+      ValueError: As `run.train`.
+      OSError: As `run.train`.
     """
     amounts = [work(settings) for settings in self.expected_settings()]
     started, done = time.monotonic(), 0.0

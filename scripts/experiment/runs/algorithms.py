@@ -183,7 +183,7 @@ def _build_astraea(
     )
   divergences = {
       'clients': divergence.kl_divergence(population.counts),
-      'mediators': mediators.kl_divergence,
+      'mediators': mediators.first_divergences(control),
   }
   return Algorithm(process, divergences, select, control, see_model)
 

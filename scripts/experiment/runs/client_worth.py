@@ -48,6 +48,9 @@ def change_worth(
     max_clients: gamma.
     seed: Of the run.
     cache_dir: Where prepared data are kept.
+
+  Raises:
+    ValueError: 'unequal' or 'unequal_good' of too few clients or classes.
   """
   if worth == 'equal':
     return data
@@ -61,6 +64,12 @@ def change_worth(
           data.num_classes, size=len(labels), dtype=np.int32
       )
   else:
+    if len(clients) < max_clients or data.num_classes <= _RARE_CLASSES:
+      raise ValueError(
+          f'client_worth={worth} needs max_clients={max_clients} clients or more'
+          f' and {_RARE_CLASSES + 1} classes or more, got {len(clients)} clients'
+          f' and {data.num_classes} classes.'
+      )
     clients = _deal(
         np.concatenate([images for images, _ in clients]),
         np.concatenate([labels for _, labels in clients]),

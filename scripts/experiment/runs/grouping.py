@@ -1,6 +1,6 @@
 """Which mediators train in a round, and with which clients."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 import pathlib
 import types
 from typing import Any, NamedTuple, Optional
@@ -39,17 +39,14 @@ def _refined(
 def _consecutive(
     counts: np.ndarray, max_clients: int, *, target: Any, clients: Any
 ) -> schedule_lib.Schedule:
-  """Groups clients as they follow one another, as if by place."""
-  clients = list(range(len(counts)) if clients is None else clients)
-  mediators = [
-      clients[start : start + max_clients]
-      for start in range(0, len(clients), max_clients)
-  ]
-  pooled = np.stack([counts[mediator].sum(axis=0) for mediator in mediators])
-  divergences = divergence.kl_divergence(
-      pooled, grouping.resolve_target(target, counts[clients])
+  """Groups clients by their numbers, as if by place."""
+  return grouping.group(
+      counts,
+      max_clients,
+      target,
+      clients,
+      lambda counts, _: grouping.cut(np.arange(len(counts)), max_clients),
   )
-  return schedule_lib.Schedule(mediators, divergences, max_clients)
 
 
 # By name, a function of counts, gamma, and by keyword target, clients and seed.
@@ -63,33 +60,6 @@ GROUPINGS: Mapping[str, Callable[..., schedule_lib.Schedule]] = (
         'consecutive': _seedless(_consecutive),
     })
 )
-
-
-def group_clients(
-    counts: np.ndarray,
-    settings: settings_lib.Settings,
-    *,
-    seed: int,
-    clients: Optional[Sequence[int]] = None,
-) -> schedule_lib.Schedule:
-  """Groups clients under mediators, as the settings want it.
-
-  Args:
-    counts: int64 [K, N]; the label counts of all clients.
-    settings: The settings: grouping, target and max_clients.
-    seed: At least 0, for those groupings that draw.
-    clients: The clients to be grouped; all by default.
-
-  Returns:
-    The schedule.
-  """
-  return GROUPINGS[settings.grouping](
-      counts,
-      settings.max_clients,
-      target=None if settings.target == 'uniform' else settings.target,
-      clients=clients,
-      seed=seed,
-  )
 
 
 def schedule_of_round(
@@ -120,12 +90,17 @@ def schedule_of_round(
         round_num=round_num,
         weights=weights,
     )
-  return group_clients(
+  return GROUPINGS[settings.grouping](
       counts,
-      settings,
-      seed=randomness.grouping_seed(seed, round_num),
+      settings.max_clients,
+      target=_target(settings),
       clients=clients,
+      seed=randomness.grouping_seed(seed, round_num),
   )
+
+
+def _target(settings: settings_lib.Settings) -> Optional[str]:
+  return None if settings.target == 'uniform' else settings.target
 
 
 class Round(NamedTuple):
@@ -155,6 +130,9 @@ class Mediators:
   """The mediators of a run: one schedule for all rounds, or one for each.
 
   What a round draws depends on the run's seed and the round's number alone.
+
+  Attributes:
+    static_schedule: The schedule for all rounds; None if each has its own.
   """
 
   def __init__(
@@ -178,25 +156,25 @@ class Mediators:
     self._counts = counts
     self._seed = seed
     self._folder = folder
-    self._static_schedule = schedule
+    self.static_schedule = schedule
     if settings.schedule == 'per_round':
       (folder / 'schedules').mkdir(exist_ok=True)
       return
     if schedule is None:
-      self._static_schedule = schedule_of_round(settings, counts, seed, 0)
+      self.static_schedule = schedule_of_round(settings, counts, seed, 0)
     folder_lib.write_atomically(
-        folder / 'schedule.json', self._static_schedule.to_json()
+        folder / 'schedule.json', self.static_schedule.to_json()
     )
 
-  @property
-  def static_schedule(self) -> Optional[schedule_lib.Schedule]:
-    """The schedule for all rounds; None if each has its own."""
-    return self._static_schedule
+  def first_divergences(
+      self, control: Optional[mediator_control.MediatorControl] = None
+  ) -> np.ndarray:
+    """Returns float64 [M]; of all mediators, or of the first round's.
 
-  @property
-  def kl_divergence(self) -> np.ndarray:
-    """float64 [M]; of all mediators, or of the first round's."""
-    schedule = self._static_schedule or self._schedule_round(1)
+    Args:
+      control: As in `of_round`, before it has learned of a round.
+    """
+    schedule = self.static_schedule or self._schedule_round(1, control)
     return schedule.kl_divergence
 
   def of_round(
@@ -212,16 +190,16 @@ class Mediators:
         settings have a policy; None for a uniform draw.
     """
     settings = self._settings
-    weights = None if control is None else control.weights(round_num)
     choice, passes = None, None
-    if self._static_schedule is None:
-      schedule = self._schedule_round(round_num, weights)
+    schedule = self.static_schedule
+    if schedule is None:
+      schedule = self._schedule_round(round_num, control)
+      path = self._folder / 'schedules' / f'round_{round_num:06d}.json'
+      folder_lib.write_atomically(path, schedule.to_json())
       scheduled = schedule.mediators
     elif settings.mediator_policy == 'fixed':
-      schedule = self._static_schedule
-      scheduled = self._draw(round_num, weights)
+      scheduled = self._draw(round_num, _weights(control, round_num))
     else:
-      schedule = self._static_schedule
       choice = control.choose(round_num)
       scheduled = [schedule.mediators[m] for m in choice.mediators]
       passes = choice.passes
@@ -255,7 +233,7 @@ class Mediators:
     Where they have more, the last one trains the first of its clients alone;
     where a small one leaves them with fewer, one more is drawn.
     """
-    schedule, num_clients = self._static_schedule, 0
+    schedule, num_clients = self.static_schedule, 0
     num_drawn = self._settings.models_per_round
     while num_clients < self._settings.clients_per_round:
       drawn = [
@@ -280,21 +258,25 @@ class Mediators:
   ) -> np.ndarray:
     """Divergences of the mediators as they are after clients dropped out."""
     scheduled = self._counts[np.concatenate(schedule.mediators)]
-    target = None if self._settings.target == 'uniform' else 'pooled'
     pooled = [self._counts[list(m)].sum(axis=0) for m in mediators if m]
     if not pooled:
       return np.zeros(0)
     return divergence.kl_divergence(
-        np.stack(pooled), grouping.resolve_target(target, scheduled)
+        np.stack(pooled),
+        grouping.resolve_target(_target(self._settings), scheduled),
     )
 
   def _schedule_round(
-      self, round_num: int, weights: Any = None
+      self, round_num: int, control: Optional[mediator_control.MediatorControl]
   ) -> schedule_lib.Schedule:
-    """Returns the schedule of the clients sampled for a round; writes it."""
-    schedule = schedule_of_round(
-        self._settings, self._counts, self._seed, round_num, weights
+    return schedule_of_round(
+        self._settings,
+        self._counts,
+        self._seed,
+        round_num,
+        _weights(control, round_num),
     )
-    path = self._folder / 'schedules' / f'round_{round_num:06d}.json'
-    folder_lib.write_atomically(path, schedule.to_json())
-    return schedule
+
+
+def _weights(control: Any, round_num: int) -> Optional[np.ndarray]:
+  return None if control is None else control.weights(round_num)

@@ -139,7 +139,7 @@ def plot_trade_off(
     y: Mapping[str, np.ndarray],
     labels: tuple[str, str],
 ) -> None:
-  """Draws rows as points, means over seeds with the standard deviation of y.
+  """Draws rows as points, means over seeds with y's sample standard deviation.
 
   Args:
     path: The PNG file to write.
@@ -150,7 +150,11 @@ def plot_trade_off(
   drawn, axes = _new_axes()
   for name in x:
     axes.errorbar(
-        x[name].mean(), y[name].mean(), yerr=y[name].std(), fmt='o', color='C0'
+        x[name].mean(),
+        y[name].mean(),
+        yerr=y[name].std(ddof=1) if y[name].size > 1 else None,
+        fmt='o',
+        color='C0',
     )
     axes.annotate(
         picture_text.plain(name),

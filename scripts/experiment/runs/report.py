@@ -136,8 +136,9 @@ def compare_at_budgets(curves: Curves) -> Budgets:
         np.array([costs.accuracy_at(c, budget) for c in found or ()])
         for found in of_runs.values()
     ]
-    means = [a.mean() if a.size else -np.inf for a in reached]
-    best.append((len(lines), 1 + int(np.argmax(means))))
+    means = np.array([a.mean() if a.size else np.nan for a in reached])
+    if not np.isnan(means).all():
+      best.append((len(lines), 1 + int(np.nanargmax(means))))
     lines.append(
         [f'{budget:,.0f} {axis.unit}']
         + [

@@ -24,6 +24,14 @@ def test_a_program_is_measured_from_its_start_and_ends(tmp_path):
     assert 'report_first_round' not in ' '.join(process.info['cmdline'] or ())
 
 
+def test_a_program_that_is_ended_says_with_what(monkeypatch):
+  monkeypatch.setattr(
+      start, '_PROGRAM', 'import os; os.kill(os.getpid(), 9)  # {first_import}'
+  )
+  with pytest.raises(RuntimeError, match='of nowhere failed: it ended with -9'):
+    start.measure(benchmark_subjects.plain_loop, 'nowhere')
+
+
 def test_a_program_that_fails_says_why():
   with pytest.raises(RuntimeError, match="No module named 'nowhere'"):
     start.measure(benchmark_subjects.plain_loop, 'nowhere')

@@ -88,6 +88,17 @@ def test_the_first_is_told_with_the_interval_to_the_second():
   )
 
 
+def test_methods_without_a_seed_in_common_are_not_told_apart():
+  curves = CURVES[(CURVES['method'] == 'side') == (CURVES['seed'] == 0)]
+  assert frontier.firsts_in_words(curves, 'megabytes') == (
+      'side in r (not told from chain)'
+  )
+  assert (
+      '| megabytes sent | side; no seed of both has a value over chain |'
+      in frontier.format_firsts(curves)
+  )
+
+
 def test_the_tables_have_the_budgets_and_all_accuracies():
   text = frontier.format_values(CURVES)
   assert '| *r: budget* | 3 | 3 |' in text

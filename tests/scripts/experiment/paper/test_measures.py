@@ -54,6 +54,14 @@ def test_a_run_by_hand():
   })
 
 
+def test_simulated_seconds_are_measured_where_they_were_noted():
+  noted = [r | {'simulated_seconds': 3.0 * r['round']} for r in ROWS]
+  assert measures.measure_run(noted, 0.75)['simulated_seconds'] == 12
+  # All empty: of a run that was begun before they were.
+  empty = [r | {'simulated_seconds': None} for r in ROWS]
+  assert measures.measure_run(empty, 0.75) == measures.measure_run(ROWS, 0.75)
+
+
 def test_a_run_without_validation_that_does_not_reach_the_target():
   rows = [r | {'validation_top_1': None} for r in ROWS]
   measured = measures.measure_run(rows, 0.95)

@@ -99,9 +99,32 @@ def test_consecutive_clients_share_a_mediator():
       num_clients=7, clients_per_round=3, max_clients=3, grouping='consecutive'
   )
   counts = np.random.default_rng(0).integers(1, 9, (7, 4))
-  schedule = grouping.group_clients(counts, settings, seed=0)
+  schedule = grouping.schedule_of_round(settings, counts, 0, 0)
   assert schedule.mediators == ((0, 1, 2), (3, 4, 5), (6,))
   shares = counts[:3].sum(axis=0) / counts[:3].sum()
   assert schedule.kl_divergence[0] == pytest.approx(
       (shares * np.log(4 * shares)).sum()
   )
+
+
+def test_clients_of_a_round_share_a_mediator_by_their_numbers():
+  settings = settings_lib.Settings(
+      num_clients=12, clients_per_round=6, max_clients=3, grouping='consecutive'
+  )
+  counts = np.ones((12, 4), int)
+  schedule = grouping.schedule_of_round(settings, counts, 7, 1)
+  clients = [client for mediator in schedule.mediators for client in mediator]
+  assert clients == sorted(clients) and len(clients) == 6
+
+
+@pytest.mark.parametrize(
+    'dataset, num_clients',
+    [('digits', 4), ('breast_cancer', 10)],
+)
+def test_unequal_mediators_need_clients_and_classes(dataset, num_clients):
+  data = datasets.prepare(dataset, num_clients=num_clients, seed=0)
+  with pytest.raises(
+      ValueError,
+      match='client_worth=unequal needs max_clients=5 clients or more and 3 cl',
+  ):
+    _change(data, 'unequal')

@@ -1,9 +1,12 @@
 """Which mediators a round has: grouping, sampling, and who drops out."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 
 import astraea_tff
+from astraea_tff import randomness
 from experiment.runs import grouping as mediators_lib
 from experiment.runs import settings as settings_lib
 
@@ -23,15 +26,16 @@ def make(folder, **values):
 def expected_groups(target):
   greedy = astraea_tff.reschedule(COUNTS, 3, target=target)
   arguments = dict(target=target)
+  seed = randomness.grouping_seed(5, 0)
   return {
       'greedy': greedy,
       'refined': astraea_tff.refine(greedy, COUNTS, **arguments),
       'assignment': astraea_tff.reschedule_by_assignment(
           COUNTS, 3, **arguments
       ),
-      'random': astraea_tff.random_schedule(COUNTS, 3, seed=5, **arguments),
+      'random': astraea_tff.random_schedule(COUNTS, 3, seed=seed, **arguments),
       'approximate': astraea_tff.reschedule_approximately(
-          COUNTS, 3, seed=5, **arguments
+          COUNTS, 3, seed=seed, **arguments
       ),
   }
 
@@ -42,9 +46,26 @@ def expected_groups(target):
 )
 def test_groups_are_those_of_the_function_of_that_name(grouping, target):
   settings = make_settings(grouping=grouping, target=target)
-  schedule = mediators_lib.group_clients(COUNTS, settings, seed=5)
+  schedule = mediators_lib.schedule_of_round(settings, COUNTS, 5, 0)
   expected = expected_groups(None if target == 'uniform' else target)
   assert schedule == expected[grouping]
+
+
+def test_the_first_divergences_are_those_of_the_round_that_trains(tmp_path):
+  settings = make_settings(schedule='per_round', sampling_weights='rarity')
+  mediators = mediators_lib.Mediators(settings, COUNTS, 7, tmp_path)
+  control = mock.Mock()
+  control.weights = lambda round_num: np.arange(12) ** 4.0 * round_num
+  before = mediators.first_divergences(control)
+  # What is looked at alone is not a round that was trained.
+  assert not [*(tmp_path / 'schedules').iterdir()]
+  np.testing.assert_array_equal(
+      before, mediators.of_round(1, control).kl_divergence
+  )
+  (path,) = (tmp_path / 'schedules').iterdir()
+  written = path.read_bytes()
+  assert set(before) != set(mediators.first_divergences())
+  assert path.read_bytes() == written
 
 
 @pytest.mark.parametrize('schedule', ['static', 'per_round'])

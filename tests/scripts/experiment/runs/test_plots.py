@@ -50,6 +50,18 @@ def test_mean_curve_is_over_the_rounds_that_all_runs_have(tmp_path, monkeypatch)
   np.testing.assert_allclose(mean.get_ydata(), [0.2, 0.6])
 
 
+def test_error_bars_are_the_sample_standard_deviation(tmp_path, monkeypatch):
+  drawn = []
+  monkeypatch.setattr(plots, 'save', lambda f, path: drawn.append(f))
+  x = {'of three': np.array([1.0, 2.0, 3.0]), 'of one': np.array([5.0])}
+  y = {'of three': np.array([10.0, 20.0, 60.0]), 'of one': np.array([7.0])}
+  plots.plot_trade_off(tmp_path / 'a.png', x, y, ('x', 'y'))
+  (bar,) = drawn[0].axes[0].collections
+  ((_, low), (_, high)), = bar.get_segments()
+  deviation = np.sqrt((20**2 + 10**2 + 30**2) / 2)
+  np.testing.assert_allclose([low, high], [30 - deviation, 30 + deviation])
+
+
 def test_bars_are_means_of_the_seeds_that_have_a_value(tmp_path, monkeypatch):
   drawn = []
   monkeypatch.setattr(plots, 'save', lambda f, path: drawn.append(f))
