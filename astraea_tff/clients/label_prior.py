@@ -134,10 +134,10 @@ class _ClientsByIdWithPrior:
     counted = self._clients.read_examples(
         client, preprocessed=not self._counts_unaugmented
     )
-    # Those of the round are in the place of those given.
-    return self._prior.add(
-        self._clients.read(client), counted, client.get('copies')
-    )
+    # Those of the round are in the place of those given. Augmented examples
+    # have been copied already.
+    copies = client.get('copies') if self._counts_unaugmented else None
+    return self._prior.add(self._clients.read(client), counted, copies)
 
 
 class _RoundsWithPrior:

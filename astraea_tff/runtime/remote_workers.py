@@ -228,6 +228,8 @@ class RemoteWorkers(tff.framework.SyncContext):
     The workers compute them to their end, as they do when a program ends.
     """
     self._num_shares = 0
+    # An abandoned call holds the old one to its end.
+    self._lock = threading.Lock()
     for worker in self._workers:
       worker.give_up()
 

@@ -49,9 +49,10 @@ def test_a_round_has_its_copies_and_an_empty_place_their_type():
     assert nobody.keys() == client.keys()
 
 
-def test_the_prior_counts_the_copies_of_the_round():
+@pytest.mark.parametrize('copies', [[1, 1, 1], None])
+def test_the_prior_counts_the_copies_of_the_round(copies):
   with_prior = label_prior.clients_with_label_prior(
-      _clients(), [6, 4, 8], prior_share=0.0, copies=[1, 1, 1]
+      _clients(), [6, 4, 8], prior_share=0.0, copies=copies
   )
   assert with_prior.client_type == _clients().client_type
   client = _tensors(with_prior.for_round(1)[0])

@@ -73,6 +73,33 @@ except KeyboardInterrupt:
   assert output == ['interrupted 42']
 
 
+def test_the_call_after_a_cancelled_one_is_answered_by_remote_workers():
+  output = _run("""
+import asyncio, socket
+from astraea_tff.runtime import local_worker
+listener = socket.create_server(('127.0.0.1', 0))
+served = local_worker.Worker(num_threads=2, listener=listener)
+served.stub()
+runtime.set_remote_execution_context(
+    [f'127.0.0.1:{listener.getsockname()[1]}'], connection_timeout=600.0)
+context = runtime.create_federated_context()
+tff.framework.set_default_context(context)
+
+async def compute(computation):
+  return await tff.program.materialize_value(computation(40))
+
+async def give_up_and_go_on():
+  try:
+    await asyncio.wait_for(compute(endless), 1)
+  except asyncio.TimeoutError:
+    print('cancelled', await compute(add_two))
+
+asyncio.run(give_up_and_go_on())
+served.stop()
+""")
+  assert output == ['cancelled 42']
+
+
 def test_a_forked_process_has_one_line_and_leaves_the_parents_worker():
   output = _run("""
 context = tff.framework.get_context_stack().current
