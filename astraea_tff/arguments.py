@@ -55,7 +55,9 @@ def check_integers(values: Any, name: str, minimum: int) -> tuple[int, ...]:
     ValueError: An integer is below `minimum`.
   """
   if not isinstance(values, Sequence):
-    raise TypeError(f'{name} must be a sequence of ints, got {values!r}.')
+    raise TypeError(
+        f'{name} must be a sequence of ints, got {shorten(repr(values))}.'
+    )
   return tuple(check_integer(value, name, minimum) for value in values)
 
 

@@ -104,6 +104,9 @@ def test_a_sequence_of_integers_comes_back_as_a_tuple():
   assert arguments.check_integers((), 'them', 0) == ()
   with pytest.raises(TypeError, match='them must be a sequence of ints, got 3'):
     arguments.check_integers(3, 'them', 0)
+  with pytest.raises(TypeError) as refusal:
+    arguments.check_integers(set(range(10_000)), 'them', 0)
+  assert len(str(refusal.value)) < 400
   with pytest.raises(TypeError, match='them must be an int, got 1.5'):
     arguments.check_integers([1.5], 'them', 0)
   with pytest.raises(ValueError, match='them must be at least 0, got -1'):

@@ -140,6 +140,7 @@ class _RoundOfBatches(ClientsOfRound):
     return name_of(self._clients, index)
 
   def __getitem__(self, index: int) -> tf.data.Dataset:
+    index = range(len(self))[index]
     return batch_examples(
         self._clients[index],
         self._batch_size,

@@ -43,8 +43,8 @@ class ClientsById:
 
   The batches are those of `astraea_tff.BatchedClients` for the same seed, in a
   program that does not call `tf.random.set_seed`; here it has no effect. Like
-  those, it is taken wherever rounds of clients are made (`Schedule.rounds`,
-  `mediator_data`), and `read_by_id` makes the process that takes such rounds.
+  those, it is taken by `Schedule.rounds`, and its `for_round(round_num)` by
+  `mediator_data`; `read_by_id` makes the process that takes such rounds.
   """
 
   def __init__(
@@ -201,6 +201,7 @@ class _RoundOfIds(batches.ClientsOfRound):
     return f'client {self._client_ids[index]!r}'
 
   def __getitem__(self, index: int) -> ClientInRound:
+    index = range(len(self))[index]
     client = collections.OrderedDict(
         client_id=client_names.id_in_bytes(self._client_ids[index]),
         is_present=True,

@@ -73,12 +73,13 @@ def model_with_label_prior(
   """
   features_spec, label_spec = _features_and_label(input_spec)
   if isinstance(keras_model, tf.keras.Model):
-    num_classes = _num_classes(keras_model)
     with_prior = _add_prior(keras_model, features_spec)
+    num_classes = with_prior.output_shape[1]
   elif callable(keras_model):
     with tf.Graph().as_default():
       # In a graph of its own, so that the model's variables do not stay behind.
-      num_classes = _num_classes(keras_model())
+      _, logits = _call(keras_model(), features_spec)
+      num_classes = logits.shape[1]
     with_prior = lambda: _add_prior(keras_model(), features_spec)
   else:
     raise TypeError(
@@ -96,16 +97,31 @@ def _add_prior(
     keras_model: tf.keras.Model, features_spec: Any
 ) -> tf.keras.Model:
   """Returns a model of `(x, log_prior)` around the one of x."""
-  num_classes = _num_classes(keras_model)
+  inputs, logits = _call(keras_model, features_spec)
+  log_prior = tf.keras.Input(logits.shape[1:], dtype=tf.float32)
+  with_prior = AddLabelPrior()([logits, log_prior])
+  return tf.keras.Model((inputs, log_prior), with_prior)
+
+
+def _call(
+    keras_model: tf.keras.Model, features_spec: Any
+) -> tuple[Any, tf.Tensor]:
+  """Returns inputs of a classifier and its logits, or raises a ValueError."""
+  _check_ends_in_logits(keras_model)
   inputs = tf.nest.map_structure(
       lambda spec: tf.keras.Input(
           spec.shape[1:], spec.shape[0], dtype=spec.dtype
       ),
       features_spec,
   )
-  log_prior = tf.keras.Input([num_classes], dtype=tf.float32)
-  logits = AddLabelPrior()([keras_model(inputs), log_prior])
-  return tf.keras.Model((inputs, log_prior), logits)
+  logits = keras_model(inputs)
+  shapes = [tuple(output.shape) for output in tf.nest.flatten(logits)]
+  if len(shapes) != 1 or len(shapes[0]) != 2 or (shapes[0][1] or 0) < 2:
+    raise ValueError(
+        '`keras_model` must have one output [B, N], the logits of at least 2 '
+        f'classes, got outputs of shape {shapes}.'
+    )
+  return inputs, logits
 
 
 def _features_and_label(input_spec: Any) -> tuple[Any, tf.TensorSpec]:
@@ -124,24 +140,22 @@ def _features_and_label(input_spec: Any) -> tuple[Any, tf.TensorSpec]:
   return features, label
 
 
-def _num_classes(keras_model: tf.keras.Model) -> int:
-  """Returns the N of a classifier that ends in logits, or raises."""
-  shape = keras_model.output_shape
-  if not isinstance(shape, tuple) or len(shape) != 2 or (shape[1] or 0) < 2:
-    raise ValueError(
-        '`keras_model` must have one output [B, N], the logits of at least 2 '
-        f'classes, got outputs of shape {shape}.'
-    )
+def _check_ends_in_logits(keras_model: tf.keras.Model) -> None:
+  """Raises a ValueError for a softmax as the last layer.
+
+  Of a subclass of Model, which has no inputs before it is called, nothing tells
+  which layer it calls last.
+  """
   last = keras_model
-  while isinstance(last, tf.keras.Model):
+  while isinstance(last, tf.keras.Model) and last.inputs and last.layers:
     last = last.layers[-1]
-  softmax = tf.keras.activations.softmax
+  activation = getattr(last, 'activation', None)
   if (
       isinstance(last, tf.keras.layers.Softmax)
-      or getattr(last, 'activation', None) is softmax
+      # Keras keeps either function as it is given.
+      or activation in (tf.keras.activations.softmax, tf.nn.softmax)
   ):
     raise ValueError(
         '`keras_model` must end in logits, got a softmax at its end, layer '
         f'{last.name!r}; leave it out and give the loss `from_logits=True`.'
     )
-  return shape[1]

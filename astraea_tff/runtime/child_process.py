@@ -69,7 +69,7 @@ class ChildProcess:
             # Ctrl-C reaches the parent alone, which then ends the child.
             start_new_session=True,
         )
-      except OSError as error:
+      except BaseException as error:  # The caller waits for one or the other.
         launched.set_exception(error)
         return
       launched.set_result(process)

@@ -6,6 +6,7 @@ import concurrent.futures
 import os
 import threading
 from typing import Any, Optional
+import weakref
 
 import numpy as np
 import tensorflow_federated as tff
@@ -183,7 +184,12 @@ class _CallThread:
     self._invoke = self._make_invoke(self._given_up)
     self._loop = asyncio.new_event_loop()
     # A daemon: the end of the program does not wait for a round under way.
-    threading.Thread(target=self._loop.run_forever, daemon=True).start()
+    threading.Thread(target=_run, args=[self._loop], daemon=True).start()
+    # When this goes, so do the thread and what the loop has open.
+    self._end_loop = weakref.finalize(
+        self, self._loop.call_soon_threadsafe, self._loop.stop
+    )
+    self._end_loop.atexit = False
 
   def submit(self, comp: Any, arg: Any) -> concurrent.futures.Future[Any]:
     """Computes `comp(arg)`.
@@ -202,7 +208,20 @@ class _CallThread:
     self._given_up.set()
     if self._end_calls is not None:
       self._end_calls()
+    # As soon as what blocks it has ended.
+    self._end_loop()
     self._begin()
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+  """Runs a loop until it is stopped, and what it has to do then."""
+  loop.run_forever()
+  given_up = asyncio.all_tasks(loop)
+  for task in given_up:
+    task.cancel()
+  if given_up:
+    loop.run_until_complete(asyncio.wait(given_up))
+  loop.close()
 
 
 class _WaitingContext(tff.framework.SyncContext):

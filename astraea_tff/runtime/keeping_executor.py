@@ -2,8 +2,8 @@
 
 TFF sends its arguments anew at every call. A program that hands the same
 datasets to every round thereby has Python copy all of its clients' data, some
-ten times each, which was nine tenths of what a round cost Python
-(`docs/performance.md`). So the worker keeps the clients' data of the last call,
+ten times each, most of what a round costs Python (`docs/performance.md`). So
+the worker keeps the clients' data of the last call,
 and gets them again if they are others.
 
 The same datasets in the same places are the same data. A `tf.data.Dataset` is

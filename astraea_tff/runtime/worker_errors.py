@@ -44,11 +44,14 @@ def named_errors(arg: Any) -> Iterator[None]:
         error.details().removeprefix(_PREAMBLE)
     )
     match = _WRONG_LABEL.search(error.details())
-    found = _find_fault(
-        arg,
-        int(match[1]) if match else None,
-        client_endings.MAY_NEVER_END in error.details(),
-    )
+    found = ''
+    # Whatever else fails in the search, the worker's error is what to tell.
+    with contextlib.suppress(Exception):
+      found = _find_fault(
+          arg,
+          int(match[1]) if match else None,
+          client_endings.MAY_NEVER_END in error.details(),
+      )
     raise RuntimeError(
         found or f'The computation failed in the TFF worker: {reason}'
     ) from error
@@ -113,8 +116,11 @@ def _wrong_label(element: Any, num_classes: Optional[int]) -> Optional[int]:
     labels = element.get('y')
   else:
     labels = element[1] if isinstance(element, tuple) else None
-  if labels is None or not labels.dtype.is_integer:
-    return None
-  labels = tf.reshape(labels, [-1])
-  outside = tf.boolean_mask(labels, (labels < 0) | (labels >= num_classes))
-  return int(outside[0]) if len(outside) else None
+  # A model of several losses has as many labels.
+  for part in tf.nest.flatten(labels):
+    if isinstance(part, tf.Tensor) and part.dtype.is_integer:
+      part = tf.reshape(part, [-1])
+      outside = tf.boolean_mask(part, (part < 0) | (part >= num_classes))
+      if len(outside):
+        return int(outside[0])
+  return None

@@ -13,6 +13,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff.training import precision
+
 
 def create(
     factory: tff.aggregators.WeightedAggregationFactory,
@@ -26,6 +28,8 @@ def create(
   stays and the result is NaN: `build_apply_optimizer_finalizer` rejects it, as
   it does in FedAvg, and keeps the model and its own state.
 
+  Values of less than float32 are aggregated in float32.
+
   How many values count is summed securely where the factory sums securely. A
   differentially private factory gets no such sum, which its noise would not
   cover: all values count there.
@@ -35,13 +39,20 @@ def create(
     value_type: The type of a value, floating-point tensors. A value of weight
       zero must be zeros.
   """
-  inner = factory.create(value_type, tff.TensorType(np.float32))
+  weight_type = tff.TensorType(np.float32)
+  widen = tff.tensorflow.computation(
+      lambda value: tf.nest.map_structure(precision.widen, value), value_type
+  )
+  # A weighted sum exceeds the largest float16 where the mean does not.
+  wide_type = widen.type_signature.result
+  inner = factory.create(wide_type, weight_type)
   if is_private(inner):
-    return inner
+    return factory.create(value_type, weight_type)
   sum_of_ones = tff.federated_sum
   if is_secure(inner):
     sum_of_ones = lambda value: tff.federated_secure_sum_bitwidth(value, 1)
   inner_output = inner.next.type_signature.result
+  dtypes = [part.dtype for part in tff.structure.flatten(value_type)]
 
   @tff.tensorflow.computation(np.float32)
   def counts(weight):
@@ -62,12 +73,19 @@ def create(
         after,
     )
     factor = tf.where(is_any, num_values / num_counting, math.nan)
-    return state, tf.nest.map_structure(
-        lambda x: x * tf.cast(factor, x.dtype), result
+    means = [x * tf.cast(factor, x.dtype) for x in tf.nest.flatten(result)]
+    return state, tf.nest.pack_sequence_as(
+        result, [tf.cast(x, dtype) for x, dtype in zip(means, dtypes)]
     )
 
-  @tff.federated_computation(inner.next.type_signature.parameter)
+  @tff.federated_computation(
+      inner.initialize.type_signature.result,
+      tff.FederatedType(value_type, tff.CLIENTS),
+      tff.FederatedType(weight_type, tff.CLIENTS),
+  )
   def next_fn(state, value, weight):
+    if not wide_type.is_equivalent_to(value_type):
+      value = tff.federated_map(widen, value)
     output = inner.next(state, value, weight)
     num_counting = sum_of_ones(tff.federated_map(counts, weight))
     num_values = num_counting

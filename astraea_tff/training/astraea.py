@@ -171,8 +171,9 @@ def build_weighted_astraea(
     TypeError: If an argument is not of the documented type.
     ValueError: If `max_clients`, `mediator_epochs` or `local_epochs` is less
       than 1, `client_clipping_norm` is not positive, `visit_step_power` is
-      negative, `client_order` is unknown, or `keep_mediator_state` does not go
-      with `model_aggregator`.
+      negative, `client_order` is unknown, `keep_mediator_state` does not go
+      with `model_aggregator`, or `report_mediators` does not go with a secure
+      or a private aggregator.
   """
   return process.compose_astraea(
       model_fn,
@@ -244,8 +245,7 @@ def build_unweighted_astraea(
     metrics_aggregator: See `build_weighted_astraea`.
     loop_implementation: See `build_weighted_astraea`.
     max_clients: See `build_weighted_astraea`.
-    mediator_epochs: See `build_weighted_astraea`. A mediator that sits out by
-      its data still counts in a plain mean, as zeros; leave it out instead.
+    mediator_epochs: See `build_weighted_astraea`.
     local_epochs: See `build_weighted_astraea`.
     carry_optimizer_state: See `build_weighted_astraea`.
     client_order: See `build_weighted_astraea`.
@@ -262,8 +262,9 @@ def build_unweighted_astraea(
     TypeError: If an argument is not of the documented type.
     ValueError: If `max_clients`, `mediator_epochs` or `local_epochs` is less
       than 1, `client_clipping_norm` is not positive, `visit_step_power` is
-      negative, `client_order` is unknown, or `keep_mediator_state` does not go
-      with `model_aggregator`.
+      negative, `client_order` is unknown, `keep_mediator_state` does not go
+      with `model_aggregator`, or `report_mediators` does not go with a secure
+      or a private aggregator.
   """
   if model_aggregator is None:
     model_aggregator = tff.aggregators.UnweightedMeanFactory()

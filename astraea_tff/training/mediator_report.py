@@ -14,9 +14,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-# Of the state of `tff.aggregators.DifferentiallyPrivateFactory`, wherever it is
-# nested.
-_PRIVATE = 'dp_event'
+from astraea_tff.training import aggregation
 
 
 def collect(result: tff.Value, number: tff.Value) -> tff.Value:
@@ -104,25 +102,13 @@ def check_allowed(
       ('model_aggregator', aggregator),
       ('metrics_aggregator', client_work),
   ):
-    try:
-      tff.test.assert_not_contains_secure_aggregation(process.next)
-    except AssertionError as error:
+    if aggregation.is_secure(process):
       raise ValueError(
           '`report_mediators` shows the server what a secure'
           f' `{name}` hides from it; give one of them up.'
-      ) from error
-  state_type = aggregator.next.type_signature.parameter[0].member
-  if _PRIVATE in _names(state_type):
+      )
+  if aggregation.is_private(aggregator):
     raise ValueError(
         '`report_mediators` shows the server every update without the noise of'
         ' a differentially private `model_aggregator`; give one of them up.'
     )
-
-
-def _names(type_signature: Any) -> set[str]:
-  """Returns the names of all fields in a type."""
-  names = set()
-  if isinstance(type_signature, tff.StructType):
-    for name, part in tff.structure.iter_elements(type_signature):
-      names |= {name} | _names(part)
-  return names

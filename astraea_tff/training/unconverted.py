@@ -1,7 +1,6 @@
 """Functions that run without being converted by AutoGraph.
 
-Converting a function costs AutoGraph up to a third of a second in every
-process, and came to more than half of what building a learning process cost
+Converting a function costs AutoGraph up to a third of a second in every process
 (`docs/performance.md`). Our own code and TFF's need no conversion. What they
 call of a user's may: layers, losses, metrics, models and optimizers that branch
 on tensors.

@@ -147,6 +147,14 @@ def test_order_depends_on_seed_round_client_and_epoch():
   assert sorted(two_epochs[30:]) == sorted(order)
 
 
+def test_clients_of_a_round_are_counted_from_the_end_as_in_a_list():
+  of_round = batches_lib.BatchedClients(CLIENTS, 5, seed=5).for_round(3)
+  (last,), (same,) = of_round[-1], of_round[NUM_CLIENTS - 1]
+  np.testing.assert_array_equal(last, same)
+  with pytest.raises(IndexError):
+    of_round[-NUM_CLIENTS - 1]
+
+
 def test_clients_that_change_with_the_round_are_asked_for_the_round():
   class Changing:
 

@@ -259,6 +259,14 @@ def test_ids_of_any_text_are_read(astraea):
     assert metrics['num_examples'] == 2 * 2 * (1 + ids.index(client_id))
 
 
+def test_clients_of_a_round_are_counted_from_the_end_as_in_a_list(by_id):
+  _, clients = by_id
+  of_round = clients.for_round(1)
+  assert str(of_round[-1]) == str(of_round[len(of_round) - 1])
+  with pytest.raises(IndexError):
+    of_round[len(of_round)]
+
+
 def test_nobody_has_no_examples_and_the_others_elements(by_id):
   _, clients = by_id
   of_round = clients.for_round(1)

@@ -198,6 +198,37 @@ def test_a_model_of_several_inputs(order):
   np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
+class _Subclassed(tf.keras.Model):
+  """A model whose layers stand in another order than they are called in."""
+
+  def __init__(self):
+    super().__init__()
+    self.logits = tf.keras.layers.Dense(3, kernel_initializer='ones')
+    self.hidden = tf.keras.layers.Dense(
+        2, 'softmax', kernel_initializer='ones', use_bias=False
+    )
+
+  def call(self, inputs):
+    return self.logits(self.hidden(inputs))
+
+
+@pytest.mark.parametrize('is_function', [False, True])
+def test_a_subclassed_model(is_function):
+  model, spec = label_prior.model_with_label_prior(
+      _Subclassed if is_function else _Subclassed(), oracle.SPEC
+  )
+  assert spec[0][1].shape[1] == 3
+  model = model() if is_function else model
+  prior = _rows(oracle.log_prior(_COUNTS, _GLOBAL))
+  for training in (True, False):
+    # A softmax sums to 1, and its two weights to the logits are ones.
+    np.testing.assert_allclose(
+        model((_features(), prior), training=training),
+        1 + training * prior,
+        rtol=1e-5,
+    )
+
+
 def test_the_papers_network_on_bytes():
   def build():
     return tf.keras.Sequential([
@@ -238,6 +269,7 @@ def test_specs_without_labels_of_batches_are_refused(spec):
 
 @pytest.mark.parametrize('last', [
     tf.keras.layers.Dense(3, activation='softmax'),
+    tf.keras.layers.Dense(3, activation=tf.nn.softmax),
     tf.keras.layers.Softmax(),
     tf.keras.layers.Activation('softmax'),
 ])

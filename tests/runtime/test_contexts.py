@@ -1,5 +1,6 @@
 """The workers: that they run, fail clearly at the start, and end."""
 
+import gc
 import os
 import pathlib
 import signal
@@ -15,6 +16,7 @@ import pytest
 
 from astraea_tff import runtime
 from astraea_tff.runtime import contexts
+from astraea_tff.runtime import execution_context
 from astraea_tff.runtime import local_worker
 
 # Starts the worker, computes 1 + 2 in it, prints its process id and ends in the
@@ -268,6 +270,28 @@ def test_interrupted_round_ends_the_program_and_the_worker():
   assert 'KeyboardInterrupt' in errors
   assert 'Exception ignored' not in errors
   assert wait_until_gone(pid)
+
+
+def test_a_context_that_is_dropped_leaves_no_thread_and_no_file():
+  def counts():
+    process = psutil.Process()
+    return process.num_threads(), process.num_fds()
+
+  def stub():
+    raise RuntimeError('There is no worker.')
+
+  before = counts()
+  kept = [execution_context.create_sync_context(stub) for _ in range(5)]
+  assert counts()[0] >= before[0] + 5
+  kept.append(execution_context.create_async_context(stub))
+  kept[-1].give_up()
+  del kept
+  gc.collect()
+  deadline = time.monotonic() + patience.SECONDS
+  while counts() > before and time.monotonic() < deadline:
+    time.sleep(0.01)
+  threads, files = counts()
+  assert threads <= before[0] and files <= before[1]
 
 
 def test_federated_context_needs_a_worker(monkeypatch):

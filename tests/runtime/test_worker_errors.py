@@ -3,6 +3,7 @@
 import functools
 
 import chain_oracle
+import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,6 +12,7 @@ import tensorflow_federated as tff
 from astraea_tff import client_endings
 from astraea_tff.clients import by_id
 from astraea_tff.clients import mediator_data
+from astraea_tff.runtime import worker_errors
 from astraea_tff.training import astraea
 
 
@@ -64,6 +66,34 @@ def test_a_label_out_of_range_is_named_with_its_client(execution_context):
   message = str(raised.value)
   assert message.startswith('clients[3] has label 100')
   assert len(message.splitlines()) == 1
+
+
+def test_a_label_out_of_range_among_several_is_named():
+  """In the words of TFF's worker, as a model of two losses makes them."""
+
+  class Failure(grpc.RpcError):
+
+    def code(self):
+      return grpc.StatusCode.INTERNAL
+
+    def details(self):
+      return 'Received a label value of 7 which is outside the range of [0, 3)'
+
+  def dataset(*labels):
+    return tf.data.Dataset.from_tensors((tf.ones([2, 1]), labels)).batch(2)
+
+  def message(*clients):
+    with pytest.raises(RuntimeError) as raised:
+      with worker_errors.named_errors([list(clients)]):
+        raise Failure()
+    return str(raised.value)
+
+  good = dataset(tf.constant([0.5, 7.0]), tf.constant([1, 2]))
+  assert message(good, dataset([1, 1], [7, 0])).endswith(
+      '[0][1] has label 7, but the model has classes in [0, 3).'
+  )
+  # What cannot be searched leaves the worker's words.
+  assert 'label value of 7' in message(good, tf.data.Dataset.range(3))
 
 
 def test_a_client_that_never_ends_is_named(execution_context, monkeypatch):

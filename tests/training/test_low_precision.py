@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff.training import aggregation
 from astraea_tff.training import clipping
 from astraea_tff.training import flat_optimizer
 from astraea_tff.training import mediator_optimizer
@@ -117,3 +118,28 @@ def test_mediator_steps_after_many_batches(dtype, num_batches, num_weights):
       np.array([64.0, -32.0] * num_weights) / num_batches**0.5,
       rtol=max(4 * PRECISIONS[dtype], 1e-6),
   )
+
+
+@pytest.mark.parametrize('dtype', [np.float16, tf.bfloat16.as_numpy_dtype])
+@pytest.mark.parametrize(
+    'factory',
+    [tff.aggregators.MeanFactory(), tff.learning.robust_aggregator()],
+    ids=['mean', 'robust'],
+)
+def test_an_average_of_more_examples_than_float16_holds(
+    dtype, factory, execution_context
+):
+  value_type = tff.to_type([(dtype, [2]), (np.float32, [])])
+  process = aggregation.create(factory, value_type)
+  values = [
+      (np.array([0.5, -0.25], dtype), np.float32(0.5)),
+      (np.array([0.0, 0.125], dtype), np.float32(-0.5)),
+      (np.zeros(2, dtype), np.float32(0)),
+  ]
+  output = process.next(
+      process.initialize(), values, [np.float32(120_000), np.float32(40_000), np.float32(0)]
+  )
+  first, second = output.result
+  assert first.dtype == dtype and second.dtype == np.float32
+  np.testing.assert_allclose(first.astype(float), [0.375, -0.15625], rtol=1e-2)
+  np.testing.assert_allclose(second, 0.25, rtol=1e-6)
