@@ -49,8 +49,13 @@ the transform.
 
 NumPy pads a sequence of numbers with zeros, so the order of client 0's examples
 and the grouping of the same round begin with one number. Different generators
-make of it what they draw. The formulas stay, as recorded results depend on
-them; tests/test_randomness.py holds a value of each.
+make of it what they draw. The children of `SeedSequence(seed)` have the spawn
+keys (0,), (1,) and so on: a partition's sizes, mixes and deal begin with the
+numbers of the mediators of rounds 0, 1 and 2 of the same seed, and layers and
+private counts with others of them. What each makes of them has nothing to do
+with the others. A new stream takes a spawn key of two numbers or more, or one
+of a name. The formulas stay, as recorded results depend on them;
+tests/test_randomness.py holds a value of each.
 """
 
 from collections.abc import Iterator, Sequence

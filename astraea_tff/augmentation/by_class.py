@@ -40,12 +40,15 @@ def check_transforms(transforms: Mapping[int, Any], num_classes: int) -> None:
 def copy_rows_fn(
     transforms: Mapping[int, copying.Transform],
     default: Callable[[Any], copying.Transform],
+    num_classes: int,
 ) -> Callable[..., Any]:
   """Returns a `copying.copy_rows_fn` of a transform for each class.
 
   Args:
     transforms: The transforms by class.
-    default: Makes, of a batch's features, the transform of the other classes.
+    default: Makes, of a batch's features, the transform of the other classes,
+      if there are any.
+    num_classes: N.
   """
   given = {
       label: copying.copy_rows_fn(transform)
@@ -62,8 +65,9 @@ def copy_rows_fn(
       is_other &= ~is_of_class
       makers.append(maker)
       masks.append(is_of_class)
-    makers.append(copying.copy_rows_fn(default(features)))
-    masks.append(is_other)
+    if len(given) < num_classes:
+      makers.append(copying.copy_rows_fn(default(features)))
+      masks.append(is_other)
     copies, places = [], []
     for index, (maker, mask) in enumerate(zip(makers, masks)):
       place = tf.where(mask)[:, 0]

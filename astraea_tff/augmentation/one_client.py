@@ -194,7 +194,7 @@ def augment_batch_fn(
     TypeError: `plan` is no plan, or `transform` is not callable.
   """
   _check_arguments(plan, transform)
-  copy_rows_of = _copy_rows_of_fn(transform)
+  copy_rows_of = _copy_rows_of_fn(transform, len(plan.copies))
   draw_rows = _draw_rows_fn(plan)
 
   def augment_batch(draw, key, batch, classes=None, copies=None):
@@ -226,7 +226,9 @@ def augment_batch_fn(
   return augment_batch
 
 
-def _copy_rows_of_fn(transform: Any) -> Callable[[Any], Callable[..., Any]]:
+def _copy_rows_of_fn(
+    transform: Any, num_classes: int
+) -> Callable[[Any], Callable[..., Any]]:
   """Returns what gives, for a batch's features, what copies its rows."""
   default = lambda features: elements.default_transform(
       copying.one_of(features)
@@ -234,7 +236,7 @@ def _copy_rows_of_fn(transform: Any) -> Callable[[Any], Callable[..., Any]]:
   if transform is None:
     return lambda features: copying.copy_rows_fn(default(features))
   if isinstance(transform, Mapping):
-    copy_rows = by_class.copy_rows_fn(transform, default)
+    copy_rows = by_class.copy_rows_fn(transform, default, num_classes)
   else:
     copy_rows = copying.copy_rows_fn(transform)
   return lambda features: copy_rows

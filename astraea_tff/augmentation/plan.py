@@ -46,9 +46,11 @@ class AugmentationPlan:
       in (0, 1]; None, the default, for 1. Below 1 the class has one copy.
 
   Raises:
-    TypeError: `counts` does not hold integers.
+    TypeError: `counts` does not hold integers, `alpha` is no number, or a class
+      no int.
     ValueError: `counts` is not `[N]`, `copies` is not a finite number of at
-      least 1 for each class, or `kept` not a share that goes with it.
+      least 1 for each class, `kept` not a share that goes with it, or another
+      value out of its range.
   """
 
   alpha: float
@@ -82,8 +84,13 @@ class AugmentationPlan:
     for name, array in (('counts', counts), ('copies', copies), ('kept', kept)):
       array.setflags(write=False)
       object.__setattr__(self, name, array)
+    arguments.check_number(self.alpha, '`alpha`', 0)
     for name in ('augmented_classes', 'capped_classes'):
-      object.__setattr__(self, name, tuple(getattr(self, name)))
+      classes = [
+          arguments.check_integer(label, f'a class of `{name}`', 0, len(counts) - 1)
+          for label in getattr(self, name)
+      ]
+      object.__setattr__(self, name, tuple(classes))
 
   @property
   def multiples(self) -> np.ndarray:
@@ -172,7 +179,7 @@ class AugmentationPlan:
     return self.expected_extra_examples * bytes_per_example
 
   def to_json(self) -> str:
-    """Returns the plan as JSON, from which `from_json` makes an equal one."""
+    """Returns the plan as JSON, from which `from_json` makes it again."""
     fields = dataclasses.asdict(self)
     fields.update(copies=self.copies.tolist(), counts=self.counts.tolist())
     kept = fields.pop('kept')
@@ -300,12 +307,11 @@ def _z_score_rule(
   z = (counts - mean) / deviation
   few = (counts > 0) & (z < -1 / threshold)
   many = z > threshold
-  copies[few] = (
-      mean - deviation * np.sqrt(-z[few] / threshold)
-  ) / counts[few]
-  kept[many] = (
-      mean + deviation * np.sqrt(z[many] * threshold)
-  ) / counts[many]
+  wanted_of_few = mean - deviation * np.sqrt(-z[few] / threshold)
+  wanted_of_many = mean + deviation * np.sqrt(z[many] * threshold)
+  # At the border they are 1, but for rounding.
+  copies[few] = np.maximum(wanted_of_few / counts[few], 1)
+  kept[many] = np.minimum(wanted_of_many / counts[many], 1)
   return copies, kept
 
 

@@ -82,7 +82,7 @@ class TrafficBudget:
     Returns:
       The choice, and the price: the highest value per cost that was left out,
       0 if all that is worth anything fits. At that price, mediators would
-      choose the same for themselves.
+      choose the same for themselves, but for steps that filled what was left.
     """
     choice = np.zeros(len(self.costs), np.int64)
     price, closed = 0.0, set()

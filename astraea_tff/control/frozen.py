@@ -83,7 +83,15 @@ class FrozenPasses:
     """Differs between objects that give other passes."""
     everybody = self._budget.of(range(len(self._observations)))
     kinds = [type(part).__name__ for part in (self._policy, everybody)]
-    digest = hashlib.sha256(repr((kinds, self._policy.passes)).encode())
+    # What it was made with, such as its seed.
+    plain = {
+        name: value
+        for name, value in vars(self._policy).items()
+        if isinstance(value, (bool, int, float, str))
+    }
+    digest = hashlib.sha256(
+        repr((kinds, self._policy.passes, sorted(plain.items()))).encode()
+    )
     for value in vars(everybody).values():
       digest.update(np.ascontiguousarray(value, np.float64))
     for name, array in sorted(self._policy.state.items()):

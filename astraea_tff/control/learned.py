@@ -6,7 +6,8 @@ budget: an agent needs the network, its row and the price, and nothing of the
 others (decentralised execution). The server fits the network on every
 mediator's own credit, which is its part of the gain of the whole
 (centralised, cooperative training). The values of a team add up, so that the
-agents' own best answers at the price are the team's best within the budget.
+agents' own best answers at the price are the team's best for what they spend.
+What that leaves of the budget goes to the next best steps that fit.
 """
 
 from collections.abc import Sequence
@@ -107,7 +108,7 @@ class LearnedPasses(history.ArrayState):
 
     Raises:
       ValueError: The file holds something else, or is damaged.
-      OSError: The file cannot be opened.
+      OSError: The file cannot be read.
     """
     return cls.pretrained(path, seed=0, learns=False)
 
@@ -130,7 +131,7 @@ class LearnedPasses(history.ArrayState):
       TypeError: An option has a wrong type.
       ValueError: An option is out of its range, or the file holds something
         else or is damaged.
-      OSError: The file cannot be opened.
+      OSError: The file cannot be read.
     """
     passes, hidden, weights = policy_file.read(path, _NUM_FEATURES)
     options = {'warm_up': 0} | options

@@ -167,7 +167,7 @@ class MediatorControl:
     )
 
   def choose(self, round_num: int) -> Choice:
-    """Draws the mediators of a round and gives them passes.
+    """Draws the mediators of a round and gives them passes; needs a policy.
 
     Args:
       round_num: The number of the round, at least 1: the one after that of
@@ -175,7 +175,12 @@ class MediatorControl:
 
     Returns:
       The choice. At least one mediator makes a pass, and the budget is kept.
+
+    Raises:
+      ValueError: The control has no policy.
     """
+    if self._policy is None:
+      raise ValueError('policy must decide the passes, got None.')
     mediators = self._schedule.sample(
         self.considered,
         seed=self._seed,

@@ -1,7 +1,9 @@
 """The file of a policy: its numbers of passes and its network, as `.npz`."""
 
 from collections.abc import Sequence
+import io
 import os
+import pathlib
 from typing import BinaryIO, Union
 
 import numpy as np
@@ -51,16 +53,19 @@ def read(
 
   Raises:
     ValueError: The file holds something else, or is damaged.
-    OSError: The file cannot be opened.
+    OSError: The file cannot be read.
   """
-  with open(path, 'rb') as file:
-    try:
-      return _parse(file, num_features)
-    except Exception as error:  # A damaged archive raises many kinds.
-      raise ValueError(
-          f'{os.fspath(path)} must be a policy that LearnedPasses.save wrote:'
-          f' {str(error).rstrip(".")}.'
-      ) from error
+  # Of its own, so that an error of the system is none of the file.
+  content = io.BytesIO(pathlib.Path(path).read_bytes())
+  try:
+    return _parse(content, num_features)
+  except MemoryError:
+    raise
+  except Exception as error:  # A damaged archive raises many kinds.
+    raise ValueError(
+        f'{os.fspath(path)} must be a policy that LearnedPasses.save wrote:'
+        f' {str(error).rstrip(".")}.'
+    ) from error
 
 
 def _parse(

@@ -60,6 +60,8 @@ class Validation:
           f'labels must lie in [0, {num_classes}), got'
           f' {labels.min()} to {labels.max()}.'
       )
+    # TensorFlow's cross-entropy takes no smaller integers.
+    labels = labels.astype(np.int64)
     self._model = model
     self._images, self._labels = images, labels
     self._counts = np.bincount(labels, minlength=num_classes)

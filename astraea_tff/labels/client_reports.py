@@ -22,7 +22,7 @@ _Relation = dp_accounting.NeighboringRelation
 
 
 def coarsened(granularity: int) -> ReportFn:
-  """`private_counts.coarsen_counts` at the client.
+  """`labels.privacy.coarsen_counts` at the client.
 
   Args:
     granularity: At least 1.
@@ -53,7 +53,7 @@ def locally_private(
     neighboring_relation: _Relation = _Relation.ADD_OR_REMOVE_ONE,
     seed: Optional[int] = None,
 ) -> ReportFn:
-  """`private_counts.privatize_counts` at the client.
+  """`labels.privacy.privatize_counts` at the client.
 
   The same distribution, drawn by TensorFlow Probability: the difference of two
   geometric variables. TensorFlow's generators are no cryptographic ones; where

@@ -115,8 +115,8 @@ def build_client_label_counts(
     element_spec: See `build_global_label_counts`.
     num_classes: N, at least 2.
     report_fn: What a client does to its counts before they leave it:
-      `label_reports.coarsened(granularity)`, for one, or
-      `label_reports.locally_private(epsilon)`. None sends them as they are.
+      `client_reports.coarsened(granularity)`, for one, or
+      `client_reports.locally_private(epsilon)`. None sends them as they are.
     label_fn: See `label_counts`.
 
   Returns:

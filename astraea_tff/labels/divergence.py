@@ -113,8 +113,12 @@ def scaled(counts: np.ndarray, dtype: Any) -> np.ndarray:
   Returns:
     `dtype [c, N]`.
   """
-  mean_size = max(counts.sum() / len(counts), 1)
-  return (counts / mean_size).astype(dtype)
+  return (counts / unit(counts)).astype(dtype)
+
+
+def unit(counts: np.ndarray) -> float:
+  """Returns the mean client's size, at least 1; see `scaled`."""
+  return max(counts.sum() / len(counts), 1)
 
 
 def divergences(pooled: np.ndarray, surprisals: np.ndarray) -> np.ndarray:

@@ -80,13 +80,20 @@ class MediatorDataSource(tff.program.FederatedDataSource):
         drop_probability=arguments.check_number(
             drop_probability, '`drop_probability`', 0, 1
         ),
-        reshuffled_epochs=reshuffled_epochs,
+        reshuffled_epochs=(
+            None
+            if reshuffled_epochs is None
+            else arguments.check_integer(
+                reshuffled_epochs, '`reshuffled_epochs`', 1
+            )
+        ),
         weights=weights,
     )
     if reshuffled:
       self._options['reshuffled'] = True
     self._clients = batches_lib.as_sequence(clients)
-    mediator, *_ = self.mediators(1, round_num=1)
+    # Any number of passes has the type, whatever the policy gives.
+    mediator, *_ = self._round(1, 1, None if passes is None else 1)
     self._federated_type = tff.FederatedType(
         _type_of_mediator(mediator), tff.CLIENTS
     )
@@ -132,6 +139,9 @@ class MediatorDataSource(tff.program.FederatedDataSource):
       TypeError: If `k` is no int.
       ValueError: If `k` is out of its range.
     """
+    return self._round(k, round_num, self._passes)
+
+  def _round(self, k: Optional[int], round_num: int, passes: Any) -> list[Any]:
     schedule = self._schedule
     return rounds_lib.static_round(
         schedule.mediators,
@@ -139,7 +149,7 @@ class MediatorDataSource(tff.program.FederatedDataSource):
         self._clients,
         schedule.num_mediators if k is None else k,
         round_num=round_num,
-        passes=self._passes,
+        passes=passes,
         **self._options,
     )
 

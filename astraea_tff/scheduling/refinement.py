@@ -106,7 +106,9 @@ class _Search:
       size_weight: float,
   ):
     self.placed = np.arange(len(counts))
-    self._counts = divergence.scaled(counts, np.float64)
+    # Whole numbers: sums that lose what was added leave nothing behind.
+    self._counts = counts
+    self._unit = divergence.unit(counts)
     self._mediator = np.repeat(np.arange(len(lengths)), lengths)
     self._surprisals = surprisals
     self._size_weight = size_weight
@@ -174,6 +176,7 @@ class _Search:
 
   def _cost(self, pooled: np.ndarray) -> np.ndarray:
     """What mediators of pooled counts `[..., N]` add to the objective."""
+    pooled = pooled / self._unit
     costs = divergence.divergences(pooled, self._surprisals)
     if self._size_weight:
       excess = pooled.sum(axis=-1) / self._mean_size - 1

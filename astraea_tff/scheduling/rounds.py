@@ -186,12 +186,12 @@ def static_round(
     ValueError: An argument is out of its range, or `clients` has fewer clients
       than the schedule.
   """
-  num_clients = sum(map(len, mediators))
+  num_clients = 1 + max(map(max, mediators))
   clients = batches.as_sequence(clients)
   if len(clients) < num_clients:
     raise ValueError(
-        f'`clients` must hold the {num_clients} clients of the schedule, got'
-        f' {len(clients)}.'
+        f'`clients` must hold {num_clients} clients or more, as the schedule has'
+        f' client {num_clients - 1}, got {len(clients)}.'
     )
   sampled = sampling.sample_mediators(
       len(mediators),

@@ -40,14 +40,16 @@ def sample_clients(
     The indices of the round's clients.
 
   Raises:
-    TypeError: If `weights` does not hold numbers, or `seed` is no integer.
+    TypeError: If `weights` does not hold numbers, or `clients_per_round` or
+      `seed` is no integer.
     ValueError: If `clients_per_round` is not in [1, K], `seed` is out of range,
       or `weights` are not K finite numbers of at least 0, at least one of them
       above 0.
   """
-  if not 1 <= clients_per_round <= num_clients:
+  arguments.check_integer(clients_per_round, '`clients_per_round`', 1)
+  if clients_per_round > num_clients:
     raise ValueError(
-        '`clients_per_round` must be between 1 and the number of clients,'
+        '`clients_per_round` must be at most the number of clients,'
         f' {num_clients}, got {clients_per_round}.'
     )
   if weights is not None:

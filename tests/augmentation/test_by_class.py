@@ -81,3 +81,19 @@ def test_bad_mappings_are_refused(transform, error, message):
     one_client.augment(
         support.as_dataset(np.array([0])), PLAN, seed=0, transform=transform
     )
+
+
+def test_classes_that_all_have_a_transform_need_no_default():
+  """Whole numbers have none: they could be tokens or categories."""
+  dataset = tf.data.Dataset.from_tensor_slices(
+      (np.array([[1, 2], [3, 4], [5, 6]], np.int32), np.array([0, 1, 1]))
+  )
+  plan = plan_lib.AugmentationPlan(
+      alpha=1, copies=[3, 2], counts=[1, 2], augmented_classes=(0,),
+      capped_classes=(),
+  )
+  transform = {label: _filled(label + 7) for label in (0, 1)}
+  augmented = one_client.augment(dataset, plan, seed=1, transform=transform)
+  features, labels = next(augmented.batch(10).as_numpy_iterator())
+  assert labels[3:].tolist() == [0, 0, 1, 1]
+  assert features[3:].tolist() == [[7, 7], [7, 7], [8, 8], [8, 8]]

@@ -123,3 +123,11 @@ def test_copies_as_data_draw_as_those_of_a_plan_without_a_new_trace():
     as_data = augment(dataset, pair, tf.constant(copies, tf.float32))
     assert support.read(as_data) == support.read(by_plan(dataset, pair))
   assert augment.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize('largest', [147, 10, 100_000])
+def test_a_class_at_the_border_has_one_copy_whatever_the_rounding(largest):
+  """Of nine classes alike and a tenth, z is -1/3 and 3 exactly."""
+  made = plan_lib.augmentation_plan([1] * 9 + [largest], 0, rule='z_score')
+  np.testing.assert_allclose(made.copies, 1, rtol=1e-12)
+  np.testing.assert_allclose(made.kept, 1, rtol=1e-12)

@@ -82,7 +82,7 @@ def test_resumed_rounds_go_on_as_the_unbroken_ones():
 
 
 def test_rounds_refuse_too_few_clients():
-  with pytest.raises(ValueError, match='`clients` must hold the 7 clients'):
+  with pytest.raises(ValueError, match='`clients` must hold 7 clients or more'):
     next(SCHEDULE.rounds(CLIENTS[:6], 1, seed=0))
 
 
@@ -114,9 +114,20 @@ def test_sampled_clients_are_distinct_and_depend_on_seed_and_round_alone():
 def test_sampling_refuses_more_clients_than_there_are(clients_per_round):
   with pytest.raises(
       ValueError,
-      match=f'`clients_per_round` must be between 1 .*20, got {clients_per_round}',
+      match=f'`clients_per_round` must be at .*, got {clients_per_round}',
   ):
     sampling.sample_clients(20, clients_per_round, seed=0, round_num=1)
+
+
+@pytest.mark.parametrize('clients_per_round', [2.5, True])
+@pytest.mark.parametrize('weights', [None, [1.0] * 20])
+def test_sampling_refuses_what_is_no_number_of_clients(
+    clients_per_round, weights
+):
+  with pytest.raises(TypeError, match='`clients_per_round` must be an int'):
+    sampling.sample_clients(
+        20, clients_per_round, seed=0, round_num=1, weights=weights
+    )
 
 
 def test_batches_hold_every_example_once_in_batches_of_the_size():

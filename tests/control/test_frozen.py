@@ -89,3 +89,30 @@ def test_a_source_of_other_passes_refuses_a_saved_iterator():
     type(sources[1].iterator()).from_bytes(saved)
   with pytest.raises(TypeError, match='`passes` must be'):
     data_source.MediatorDataSource(SCHEDULE, CLIENTS, seed=5, passes=2)
+
+
+def test_fingerprints_tell_what_a_policy_was_made_with():
+  made = [
+      bandit.CreditBandit(3, seed=1), bandit.CreditBandit(3, seed=2),
+      bandit.CreditBandit(3, seed=1, exploration=2.0),
+      learned.LearnedPasses(seed=1, explore=0.5),
+      learned.LearnedPasses(seed=1, explore=0.1),
+  ]
+  assert len({make(policy).fingerprint for policy in made}) == len(made)
+  again = make(bandit.CreditBandit(3, seed=1))
+  assert again.fingerprint == make(made[0]).fingerprint
+  again(1, (0, 1, 2))
+  assert again.fingerprint == make(made[0]).fingerprint
+
+
+@pytest.mark.parametrize('seed', range(6))
+def test_a_source_whose_first_mediator_is_too_dear_alone(seed):
+  """Of two mediators in a round, the other one is within the budget."""
+  passes = make(
+      policies.FixedPasses(1), objective='seconds', round_budget=2,
+      cost=lambda clients, passes: 1.0 if 2 in clients else 4.0,
+  )
+  source = data_source.MediatorDataSource(
+      SCHEDULE, CLIENTS, seed=seed, passes=passes
+  )
+  assert str(source.federated_type).startswith('{<order=int32[2]*,clients=')

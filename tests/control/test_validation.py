@@ -62,3 +62,17 @@ def test_bad_examples_are_refused_by_name():
     validation.Validation(model, IMAGES[:0], LABELS[:0], 5)
   with pytest.raises(ValueError, match='weights must be the 25 trainable'):
     build().utility(np.zeros(24))
+
+
+@pytest.mark.parametrize(
+    'dtype', ['int8', 'uint8', 'int16', 'uint16', 'uint32', 'int32', 'uint64']
+)
+def test_labels_of_any_integers(dtype):
+  model = tf.keras.Sequential(
+      [tf.keras.layers.Input([4]), tf.keras.layers.Dense(5)]
+  )
+  examples = validation.Validation(model, IMAGES, LABELS.astype(dtype), 5)
+  vector = np.linspace(-1, 1, 25)
+  utility, slope = by_hand(vector)
+  assert examples.utility(vector) == pytest.approx(utility, rel=1e-5)
+  np.testing.assert_allclose(examples.gradient(vector), slope, atol=1e-6)

@@ -207,9 +207,9 @@ def test_data_that_change_with_the_round_are_taken_in_their_round():
         (dict(schedule=[[0, 1]]), TypeError, '`schedule` must be'),
         (dict(seed=1.5), TypeError, '`seed` must be an int'),
         (dict(seed=-1), ValueError, '`seed` must be at least 0'),
-        (dict(clients=CLIENTS[:2]), ValueError, '`clients` must hold the 5'),
+        (dict(clients=CLIENTS[:2]), ValueError, '`clients` must hold 5 clients or'),
         (dict(drop_probability=2), ValueError, '`drop_probability` must be in'),
-        (dict(reshuffled_epochs=0), ValueError, 'mediator_epochs must be at'),
+        (dict(reshuffled_epochs=0), ValueError, '`reshuffled_epochs` must be at'),
     ],
 )
 def test_bad_arguments_are_refused_by_name(arguments, error, match):
@@ -227,3 +227,23 @@ def test_bad_selections_are_refused_by_name():
       iterator.select(k)
   with pytest.raises(TypeError, match='mediators_per_round must be an int'):
     iterator.select(1.5)
+
+
+def test_numbers_of_numpy_can_be_saved():
+  sources = [
+      data_source.MediatorDataSource(
+          SCHEDULE, CLIENTS, seed=5, reshuffled_epochs=epochs
+      )
+      for epochs in (2, np.int64(2))
+  ]
+  assert sources[0].fingerprint == sources[1].fingerprint
+  with pytest.raises(TypeError, match='`reshuffled_epochs` must be an int'):
+    data_source.MediatorDataSource(
+        SCHEDULE, CLIENTS, seed=5, reshuffled_epochs=2.5
+    )
+
+
+def test_a_schedule_of_some_clients_needs_its_last_one():
+  schedule = schedule_lib.Schedule(((0, 1), (4,)), [0.1, 0.2], 2)
+  with pytest.raises(ValueError, match='5 clients or more, as .* has client 4'):
+    data_source.MediatorDataSource(schedule, CLIENTS[:3], seed=0)

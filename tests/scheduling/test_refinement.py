@@ -205,3 +205,34 @@ def test_wrong_arguments_are_refused(arguments, error, message):
   schedule = greedy.reschedule(counts, 2)
   with pytest.raises(error, match=message):
     refinement.refine(**{'schedule': schedule, 'counts': counts, **arguments})
+
+
+def test_clients_without_examples_leave_nothing_of_those_they_replace():
+  """Sums of floats would: about 1e-17 of what had been there."""
+  start = schedule_lib.Schedule(((4, 1), (0, 5), (2, 3), (7, 6)), [0.0] * 4, 2)
+  counts = np.array([
+      [0, 0, 0], [0, 0, 0], [2, 1, 1], [0, 0, 0],
+      [0, 0, 0], [3, 1, 1], [1, 2, 4], [3, 1, 0],
+  ])
+  random = np.random.default_rng(0)
+  for trial in range(40):
+    refined = refinement.refine(start, counts)
+    assert _best_exchange(counts, refined.mediators) >= (
+        _objective(counts, refined.mediators) - 1e-9
+    ), trial
+    # As the next one, any clients, about half of them empty.
+    counts = random.integers(0, 5, (8, 3)) * (random.random((8, 1)) < 0.5)
+    start = greedy.random_schedule(counts, 2, seed=trial)
+
+
+@pytest.mark.parametrize('largest', [10**11, 10**13])
+def test_a_client_that_drowns_the_others_raises_no_sum(largest):
+  random = np.random.default_rng(1)
+  for trial in range(20):
+    counts = random.integers(0, 5, (10, 3))
+    counts[trial % 10] = random.multinomial(largest, [0.5, 0.3, 0.2])
+    start = greedy.random_schedule(counts, 2, seed=trial)
+    refined = refinement.refine(start, counts)
+    assert _objective(counts, refined.mediators) <= (
+        _objective(counts, start.mediators) + 1e-9
+    )

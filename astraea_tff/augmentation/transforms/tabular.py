@@ -143,8 +143,11 @@ class TabularTransform:
     for leaf in leaves:
       own = tf.gather(leaf, rows)
       if leaf.dtype.is_floating:
-        changed = tf.cast(tf.reshape(next(columns), tf.shape(own)), leaf.dtype)
-        own = tf.ensure_shape(changed, own.shape)
+        changed = tf.reshape(next(columns), tf.shape(own))
+        # Of a finite number, what its dtype does not hold is the largest.
+        held = tf.clip_by_value(changed, leaf.dtype.min, leaf.dtype.max)
+        changed = tf.where(tf.math.is_finite(own), held, changed)
+        own = tf.ensure_shape(tf.cast(changed, leaf.dtype), own.shape)
       copies.append(own)
     return tf.nest.pack_sequence_as(features, copies)
 
@@ -235,6 +238,8 @@ class TabularTransform:
 
 def _moments(table, is_known):
   """Returns the mean and the deviation `[D]` of the known values of columns."""
+  dtype = table.dtype
+  table = tf.cast(table, tf.float64)  # Squares exceed float32.
   numbers = tf.reduce_sum(tf.cast(is_known, table.dtype), axis=0)
   known = tf.where(is_known, table, tf.zeros_like(table))
   mean = tf.math.divide_no_nan(tf.reduce_sum(known, axis=0), numbers)
@@ -242,4 +247,4 @@ def _moments(table, is_known):
   variance = tf.math.divide_no_nan(
       tf.reduce_sum(residuals**2, axis=0), numbers
   )
-  return mean, tf.sqrt(variance)
+  return tf.cast(mean, dtype), tf.cast(tf.sqrt(variance), dtype)

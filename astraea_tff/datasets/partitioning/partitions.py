@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import dataclasses
 import functools
 import hashlib
+import io
 import json
 import os
 import pathlib
@@ -84,7 +85,8 @@ class Partition:
     Args:
       client_indices: K sequences of integers, each client's pool indices.
       labels: Integers `[n]`, the whole pool's labels, in [0, N).
-      num_classes: N, at least 1. By default one more than the largest label.
+      num_classes: N, at least 2. By default one more than the largest label, or
+        2.
 
     Returns:
       The partition, with the counts of the labels.
@@ -100,13 +102,14 @@ class Partition:
           f'{labels.dtype} and shape {list(labels.shape)}.'
       )
     if num_classes is None:
-      num_classes = int(labels.max()) + 1
-    num_classes = arguments.check_integer(num_classes, 'num_classes', 1)
+      num_classes = max(int(labels.max()) + 1, 2)
+    num_classes = arguments.check_integer(num_classes, 'num_classes', 2)
     outside = labels[(labels < 0) | (labels >= num_classes)]
     if outside.size:
       raise ValueError(
           f'labels must lie in [0, {num_classes}), got {outside[0]}.'
       )
+    labels = labels.astype(np.int64)
     rows = [_check_indices(k, row) for k, row in enumerate(client_indices)]
     for client, row in enumerate(rows):
       if row.size and not 0 <= row.min() <= row.max() < len(labels):
@@ -158,28 +161,31 @@ class Partition:
       The partition, with the hash it had.
 
     Raises:
-      OSError: The file cannot be opened.
+      OSError: The file cannot be read.
       ValueError: The file is damaged, or no partition.
     """
-    path = arguments.expand_path(path, 'path')
-    with open(path, 'rb') as file:
-      try:
-        with np.load(file, allow_pickle=False) as content:
-          if str(content['format']) != _FORMAT:
-            raise ValueError(f'its format is {str(content["format"])!r}')
-          ends = np.cumsum(content['counts'].sum(axis=1))
-          loaded = cls(
-              tuple(np.split(content['indices'], ends)[:-1]),
-              content['counts'],
-              json.loads(str(content['parameters'])),
-          )
-          if loaded.hash != str(content['hash']):
-            raise ValueError('its hash does not match its content')
-      except Exception as error:  # A damaged archive raises many kinds.
-        raise ValueError(
-            f'{path} is no partition file, or a damaged one ({error}); delete '
-            'it and make the partition again.'
-        ) from error
+    path = pathlib.Path(arguments.expand_path(path, 'path'))
+    # Of its own, so that an error of the system is none of the file.
+    content = io.BytesIO(path.read_bytes())
+    try:
+      with np.load(content, allow_pickle=False) as arrays:
+        if str(arrays['format']) != _FORMAT:
+          raise ValueError(f'its format is {str(arrays["format"])!r}')
+        ends = np.cumsum(arrays['counts'].sum(axis=1))
+        loaded = cls(
+            tuple(np.split(arrays['indices'], ends)[:-1]),
+            arrays['counts'],
+            json.loads(str(arrays['parameters'])),
+        )
+        if loaded.hash != str(arrays['hash']):
+          raise ValueError('its hash does not match its content')
+    except MemoryError:
+      raise
+    except Exception as error:  # A damaged archive raises many kinds.
+      raise ValueError(
+          f'{path} is no partition file, or a damaged one ({error}); delete '
+          'it and make the partition again.'
+      ) from error
     return loaded
 
 

@@ -39,7 +39,8 @@ class InMemoryClients(tff.simulation.datasets.ClientData):
     """
     self._client_ids = [str(name) for name in client_ids]
     self._places = {name: k for k, name in enumerate(self._client_ids)}
-    ends = np.cumsum(np.asarray(sizes, np.int64))
+    numbers = np.asarray(sizes, np.int64)
+    ends = np.cumsum(numbers)
     self._examples = tf.nest.map_structure(np.asarray, examples)
     lengths = {len(part) for part in tf.nest.flatten(self._examples)}
     if not self._client_ids:
@@ -60,7 +61,7 @@ class InMemoryClients(tff.simulation.datasets.ClientData):
           f'`sizes` must say how the {sorted(lengths)} `examples` belong to '
           f'{len(self._client_ids)} clients, got {sizes!r:.80}.'
       )
-    self._bounds = np.stack([ends - sizes, ends], axis=1)
+    self._bounds = np.stack([ends - numbers, ends], axis=1)
     # As TensorFlow takes them; of names that it takes for one, the first.
     self._known = [client_names.id_in_bytes(name) for name in self._client_ids]
     self._names = dict(zip(self._known[::-1], self._client_ids[::-1]))

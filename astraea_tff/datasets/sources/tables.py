@@ -56,8 +56,10 @@ class TableColumns:
     Raises:
       ValueError: A column is missing, or has missing or unknown values.
     """
+    texts = [n for n, known in self.categories.items() if _are_texts(known)]
     table, source = _read_table(
-        table, {self.label: _are_texts(self.class_names)}
+        table,
+        dict.fromkeys(texts, True) | {self.label: _are_texts(self.class_names)},
     )
     parts = collections.OrderedDict()
     if self.numbers:
@@ -145,7 +147,7 @@ def from_table(
     OSError: The file cannot be read.
   """
   table, source = _read_table(
-      table, {label: _are_texts(class_names), client: True}
+      table, {label: _are_texts(class_names)}, client
   )
   if features is None:
     features = [n for n in table.column_names if n not in (client, label)]
@@ -193,9 +195,9 @@ def from_table(
 
 
 def _read_table(
-    table: Table, texts: Mapping[str, bool]
+    table: Table, texts: Mapping[str, bool], client: Optional[str] = None
 ) -> tuple[pyarrow.Table, str]:
-  """Returns an Arrow table, `texts` as in `_read_csv`, and its name."""
+  """Returns an Arrow table and its name; for the others see `_read_csv`."""
   if isinstance(table, pyarrow.Table):
     return table, 'the table'
   # Not with isinstance, for which pandas would have to be imported.
@@ -230,7 +232,7 @@ def _read_table(
     if '.parquet' in suffixes:
       return parquet.read_table(path), str(path)
     if '.csv' in suffixes:
-      return _read_csv(path, texts), str(path)
+      return _read_csv(path, texts, client), str(path)
   # Names of columns that are no UTF-8 are an error of another kind.
   except (pyarrow.ArrowInvalid, UnicodeDecodeError) as error:
     raise ValueError(f'{path} cannot be read as a table: {error}') from error
@@ -242,16 +244,23 @@ def _read_table(
   )
 
 
-def _read_csv(path: pathlib.Path, texts: Mapping[str, bool]) -> pyarrow.Table:
+def _read_csv(
+    path: pathlib.Path, texts: Mapping[str, bool], client: Optional[str]
+) -> pyarrow.Table:
   """Returns the table of a CSV file.
 
   Args:
     path: The file.
     texts: The columns that hold what is written, whatever it looks like; and
       whether what looks like a number is a text there too.
+    client: The column of the clients, which hold what is written as well.
   """
   table = csv.read_csv(path)
-  names = [name for name in texts if table.column_names.count(name) == 1]
+  names = [
+      name
+      for name in {**texts, client: True}
+      if table.column_names.count(name) == 1
+  ]
   if not names:
     return table
   written = csv.read_csv(
@@ -268,11 +277,13 @@ def _read_csv(path: pathlib.Path, texts: Mapping[str, bool]) -> pyarrow.Table:
   for name in names:
     column = table.column(name)
     is_number = column.type in _NUMBERS
-    if is_number and not texts[name]:
-      continue
-    values = [str(value) for value in column.to_pylist()]
-    # Numbers that are written as Python writes them keep their order.
-    if not is_number or written.column(name).to_pylist() != values:
+    if is_number and name == client:
+      # Numbers that are written as Python writes them keep their order.
+      values = [str(value) for value in column.to_pylist()]
+      is_kept = written.column(name).to_pylist() == values
+    else:
+      is_kept = is_number and not texts[name]
+    if not is_kept:
       place = table.column_names.index(name)
       table = table.set_column(place, name, written.column(name))
   return table

@@ -6,7 +6,8 @@ values or tags. A worker that shares the file system reads a client itself.
 """
 
 import collections
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+import contextlib
 import dataclasses
 import functools
 import json
@@ -108,14 +109,11 @@ def store_clients(
   folder = pathlib.Path(arguments.expand_path(folder, 'folder'))
   # A link that leads nowhere is there too.
   if os.path.lexists(folder):
-    raise FileExistsError(
-        f'`folder` must be a new one, but {folder} is there; open it with'
-        ' open_clients, or remove it.'
-    )
+    raise FileExistsError(_there(folder))
   num_classes = arguments.check_integer(num_classes, 'num_classes', 2)
   clients, num_clients = reading.check_clients(clients)
   specs, counts, sizes, checksums = [], [], [], []
-  with atomic_file.make_folder_atomically(folder) as new_folder:
+  with _new_folder(folder) as new_folder:
     progress = tqdm.tqdm(
         reading.named_datasets(clients),
         total=num_clients, desc='storing clients', unit='client', leave=False,
@@ -146,6 +144,22 @@ def store_clients(
         json.dumps(checked_json.sealed(index))
     )
   return open_clients(folder)
+
+
+@contextlib.contextmanager
+def _new_folder(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+  try:
+    with atomic_file.make_folder_atomically(folder, may_exist=False) as new:
+      yield new
+  except FileExistsError as error:  # Another program was quicker.
+    raise FileExistsError(_there(folder)) from error
+
+
+def _there(folder: pathlib.Path) -> str:
+  return (
+      f'`folder` must be a new one, but {folder} is there; open it with'
+      ' open_clients, or remove it.'
+  )
 
 
 def open_clients(folder: Union[str, os.PathLike]) -> StoredClients:

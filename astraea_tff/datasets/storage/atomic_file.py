@@ -67,7 +67,9 @@ def replace_atomically(path: pathlib.Path) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def make_folder_atomically(path: pathlib.Path) -> Iterator[pathlib.Path]:
+def make_folder_atomically(
+    path: pathlib.Path, may_exist: bool = True
+) -> Iterator[pathlib.Path]:
   """Makes a folder that appears at `path` when the block ends well.
 
   Until then its files are in a folder beside it, which goes when the block is
@@ -77,11 +79,13 @@ def make_folder_atomically(path: pathlib.Path) -> Iterator[pathlib.Path]:
 
   Args:
     path: The folder, which is not there yet; its parents are made.
+    may_exist: Whether somebody else's folder will do.
 
   Yields:
     The folder to write to.
 
   Raises:
+    FileExistsError: Somebody else has made it, whose folder will not do.
     OSError: The folder cannot be made.
   """
   path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,9 +96,11 @@ def make_folder_atomically(path: pathlib.Path) -> Iterator[pathlib.Path]:
     _sync_file_system(temporary)
     try:
       os.rename(temporary, path)
-    except OSError:
+    except OSError as error:
       if not path.is_dir():
         raise
+      if not may_exist:
+        raise FileExistsError(f'{path} was made meanwhile.') from error
     _fsync_folder(path.parent)
   finally:
     shutil.rmtree(temporary, ignore_errors=True)

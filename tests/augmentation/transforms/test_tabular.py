@@ -218,3 +218,29 @@ def test_refuses_features(features, error, message):
 def test_refuses_a_seed_that_is_not_two_integers(seed):
   with pytest.raises(ValueError, match='`seed` must be two int32 or int64'):
     TabularTransform()(table(3), seed)
+
+
+@pytest.mark.parametrize('column, dtype, options', [
+    (np.linspace(60_000, 65_504, 9), np.float16, dict(jitter=1.0)),
+    (np.linspace(-65_504, 65_504, 9), np.float16, dict(jitter=1.0)),
+    (np.array([1e20, 2e20, 3e20]), np.float32, {}),
+    (np.array([1e38, 2e38, 3e38]), np.float32, dict(jitter=1.0)),
+])
+def test_finite_rows_have_finite_copies(column, dtype, options):
+  values = column.astype(dtype)[:, np.newaxis]
+  rows = np.repeat(np.arange(len(values)), 50)
+  copies = TabularTransform(**options).copy_rows(
+      tf.constant(values), tf.zeros(len(values), tf.int32),
+      tf.constant(rows), SEED,
+  ).numpy()
+  assert copies.dtype == dtype and np.isfinite(copies).all()
+  assert len(np.unique(copies)) > 20
+
+
+def test_what_is_infinite_stays_so():
+  values = np.float16([[1, 2], [np.inf, 3], [-np.inf, np.nan]])
+  copies = TabularTransform().copy_rows(
+      tf.constant(values), tf.zeros(3, tf.int32), tf.range(3), SEED
+  ).numpy()
+  assert copies[1, 0] == np.inf and copies[2, 0] == -np.inf
+  assert np.isnan(copies[2, 1]) and np.isfinite(copies[:2, 1]).all()

@@ -1,4 +1,6 @@
+import errno
 import hashlib
+import pathlib
 
 import numpy as np
 import pytest
@@ -192,3 +194,28 @@ def test_a_plain_array_file_is_refused(tmp_path):
 def test_unsound_partitions_are_refused(indices, counts, error, message):
   with pytest.raises(error, match=message):
     partitions.Partition(indices, np.array(counts))
+
+
+def test_an_error_of_the_system_is_no_damage(tmp_path, monkeypatch):
+  path = tmp_path / 'a.npz'
+  _tiny().save(path)
+
+  def fail(*arguments, **options):
+    raise OSError(errno.EIO, 'Input/output error')
+
+  monkeypatch.setattr(pathlib.Path, 'read_bytes', fail)
+  with pytest.raises(OSError, match='Input/output error') as raised:
+    partitions.Partition.load(path)
+  assert 'damaged' not in str(raised.value)
+  monkeypatch.undo()
+  assert partitions.Partition.load(path).hash == _tiny().hash
+
+
+@pytest.mark.parametrize('classes', [None, 2])
+def test_a_pool_of_one_class_is_one_of_two(classes):
+  partition = partitions.Partition.from_labels(
+      [[0], [1, 2]], np.zeros(3, np.uint64), classes
+  )
+  assert partition.counts.tolist() == [[1, 0], [2, 0]]
+  with pytest.raises(ValueError, match='num_classes must be at least 2, got 1'):
+    partitions.Partition.from_labels([[0]], [0], 1)

@@ -64,3 +64,41 @@ def test_a_column_that_is_there_twice_is_refused(tmp_path):
   path.write_text('who,who,x,y\na,b,1,0\n')
   with pytest.raises(ValueError, match="Column 'who' must be once in"):
     datasets.from_table(path, client='who', label='y', features=['x'])
+
+
+@pytest.mark.parametrize('names', [['0', '1'], ['10', '9'], ['1.5', '2']])
+def test_a_class_may_be_named_by_a_number_as_python_writes_it(tmp_path, names):
+  path = tmp_path / 'a.csv'
+  clients = _read(
+      path, [f'b,{k},{name}' for k, name in enumerate(names)], class_names=names
+  )
+  assert clients.class_names == tuple(names)
+  np.testing.assert_array_equal(clients.columns.encode(path)[1], [0, 1])
+
+
+def test_a_file_for_testing_has_the_texts_of_the_training(tmp_path):
+  """Though alone it would be read as numbers or truth values."""
+  path = tmp_path / 'a.csv'
+  path.write_text(
+      'who,code,flag,y\nb,007,true,007\nb,abc,unsure,abc\nc,12,false,12\n'
+  )
+  clients = datasets.from_table(path, client='who', label='y')
+  columns = clients.columns
+  assert columns.categories == {
+      'code': ('007', '12', 'abc'), 'flag': ('false', 'true', 'unsure')
+  }
+  test = tmp_path / 'test.csv'
+  test.write_text('code,flag,y\n12,true,12\n007,false,007\n')
+  features, labels = columns.encode(test)
+  np.testing.assert_array_equal(features, [[1, 1], [0, 0]])
+  np.testing.assert_array_equal(labels, [1, 0])
+
+
+def test_categories_that_are_no_texts_stay_what_they_are(tmp_path):
+  path = tmp_path / 'a.csv'
+  path.write_text('who,code,flag,y\nb,7,true,0\nb,12,false,1\n')
+  columns = datasets.from_table(
+      path, client='who', label='y', categories=['code']
+  ).columns
+  assert columns.categories == {'code': (7, 12), 'flag': (False, True)}
+  np.testing.assert_array_equal(columns.encode(path)[0], [[0, 1], [1, 0]])

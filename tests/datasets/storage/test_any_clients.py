@@ -180,3 +180,18 @@ def test_a_folder_that_is_there_or_damaged_is_refused(stored, tmp_path):
       datasets.open_clients(stored.folder)
   finally:
     (stored.folder / '2').write_bytes(content)
+
+
+def test_another_programs_clients_are_not_taken_for_ones_own(tmp_path):
+  folder = tmp_path / 'clients'
+  example = tf.data.Dataset.from_tensors((np.float32([1]), np.int32(0)))
+
+  def clients():
+    yield example.map(lambda x, y: (x + 1, y))
+    datasets.store_clients(folder, [example], 2)
+
+  with pytest.raises(FileExistsError, match='`folder` must be a new one, but'):
+    datasets.store_clients(folder, clients(), 2)
+  ((x, _),) = next(datasets.open_clients(folder).client_data.datasets())
+  assert x == [1]
+  assert [*tmp_path.iterdir()] == [folder]
