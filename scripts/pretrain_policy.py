@@ -1,7 +1,7 @@
 """Trains a policy of mediators' passes on several seeds, for runs to begin with.
 
   python scripts/pretrain_policy.py --flagfile=scripts/flags/demo.flags \
-      --validation_fraction=0.3 --seeds=1000,1001,1002,1003 \
+      --undefok=seed --validation_fraction=0.3 --seeds=1000,1001,1002,1003 \
       --output=policy.npz
 
 Every seed is a run of its own, with clients, mediators and a model of its own;

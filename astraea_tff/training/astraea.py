@@ -94,8 +94,8 @@ def build_weighted_astraea(
   than training them side by side, 3 to 30 times smaller in the grid searches of
   the literature on sequential federated learning. And with an adaptive
   optimizer, a state that is initialized afresh at every visit (the default, and
-  the paper's) can let a chain of small clients collapse after a good start;
-  `carry_optimizer_state` prevents that.
+  the paper's) moves every weight by the learning rate, whatever the gradient.
+  `carry_optimizer_state` hands the state on.
 
   Args:
     model_fn: A no-argument function that returns a new

@@ -171,10 +171,17 @@ def format_page(
   fractions = {row.settings.fraction for row in rows} - {None}
   if fractions:
     clients = {row.settings.division['num_clients'] for row in rows}
+    has_its_sizes = all(
+        row.settings.num_examples is None
+        and row.settings.size_distribution is None
+        and row.settings.client_worth == 'equal'
+        for row in rows
+    )
     notes.append(
         "The sets are the paper's at a fraction of"
         f' {", ".join(f"{fraction:g}" for fraction in sorted(fractions))}, on'
-        f' {", ".join(map(str, sorted(clients)))} clients of its sizes.'
+        f' {", ".join(map(str, sorted(clients)))} clients'
+        f'{" of its sizes" if has_its_sizes else ""}.'
     )
   if any('to_target' in column for column in experiment.columns):
     notes.append(f'Target: {100 * experiment.target_accuracy:g} % top-1.')

@@ -24,13 +24,14 @@ _COMPARISONS = (
         ('FedAvg',),
     ),
     (
-        'Astraea as recommended over the strongest plain averaging',
+        'Astraea as recommended over the plain averaging that validation finds'
+        ' strongest',
         'recommended',
         methods.PLAIN_AVERAGING,
     ),
     (
-        'Astraea as recommended over the strongest averaging with augmentation'
-        ' or the label prior',
+        'Astraea as recommended over the averaging with augmentation or the label'
+        ' prior that validation finds strongest',
         'recommended',
         methods.AIDED_AVERAGING,
     ),
@@ -102,7 +103,8 @@ def _of_claims(all_results: measured.AllResults) -> Iterator[str]:
   texts.append(f'{len(refuted)} refuted')
   quoted = ''.join(f' "{text}"' for text in refuted)
   yield (
-      f'Of {len(paper_claims.PAPER)} claims of the paper, {", ".join(texts)}'
+      f'Of {len(paper_claims.PAPER)} claims of the paper, each at the largest'
+      f' scale it was run at, {", ".join(texts)}'
       f'{":" if refuted else "."}{quoted}'
   )
 
