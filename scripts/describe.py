@@ -100,8 +100,8 @@ def _describe() -> None:
   population = population_lib.make_population(
       settings, _SEED.value, _DATA_DIR.value, _CACHE_DIR.value
   )
-  divergences = description.measure_divergences(
-      population, gammas, settings.target
+  divergences = description_lib.measure_divergences(
+      population.data.label_counts, population.counts, gammas, settings.target
   )
   text = '\n\n'.join([
       description.describe_data(population),

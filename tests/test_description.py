@@ -149,3 +149,43 @@ def test_divergences_are_summed_up_in_columns():
   ]
   assert x.split() == ['x', '1', '2.0000', '2.0000', '2.0000', '2.0000']
   assert len(columns) == len(clients) == len(x)
+
+
+BEFORE = np.array([[6, 0, 0], [0, 3, 0], [2, 0, 1], [0, 0, 0]])
+AFTER = np.array([[6, 0, 0], [0, 4, 0], [2, 0, 4], [0, 0, 0]])
+
+
+def test_divergences_of_clients_from_uniform():
+  measured = description.measure_divergences(BEFORE, AFTER, [4], 'uniform')
+  two_to_one = np.log(3) + 2 / 3 * np.log(2 / 3) + 1 / 3 * np.log(1 / 3)
+  log_3 = np.log(3)
+  np.testing.assert_allclose(
+      measured['clients'], [log_3, log_3, two_to_one, log_3]
+  )
+  np.testing.assert_allclose(
+      measured['augmented clients'], [log_3, log_3, two_to_one, log_3]
+  )
+  # All clients in one mediator, however they are grouped.
+  shares = AFTER.sum(axis=0) / AFTER.sum()
+  pooled = np.log(3) + (shares * np.log(shares)).sum()
+  np.testing.assert_allclose(measured['greedy mediators of 4'], [pooled])
+  np.testing.assert_allclose(measured['random mediators of 4'], [pooled] * 10)
+
+
+def test_pooled_target_is_that_of_the_same_counts():
+  measured = description.measure_divergences(BEFORE, AFTER, [4, 2], 'pooled')
+  assert list(measured) == [
+      'clients',
+      'augmented clients',
+      'greedy mediators of 4',
+      'random mediators of 4',
+      'greedy mediators of 2',
+      'random mediators of 2',
+  ]
+  np.testing.assert_allclose(measured['clients'][:2], np.log([12 / 8, 12 / 3]))
+  np.testing.assert_allclose(
+      measured['augmented clients'][:2], np.log([16 / 8, 16 / 4])
+  )
+  np.testing.assert_allclose(measured['greedy mediators of 4'], [0], atol=1e-12)
+  assert len(measured['greedy mediators of 2']) == 2
+  assert len(measured['random mediators of 2']) == 20

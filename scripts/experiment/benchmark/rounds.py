@@ -32,21 +32,17 @@ class SubjectProcess(child_process.ChildProcess):
     return self.submit(measuring.measure_next_round, self._build)
 
 
-def measure_round(processes: Sequence[SubjectProcess]) -> dict[str, Any]:
-  """Runs a round of processes side by side, and adds up what they took.
+def end_round(started: Sequence[futures.Future]) -> dict[str, Any]:
+  """Waits for a round of processes side by side, and adds up what they took.
 
   Args:
-    processes: The processes of one subject.
+    started: What `start_round` of the processes of one subject returned.
 
   Returns:
     Their `examples`, `cpu` and `python_cpu` seconds together, the longest
     `wall` seconds, and the first one's `peak` memory in megabytes. Raises what
     building or running the subject does.
   """
-  return _end_round([process.start_round() for process in processes])
-
-
-def _end_round(started: Sequence[futures.Future]) -> dict[str, Any]:
   rounds = [each.result() for each in started]
   sums = {
       name: sum(each[name] for each in rounds)
@@ -91,11 +87,12 @@ def measure_rounds(
           stack.callback(process.close)
         first_rounds.append([each.start_round() for each in processes[name]])
       for started in first_rounds:
-        _end_round(started)
+        end_round(started)
         progress.update()
     for _ in range(repeats):
       for name in subjects:
-        measured[name].append(measure_round(processes[name]))
+        started = [each.start_round() for each in processes[name]]
+        measured[name].append(end_round(started))
         progress.update()
   return {
       name: {

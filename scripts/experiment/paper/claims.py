@@ -10,7 +10,6 @@ from typing import Optional
 
 import pandas as pd
 
-from experiment.paper import experiment_page
 from experiment.paper import experiments
 from experiment.paper import intervals
 from experiment.paper import runner
@@ -203,11 +202,8 @@ def _best_of(rows: tuple[str, ...], results: pd.DataFrame) -> tuple[str, str]:
 
 def _judge_share(paper_share: float, experiment, results) -> Finding:
   """The share s of the loss is back where A - F - s (B - F) is above zero."""
-  share = experiment_page.retrieved_share(experiment, results)
-  gains, losses = (
-      differences(experiment, results, row, 'FedAvg', 'chosen_top_1')
-      for row in ('Astraea', 'FedAvg, balanced classes')
-  )
+  share = retrieved_share(experiment, results)
+  gains, losses = _gains_and_losses(experiment, results)
   values = (gains - paper_share * losses).dropna()
   if share is None or values.empty:
     return Finding(
@@ -224,6 +220,26 @@ def _judge_share(paper_share: float, experiment, results) -> Finding:
       f' {intervals.describe(interval, "points")}',
       intervals.verdict(interval),
       interval,
+  )
+
+
+def retrieved_share(
+    experiment: experiments.Experiment, results: pd.DataFrame
+) -> Optional[float]:
+  """Returns how much of what the imbalance costs Astraea gets back.
+
+  `(Astraea - FedAvg) / (FedAvg on balanced classes - FedAvg)`, of
+  `chosen_top_1` at each one's own learning rate, means over seeds. None where
+  there are no such rows, or the imbalance costs nothing.
+  """
+  gains, losses = _gains_and_losses(experiment, results)
+  return gains.mean() / losses.mean() if losses.mean() > 0 else None
+
+
+def _gains_and_losses(experiment, results) -> tuple[pd.Series, pd.Series]:
+  return tuple(
+      differences(experiment, results, row, 'FedAvg', 'chosen_top_1')
+      for row in ('Astraea', 'FedAvg, balanced classes')
   )
 
 

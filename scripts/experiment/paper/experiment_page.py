@@ -7,6 +7,7 @@ from typing import Optional
 import numpy as np
 import pandas as pd
 
+from experiment.paper import claims
 from experiment.paper import experiments
 from experiment.paper import frontier
 from experiment.paper import measures
@@ -106,41 +107,14 @@ def format_grids(
   return tables.markdown(('of', 'best validation top-1 (%) by rate'), lines)
 
 
-def retrieved_share(
-    experiment: experiments.Experiment, results: pd.DataFrame
-) -> Optional[float]:
-  """Returns how much of what the imbalance costs Astraea gets back.
-
-  `(Astraea - FedAvg) / (FedAvg on balanced classes - FedAvg)`, of
-  `chosen_top_1` at each one's own learning rate, means over seeds. None where
-  there are no such rows, or the imbalance costs nothing.
-  """
-  chosen = reproduction_lib.choose_rows(experiment, results)
-  results = reproduction_lib.reported(results)
-  names = ('Astraea', 'FedAvg', 'FedAvg, balanced classes')
-  if not chosen.keys() >= set(names):
-    return None
-  found = [values_of(results, chosen[name], 'chosen_top_1') for name in names]
-  if not all(values.size for values in found):
-    return None
-  astraea, fed_avg, balanced = (float(values.mean()) for values in found)
-  if balanced <= fed_avg:
-    return None
-  return (astraea - fed_avg) / (balanced - fed_avg)
-
-
 def missing_rows(
     experiment: experiments.Experiment, results: pd.DataFrame
 ) -> list[str]:
   """Returns the rows, or what has several rates, that have no results."""
-  there = set(reproduction_lib.reported(results).index.unique('row'))
-  all_names, found = {}, set()
-  for name, row in experiment.rows.items():
-    label = row.tuned or name
-    all_names[label] = None
-    if name in there:
-      found.add(label)
-  return [label for label in all_names if label not in found]
+  there = reproduction_lib.reported(results).index.unique('row')
+  labels = {name: row.tuned or name for name, row in experiment.rows.items()}
+  found = {labels.get(name) for name in there}
+  return [name for name in dict.fromkeys(labels.values()) if name not in found]
 
 
 def format_page(
@@ -207,7 +181,7 @@ def format_page(
   missing = missing_rows(experiment, results)
   if missing:
     notes.append(f'Not run yet: {"; ".join(missing)}.')
-  share = retrieved_share(experiment, results)
+  share = claims.retrieved_share(experiment, results)
   if share is not None:
     notes.append(
         'Of what the global imbalance costs FedAvg, Astraea got'

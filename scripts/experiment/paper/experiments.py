@@ -74,7 +74,7 @@ _TABLE_I_AT_A_FRACTION = _FRACTION | dict(
     clients_per_round=3, local_epochs=10, rounds=60
 )
 # By what the paper has, what stands in for it and itself.
-_BASES = types.MappingProxyType({
+BASES = types.MappingProxyType({
     'emnist': dict(small=_MNIST, emnist=_EMNIST_AT_A_FRACTION, paper=_EMNIST),
     'cinic10': dict(
         small=_CIFAR, emnist=_CIFAR | dict(rounds=30), paper=_CINIC
@@ -85,17 +85,6 @@ _BASES = types.MappingProxyType({
         small=_BALANCED_MNIST, emnist=_TABLE_I_AT_A_FRACTION, paper=_TABLE_I
     ),
 })
-
-
-def base_settings(name: str, scale: str) -> dict[str, Any]:
-  """Returns the settings from which the rows of an experiment differ.
-
-  Args:
-    name: 'emnist', 'cinic10', 'digits' for EMNIST with a smaller stand-in, or
-      'table1'.
-    scale: One of `SCALES`.
-  """
-  return dict(_BASES[name][scale])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -90,7 +90,7 @@ def at_equal_cost(curves: pd.DataFrame, axis: str) -> pd.DataFrame:
             ['method', 'seed'], sort=False
         )
     }
-    budget = costs.shared_budget({regime: list(runs.values())})
+    budget = costs.shared_budget(runs.values())
     for (method, seed), of_run in runs.items():
       lines.append((
           regime, method, seed, budget, costs.accuracy_at(of_run, budget)
@@ -184,17 +184,17 @@ def format_values(curves: pd.DataFrame) -> str:
   by_axis = {axis: at_equal_cost(curves, axis) for axis in shown}
   lines = []
   for regime, of_regime in curves.groupby('regime', sort=False):
-    budgets = [
-        values.loc[values['regime'] == regime, 'budget'].iloc[0]
-        for values in by_axis.values()
+    parts = [
+        values[values['regime'] == regime] for values in by_axis.values()
     ]
-    lines.append((f'*{regime}: budget*', *(f'{b:,.0f}' for b in budgets)))
+    budgets = (f'{part["budget"].iloc[0]:,.0f}' for part in parts)
+    lines.append((f'*{regime}: budget*', *budgets))
     for method in of_regime['method'].unique():
-      cells = [f'{regime}: {method}']
-      for values in by_axis.values():
-        is_row = (values['regime'] == regime) & (values['method'] == method)
-        cells.append(tables.mean_and_spread(values.loc[is_row, 'top_1'], 1))
-      lines.append(cells)
+      cells = (
+          tables.mean_and_spread(part.loc[part['method'] == method, 'top_1'], 1)
+          for part in parts
+      )
+      lines.append((f'{regime}: {method}', *cells))
   return tables.markdown(
       ['top-1 (%) at equal', *shown.values()], lines
   )

@@ -76,17 +76,15 @@ def _fault(
     results: pd.DataFrame, experiment: experiments.Experiment
 ) -> Optional[str]:
   """Returns what is wrong with results; None if they are whole."""
-  seeds = {}
-  for row, seed in results.index:
-    seeds.setdefault(row, set()).add(seed)
-  unknown = seeds.keys() - experiment.rows.keys()
+  seeds = results.reset_index().groupby('row')['seed'].agg(set)
+  unknown = set(seeds.index) - experiment.rows.keys()
   if unknown:
     return (
         f'has the row {min(unknown)!r}, which the experiment has not, as it has'
         ' changed since'
     )
   missing = [name for name in experiment.columns if name not in results]
-  if missing or not seeds:
+  if missing or seeds.empty:
     return f'is damaged (it has no {missing[0] if missing else "line"})'
   # Of a method's rates, those that were not chosen have the tuning seeds alone;
   # or the first seed, in results that were made before there were such.

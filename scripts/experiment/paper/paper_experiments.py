@@ -157,7 +157,7 @@ def _table3(base: dict[str, Any], scale: str) -> experiments.Rows:
   }
 
 
-_ROWS_OF_THE_PAPER = {
+OF_THE_PAPER = {
     'table1': _table1,
     'fig1': _table1,
     'fig4': _fig4,
@@ -168,8 +168,7 @@ _ROWS_OF_THE_PAPER = {
     'fig9': _fig9,
     'table3': _table3,
 }
-OF_THE_PAPER = frozenset(_ROWS_OF_THE_PAPER)
-_ROWS = _ROWS_OF_THE_PAPER | own_experiments.ROWS
+_ROWS = OF_THE_PAPER | own_experiments.ROWS
 _TEXTS = tables.read_csv(
     pathlib.Path(__file__).with_name('experiments.csv'),
     'Restore it from the repository.',
@@ -184,7 +183,7 @@ _TEXTS = tables.read_csv(
 def _build(name: str, scale: str) -> experiments.Experiment:
   """Returns an experiment of one of `experiments.SCALES`."""
   about = _TEXTS.loc[name]
-  base = experiments.base_settings(about['data'], scale)
+  base = dict(experiments.BASES[about['data']][scale])
   return experiments.Experiment(
       title=about['title'],
       claim=about['claim'].format_map(base),

@@ -137,13 +137,14 @@ class Reproduction:
     must be finished by the time that the next is asked for, as only the best
     rate goes on with the experiment's seeds.
     """
-    rows, (first, *_) = self.experiment.rows, self.experiment.seeds
     yield from self.tuning_runs()
-    chosen = self._chosen_rows()
+    yield from self._runs_of_seeds(self._chosen_rows())
+
+  def _runs_of_seeds(self, chosen: dict[str, str]) -> Iterator[tuple[str, int]]:
     for seed in self.experiment.seeds:
-      for name, row in rows.items():
+      for name, row in self.experiment.rows.items():
         is_chosen = row.tuned is None or chosen[row.tuned] == name
-        if is_chosen and (seed == first or not row.has_one_seed):
+        if is_chosen and seed in self.experiment.seeds_of(name):
           yield name, seed
 
   def tuning_runs(self) -> Iterator[tuple[str, int]]:
@@ -159,16 +160,9 @@ class Reproduction:
     Of several learning rates the first stands for the chosen one, which takes
     as long.
     """
-    rows, (first, *_) = self.experiment.rows, self.experiment.seeds
-    representatives = {}
-    for name, row in rows.items():
-      representatives.setdefault(row.tuned or name, row)
-    return [rows[name].settings for name, _ in self.tuning_runs()] + [
-        row.settings
-        for seed in self.experiment.seeds
-        for row in representatives.values()
-        if seed == first or not row.has_one_seed
-    ]
+    firsts = {name: rows[0] for name, rows in self.experiment.grids().items()}
+    runs = [*self.tuning_runs(), *self._runs_of_seeds(firsts)]
+    return [self.experiment.rows[name].settings for name, _ in runs]
 
   def folder(self, row: str, seed: int) -> pathlib.Path:
     """Returns the folder of a row's run."""

@@ -104,7 +104,7 @@ def _build_astraea(
       ),
       population.clients,
   )
-  weights = optimizers.initial_weights(process)
+  weights = process.get_model_weights(process.initialize())
   model_bytes = traffic.model_bytes(tf.nest.flatten(weights))
   state_bytes = dict(carry_optimizer_state_bytes=0, mediator_state_bytes=0)
   if settings.carry_optimizer_state:
@@ -196,8 +196,7 @@ def _build_side_by_side(settings, population) -> Algorithm:
       ),
       population.clients,
   )
-  weights = optimizers.initial_weights(process)
-  round_bytes = baselines.round_bytes_fn(settings, weights)
+  weights = process.get_model_weights(process.initialize())
   bytes_each_way = baselines.bytes_each_way(settings, weights)
   deployed = deployment.DeploymentOfRun(
       settings, population.counts, population.seed
@@ -226,7 +225,7 @@ def _build_side_by_side(settings, population) -> Algorithm:
     data = [clients[k] for k in available]
     # TFF keeps what it made for a number of clients, so that stays the same.
     data += [clients.nobody] * (len(sampled) - len(available))
-    num_bytes = round_bytes(len(available)) if available else 0
+    num_bytes = len(available) * sum(bytes_each_way)
     return data, metrics_log.RoundCost(
         num_bytes + adaptive.copies_bytes(population, len(available)),
         num_bytes,

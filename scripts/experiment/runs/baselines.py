@@ -1,6 +1,5 @@
 """The baselines: TFF's own algorithms, whose clients train side by side."""
 
-from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -43,49 +42,23 @@ def build_process(
   return algorithms.build_weighted_fed_avg(model_fn, *both, **options)
 
 
-def round_bytes_fn(
-    settings: settings_lib.Settings,
-    weights: tff.learning.models.ModelWeights,
-) -> Callable[[int], int]:
-  """Returns what tells the bytes of a round from its number of clients.
-
-  Args:
-    settings: The settings.
-    weights: Those of the model, which only their shapes and dtypes matter of.
-  """
-  model_bytes = traffic.model_bytes(tf.nest.flatten(weights))
-  if settings.algorithm != 'mime_lite':
-    return lambda num_clients: traffic.fed_avg_round_bytes(
-        model_bytes, num_clients
-    )
-  return lambda num_clients: traffic.mime_lite_round_bytes(
-      model_bytes, num_clients, **_mime_lite_bytes(settings, weights)
-  )
-
-
 def bytes_each_way(
     settings: settings_lib.Settings,
     weights: tff.learning.models.ModelWeights,
 ) -> tuple[int, int]:
   """Returns the bytes that a client gets in a round, and those it returns.
 
+  Mime Lite sends the optimizer's state beside the model, and returns a gradient
+  as well.
+
   Args:
-    settings: See `round_bytes_fn`.
-    weights: See `round_bytes_fn`.
+    settings: The settings.
+    weights: Those of the model, which only their shapes and dtypes matter of.
   """
   down = up = traffic.model_bytes(tf.nest.flatten(weights))
   if settings.algorithm == 'mime_lite':
-    extra = _mime_lite_bytes(settings, weights)
-    down += extra['optimizer_state_bytes']
-    up += extra['gradient_bytes']
+    down += optimizers.state_bytes(
+        optimizers.build_client_optimizer(settings), weights.trainable
+    )
+    up += traffic.model_bytes(weights.trainable)
   return down, up
-
-
-def _mime_lite_bytes(settings, weights) -> dict[str, int]:
-  """Returns what Mime Lite sends beside the model, as `traffic` names it."""
-  return {
-      'gradient_bytes': traffic.model_bytes(weights.trainable),
-      'optimizer_state_bytes': optimizers.state_bytes(
-          optimizers.build_client_optimizer(settings), weights.trainable
-      ),
-  }

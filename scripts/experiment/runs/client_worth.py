@@ -5,7 +5,7 @@ other.
 """
 
 from collections.abc import Sequence
-from typing import Optional
+from typing import Optional, Union
 
 import numpy as np
 
@@ -79,7 +79,7 @@ def change_worth(
         generator,
         _GOOD_KINDS if worth == 'unequal_good' else KINDS,
     )
-  return _store(data, clients, cache_dir)
+  return with_clients(data, clients, cache_dir)
 
 
 def _deal(
@@ -124,11 +124,12 @@ def _deal(
   return clients
 
 
-def _store(
-    data: datasets.PreparedDataset,
+def with_clients(
+    data: Union[datasets.FederatedDataset, datasets.PreparedDataset],
     clients: Sequence[tuple[np.ndarray, np.ndarray]],
     cache_dir: Optional[str],
 ) -> datasets.PreparedDataset:
+  """Returns a data set with other clients, each its features and labels."""
   features = np.concatenate([of_client for of_client, _ in clients])
   labels = np.concatenate([labels for _, labels in clients]).astype(np.int32)
   ends = np.cumsum([len(of_client) for _, of_client in clients])

@@ -4,7 +4,7 @@ None of the four is fair alone. A chain sends as much as its clients would side
 by side, takes as many steps, and lasts as long as all of them together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import types
 from typing import Any, NamedTuple, Optional
 
@@ -129,16 +129,6 @@ def band(curves: Sequence[Curve]) -> Band:
   return Band(costs, table.mean(axis=0), spread)
 
 
-def shared_budget(
-    runs: Mapping[str, Optional[Sequence[Curve]]],
-) -> Optional[float]:
-  """Returns the most that every seed of every run has spent.
-
-  Args:
-    runs: By name, the curves of the seeds; None where they are not known.
-
-  Returns:
-    The cost; None if no run's are known.
-  """
-  last = [c.costs[-1] for curves in runs.values() for c in curves or ()]
-  return min(last, default=None)
+def shared_budget(curves: Iterable[Curve]) -> float:
+  """Returns the most that all of some runs have spent, at least one."""
+  return min(of_run.costs[-1] for of_run in curves)

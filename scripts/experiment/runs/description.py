@@ -4,10 +4,6 @@ What `astraea_tff.describe` says of any clients, with what is known of those of
 `scripts/describe.py`: their name, their kind, and how they were augmented.
 """
 
-from collections.abc import Sequence
-
-import numpy as np
-
 from astraea_tff import datasets
 from astraea_tff import description
 from astraea_tff.datasets import kinds
@@ -48,15 +44,4 @@ def describe_augmentation(population: population_lib.Population) -> str:
       [names_lib.on_one_line(name) for name in data.class_names],
       population.counts.sum(axis=0),
       population_lib.bytes_per_example(data),
-  )
-
-
-def measure_divergences(
-    population: population_lib.Population,
-    max_clients: Sequence[int],
-    target: str,
-) -> dict[str, np.ndarray]:
-  """Returns `description.measure_divergences` of the population."""
-  return description.measure_divergences(
-      population.data.label_counts, population.counts, max_clients, target
   )

@@ -52,13 +52,6 @@ def _build_optimizer(name: str, learning_rate: float, **adam_options: float):
   return tff.learning.optimizers.build_adam(learning_rate, **adam_options)
 
 
-def initial_weights(
-    process: tff.learning.templates.LearningProcess,
-) -> tff.learning.models.ModelWeights:
-  """Returns the weights with which a process starts."""
-  return process.get_model_weights(process.initialize())
-
-
 def state_bytes(
     optimizer: tff.learning.optimizers.Optimizer, trainable_weights
 ) -> int:

@@ -5,6 +5,7 @@ import dataclasses
 from typing import Optional
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 import tensorflow_federated as tff
 
@@ -167,13 +168,10 @@ def split_test(
   Returns:
     The indices of both parts, int64, ascending.
   """
-  counts = np.bincount(labels)
-  starts = np.cumsum(counts) - counts
-  by_class = np.argsort(labels, kind='stable')
-  rank = np.arange(len(labels)) - np.repeat(starts, counts)
-  num_held_out = np.floor(counts * validation_fraction)
-  is_held_out = np.empty(len(labels), bool)
-  is_held_out[by_class] = rank < np.repeat(num_held_out, counts)
+  of_class = pd.Series(labels).groupby(labels)
+  is_held_out = of_class.cumcount() < np.floor(
+      of_class.transform('size') * validation_fraction
+  )
   return np.flatnonzero(is_held_out), np.flatnonzero(~is_held_out)
 
 

@@ -131,7 +131,9 @@ def compare_at_budgets(curves: Curves) -> Budgets:
     of_runs = {name: by_column[column] for name, by_column in curves.items()}
     if sum(found is not None for found in of_runs.values()) < 2:
       continue
-    budget = costs.shared_budget(of_runs)
+    budget = costs.shared_budget(
+        curve for found in of_runs.values() for curve in found or ()
+    )
     reached = [
         np.array([costs.accuracy_at(c, budget) for c in found or ()])
         for found in of_runs.values()

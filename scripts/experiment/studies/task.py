@@ -14,7 +14,7 @@ import tensorflow as tf
 
 import astraea_tff
 from astraea_tff import datasets
-from astraea_tff.datasets.storage import client_store
+from experiment.runs import client_worth
 from experiment.runs import metrics_log
 from experiment.runs import population as population_lib
 from experiment.runs import run as run_lib
@@ -92,11 +92,17 @@ class Trainer:
     )
     with tempfile.TemporaryDirectory() as name:
       folder = pathlib.Path(name)
+      data = client_worth.with_clients(
+          self._data,
+          [
+              next(client.batch(len(self._data.labels)).as_numpy_iterator())
+              for client in clients
+          ],
+          str(folder / 'cache'),
+      )
       run_lib.train_population(
           settings,
-          population_lib.from_prepared(
-              settings, self._prepare(clients, folder), self._seed
-          ),
+          population_lib.from_prepared(settings, data, self._seed),
           folder / 'run',
           schedule=schedule,
           rounds_per_checkpoint=self._rounds,
@@ -104,31 +110,3 @@ class Trainer:
       rows = metrics_log.read_rows(folder / 'run' / metrics_log.METRICS_FILE)
     _, accuracies = metrics_log.accuracy_curve(rows)
     return float(np.mean(accuracies[-_EVALUATIONS_AVERAGED:]))
-
-  def _prepare(
-      self, clients: Sequence[tf.data.Dataset], folder: pathlib.Path
-  ) -> datasets.PreparedDataset:
-    """Writes the clients' examples as train.py reads them."""
-    data, store = self._data, folder / 'clients'
-    store.mkdir()
-    client_store.write_store(
-        store,
-        (
-            next(client.batch(len(data.labels)).as_numpy_iterator())
-            for client in clients
-        ),
-        num_clients=len(clients),
-        num_classes=data.num_classes,
-        feature_spec=data.feature_spec,
-        description='writing clients',
-    )
-    return datasets.PreparedDataset(
-        name=data.name,
-        class_names=data.class_names,
-        clients=client_store.open_store(store),
-        test_features=data.test_features,
-        test_labels=data.test_labels,
-        num_pool_examples=len(data.labels),
-        partition_hash=data.partition.hash,
-        content_hash='',
-    )

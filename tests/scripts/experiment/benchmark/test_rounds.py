@@ -45,7 +45,9 @@ def test_a_subject_trains_its_rounds_and_leaves_no_process(
       functools.partial(build, folder, **arguments)
   )
   try:
-    first, second = (benchmark_rounds.measure_round([subject]) for _ in range(2))
+    first, second = (
+        benchmark_rounds.end_round([subject.start_round()]) for _ in range(2)
+    )
     process = psutil.Process(subject.pid)
     workers = process.children(recursive=True)
   finally:
@@ -69,7 +71,7 @@ def test_a_subject_that_fails_says_why():
   )
   try:
     with pytest.raises((OSError, ValueError), match='/nowhere'):
-      benchmark_rounds.measure_round([subject])
+      benchmark_rounds.end_round([subject.start_round()])
   finally:
     subject.close()
 

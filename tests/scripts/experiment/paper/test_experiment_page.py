@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from experiment.paper import claims
 from experiment.paper import experiment_page
 from experiment.paper import experiments
 from experiment.paper import runner
@@ -116,12 +117,12 @@ def test_share_of_the_loss_that_is_retrieved_is_that_of_the_chosen_rows():
       'FedAvg, balanced classes': 'FedAvg, balanced classes, 0.2',
       'Astraea': 'Astraea, 0.2',
   }
-  assert experiment_page.retrieved_share(experiment, results) == pytest.approx(0.5)
+  assert claims.retrieved_share(experiment, results) == pytest.approx(0.5)
   page = experiment_page.format_page(experiment, results, 'a command')
   assert 'Astraea got 50.0 % back' in page
   assert '| **Astraea, 0.2** | 52.00 |' in page
   assert '| Astraea, 0.1 | 0.00 |' in page
-  assert experiment_page.retrieved_share(make_experiment(), RESULTS) is None
+  assert claims.retrieved_share(make_experiment(), RESULTS) is None
 
 
 def test_a_cell_of_one_seed_has_no_spread():

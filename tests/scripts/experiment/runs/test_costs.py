@@ -42,12 +42,11 @@ def test_a_band_is_mean_and_spread_on_lines_where_all_seeds_are():
 def test_the_budget_is_what_the_shortest_seed_spent():
   one = costs.Curve(np.array([0.0, 10, 20]), np.array([0.0, 0.4, 0.6]))
   other = costs.Curve(np.array([0.0, 16]), np.array([0.2, 0.6]))
-  budget = costs.shared_budget({'a': [one, other], 'b': [one], 'c': None})
+  budget = costs.shared_budget([one, other, one])
   assert budget == 16
   assert costs.accuracy_at(one, budget) == pytest.approx(0.52)
   assert costs.accuracy_at(other, budget) == pytest.approx(0.6)
   assert np.isnan(costs.accuracy_at(other, 17))
-  assert costs.shared_budget({'c': None}) is None
 
 
 def test_the_cost_of_an_accuracy_is_that_of_its_first_evaluation():

@@ -82,39 +82,3 @@ def test_plan_without_copies_augments_no_class(population):
   text = description.describe_augmentation(population)
   assert 'augmented classes: none\n' in text
   assert 'held back by the cap: none\n' in text
-
-
-def test_divergences_of_clients_from_uniform(population):
-  measured = description.measure_divergences(population, [4], 'uniform')
-  two_to_one = np.log(3) + 2 / 3 * np.log(2 / 3) + 1 / 3 * np.log(1 / 3)
-  log_3 = np.log(3)
-  np.testing.assert_allclose(
-      measured['clients'], [log_3, log_3, two_to_one, log_3]
-  )
-  np.testing.assert_allclose(
-      measured['augmented clients'], [log_3, log_3, two_to_one, log_3]
-  )
-  # All clients in one mediator, however they are grouped.
-  shares = AFTER.sum(axis=0) / AFTER.sum()
-  pooled = np.log(3) + (shares * np.log(shares)).sum()
-  np.testing.assert_allclose(measured['greedy mediators of 4'], [pooled])
-  np.testing.assert_allclose(measured['random mediators of 4'], [pooled] * 10)
-
-
-def test_pooled_target_is_that_of_the_same_counts(population):
-  measured = description.measure_divergences(population, [4, 2], 'pooled')
-  assert list(measured) == [
-      'clients',
-      'augmented clients',
-      'greedy mediators of 4',
-      'random mediators of 4',
-      'greedy mediators of 2',
-      'random mediators of 2',
-  ]
-  np.testing.assert_allclose(measured['clients'][:2], np.log([12 / 8, 12 / 3]))
-  np.testing.assert_allclose(
-      measured['augmented clients'][:2], np.log([16 / 8, 16 / 4])
-  )
-  np.testing.assert_allclose(measured['greedy mediators of 4'], [0], atol=1e-12)
-  assert len(measured['greedy mediators of 2']) == 2
-  assert len(measured['random mediators of 2']) == 20
