@@ -21,6 +21,7 @@ in the order of their numbers until a client has 50 messages.
 
 from collections.abc import Callable, Mapping
 import functools
+import hashlib
 import pathlib
 import tempfile
 
@@ -239,15 +240,16 @@ def measure(setting: str, seed: int) -> dict[str, float]:
 
 def _study() -> None:
   flags_lib.check_different(_SEED)
-  given = (_SEED, _ROUNDS, _MESSAGES)
-  folder = folder_lib.open_run_folder(
-      _OUTPUT_DIR.value,
-      {flag.name: flag.value for flag in given},
-      growing=('seed',),
-  )
-  names = [name for name in _DATA if (name == _USERS) == bool(_MESSAGES.value)]
+  given = {flag.name: flag.value for flag in (_SEED, _ROUNDS, _MESSAGES)}
   if _MESSAGES.value:
     load_messages_of_users(_MESSAGES.value)  # Refused now or never.
+    # A file of the same name may hold others by the next time.
+    content = pathlib.Path(_MESSAGES.value).read_bytes()
+    given[_MESSAGES.name] += f', sha256 {hashlib.sha256(content).hexdigest()}'
+  folder = folder_lib.open_run_folder(
+      _OUTPUT_DIR.value, given, growing=('seed',)
+  )
+  names = [name for name in _DATA if (name == _USERS) == bool(_MESSAGES.value)]
   settings = [
       f'{name}, {algorithm}' for name in names for algorithm in ALGORITHMS
   ]

@@ -84,6 +84,21 @@ def test_rows_that_are_missing_are_said_and_other_rows_are_one_line(write_page, 
     write_page(tmp_path)
 
 
+def test_gains_over_a_row_that_was_not_run_are_not_missed(write_page, tmp_path):
+  folder = tmp_path / 'numbers'
+  experiment = paper_experiments.EXPERIMENTS['fig8']('small')
+  row = next(name for name in experiment.rows if name != experiment.baseline)
+  results = runner.make_results({
+      (row, seed): dict.fromkeys(experiment.columns, 70.0 + seed) | dict(seconds=1.0)
+      for seed in experiment.seeds
+  })
+  (folder / 'fig8_small').mkdir(parents=True)
+  path = folder / 'fig8_small' / 'results.csv'
+  experiment_page.write_csv(path, results.drop(columns='gain'))
+  write_page(folder)
+  assert f'| {row} |' in (tmp_path / 'numbers.md').read_text()
+
+
 @pytest.mark.parametrize('old, new, fault', [
     ('(?s)\n.*', '\n', 'it has no line'),
     ('best_top_1', 'worst_top_1', 'it has no best_top_1'),

@@ -165,3 +165,8 @@ def test_a_study_of_one_round(script, archive, tmp_path, monkeypatch):
   monkeypatch.setattr(script, 'measure', None)
   script_runner.run(script, arguments)
   assert (tmp_path / 'out' / 'kinds.md').read_text() == table
+  # Other messages under the same name are not added to the table.
+  arrays = dict(np.load(archive))
+  np.savez(archive, **(arrays | {'label': 1 - arrays['label']}))
+  with pytest.raises(SystemExit, match='holds a run with other flags'):
+    script_runner.run(script, [*arguments, '--seed=5'])

@@ -352,6 +352,17 @@ def test_validation_examples_are_not_tested(run_undrawn, tmp_path):
     assert 150 * row[name] == pytest.approx(round(150 * row[name]))
 
 
+def test_a_fraction_that_holds_out_nobody_is_refused(run_train, tmp_path):
+  """Digits have 30 test examples of each class."""
+  with pytest.raises(
+      SystemExit, match='validation_fraction=0.03 holds out none of the 30 test'
+  ):
+    run_train(
+        tmp_path / 'run', '--rounds=1', '--class_feedback=sampling',
+        '--validation_fraction=0.03',
+    )
+
+
 def test_threads_are_no_more_than_the_mediators(
     run_train, tmp_path, monkeypatch
 ):

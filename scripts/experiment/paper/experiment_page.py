@@ -173,10 +173,11 @@ def format_page(
         'Bold: of its learning rates, the one best on the validation examples'
         ' with the first seed; the other seeds are trained with that one alone.'
     )
-  if any(row.longest for row in rows):
+  longest = {row.longest for row in rows} - {None}
+  if longest:
     notes.append(
         'A row is trained until its accuracy on the validation examples stands'
-        ' still.'
+        f' still, {" or ".join(map(str, sorted(longest)))} rounds at most.'
     )
   missing = missing_rows(experiment, results)
   if missing:

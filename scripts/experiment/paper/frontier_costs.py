@@ -98,7 +98,7 @@ def follow_rounds(
 ) -> Costs:
   """Follows the rounds of a run of Astraea again, without training."""
   deployed = deployment.DeploymentOfRun(
-      settings, population.counts, population.seed
+      settings, population.num_examples, population.seed
   )
   model = population_lib.build_keras_model(population)
   state_bytes = {}

@@ -61,8 +61,12 @@ def add(
   complete = _rows_with_their_seeds(experiment, earlier)
   is_kept = [
       row in experiment.rows
-      and row not in measured_now
-      and (seed in experiments.TUNING_SEEDS or row in complete)
+      and (row, seed) not in results.index
+      # Of a rate that is run alone, what chose it stays.
+      and (
+          seed in experiments.TUNING_SEEDS
+          or (row in complete and row not in measured_now)
+      )
       and run == whole.run_name(row)
       for (row, seed), run in earlier[runner.RUN].items()
   ]

@@ -83,7 +83,10 @@ def _fault(
         f'has the row {min(unknown)!r}, which the experiment has not, as it has'
         ' changed since'
     )
-  missing = [name for name in experiment.columns if name not in results]
+  columns = set(experiment.columns)
+  if experiment.baseline not in seeds.index:
+    columns.discard('gain')  # Over a row that was not run.
+  missing = sorted(columns.difference(results))
   if missing or seeds.empty:
     return f'is damaged (it has no {missing[0] if missing else "line"})'
   # Of a method's rates, those that were not chosen have the tuning seeds alone;

@@ -142,7 +142,9 @@ def measure_divergences(
     ValueError: Astraea's schedule is static.
   """
   if settings.algorithm != 'astraea':
-    return divergence.kl_divergence(counts)
+    return divergence.kl_divergence(
+        counts, counts.sum(axis=0) if settings.target == 'pooled' else None
+    )
   if settings.schedule != 'per_round':
     raise ValueError(
         f'settings must have schedule=per_round, got {settings.schedule!r}.'

@@ -116,7 +116,7 @@ def _build_astraea(
         mediator_optimizer, weights.trainable
     )
   deployed = deployment.DeploymentOfRun(
-      settings, population.counts, population.seed
+      settings, population.num_examples, population.seed
   )
 
   def round_bytes(num_clients: list[int], passes: Sequence[int]) -> int:
@@ -182,7 +182,7 @@ def _build_astraea(
         policy.watch, population.data, mediators.static_schedule.mediators
     )
   divergences = {
-      'clients': divergence.kl_divergence(population.counts),
+      'clients': _client_divergences(settings, population),
       'mediators': mediators.first_divergences(control),
   }
   return Algorithm(process, divergences, select, control, see_model)
@@ -199,9 +199,9 @@ def _build_side_by_side(settings, population) -> Algorithm:
   weights = process.get_model_weights(process.initialize())
   bytes_each_way = baselines.bytes_each_way(settings, weights)
   deployed = deployment.DeploymentOfRun(
-      settings, population.counts, population.seed
+      settings, population.num_examples, population.seed
   )
-  divergences = divergence.kl_divergence(population.counts)
+  divergences = _client_divergences(settings, population)
   control = adaptive.build_control(
       settings,
       population.data.label_counts,
@@ -234,3 +234,11 @@ def _build_side_by_side(settings, population) -> Algorithm:
     )
 
   return Algorithm(process, {'clients': divergences}, select, control)
+
+
+def _client_divergences(settings, population) -> np.ndarray:
+  """Returns the divergence of each client from the target, float64 [K]."""
+  counts = population.counts
+  return divergence.kl_divergence(
+      counts, counts.sum(axis=0) if settings.target == 'pooled' else None
+  )

@@ -4,7 +4,7 @@ Both follow from which clients take part and how many examples they have, so
 they cost nothing to know.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,22 +29,27 @@ class DeploymentOfRun:
   """The deployment that a run's settings describe."""
 
   def __init__(
-      self, settings: settings_lib.Settings, counts: np.ndarray, seed: int
+      self,
+      settings: settings_lib.Settings,
+      num_examples: Callable[[], np.ndarray],
+      seed: int,
   ):
     """Draws the clients' speeds.
 
     Args:
       settings: The settings.
-      counts: int64 [K, N]; the labels that the clients train on.
+      num_examples: Returns int64 [K], how many examples the clients train on in
+        the round to come.
       seed: Of the run.
     """
-    batches = -(-counts.sum(axis=1) // settings.batch_size)
-    self._steps = settings.local_epochs * batches
+    self._num_examples = num_examples
+    self._batch_size = settings.batch_size
+    self._local_epochs = settings.local_epochs
     # Mime Lite also takes the gradient at the round's first model, of all data.
     self._work_per_step = 2 if settings.algorithm == 'mime_lite' else 1
     self._deployment = deployment_time.Deployment(
         deployment_time.client_seconds_per_step(
-            len(counts),
+            len(num_examples()),
             settings.seconds_per_step,
             settings.straggler_spread,
             seed=seed,
@@ -99,4 +104,5 @@ class DeploymentOfRun:
     )
 
   def _steps_of(self, clients: Sequence[int]) -> list[int]:
-    return self._steps[list(clients)].astype(int).tolist()
+    num_batches = -(-self._num_examples()[list(clients)] // self._batch_size)
+    return (self._local_epochs * num_batches).astype(int).tolist()

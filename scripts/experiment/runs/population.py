@@ -41,11 +41,13 @@ class Population:
       the label prior among the inputs, if there is one.
     counts: int64 [K, N]; the labels the clients train on, augmented examples
       included. Those of the stored examples; if the augmentation is fresh in
-      every epoch, those that the plan makes a client expect.
+      every epoch, those that the plan makes a client expect before there is
+      feedback.
     model: The network's name, such as 'emnist_cnn'.
     has_label_prior: Whether the loss is calibrated by a label prior.
     feedback: The weights of the classes that the copies follow, or the draw of
       a round; None without such.
+    copies_by_feedback: Whether the copies follow them.
   """
 
   seed: int
@@ -56,6 +58,15 @@ class Population:
   model: str
   has_label_prior: bool = False
   feedback: Optional[feedback_lib.ClassFeedback] = None
+  copies_by_feedback: bool = False
+
+  def num_examples(self) -> np.ndarray:
+    """Returns int64 [K], what clients expect to train on in the next round."""
+    counts = self.counts
+    if self.copies_by_feedback:
+      copies = self.feedback.copies(self.plan)
+      counts = np.rint(self.data.label_counts * copies).astype(np.int64)
+    return counts.sum(axis=1)
 
 
 def make_population(
@@ -148,6 +159,7 @@ def from_prepared(
       network,
       has_label_prior,
       feedback,
+      copies is not None,
   )
 
 

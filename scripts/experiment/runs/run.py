@@ -118,6 +118,13 @@ def train_population(
   validation, test = population_lib.split_test(
       data.test_labels, settings.validation_fraction
   )
+  if settings.validation_fraction and not validation.size:
+    largest = np.bincount(data.test_labels).max()
+    raise ValueError(
+        f'validation_fraction={settings.validation_fraction} holds out none of'
+        f' the {largest} test examples of a class; give {1 / largest:.2g} or'
+        ' more.'
+    )
   process, restore = algorithm.process, None
   if algorithm.control is not None:
     process = _adaptive_process(algorithm, data, model, validation)

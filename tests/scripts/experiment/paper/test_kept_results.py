@@ -87,6 +87,14 @@ def test_a_row_that_is_measured_now_replaces_the_earlier_one(path):
   assert names == ['ours', 'FedAvg']
 
 
+def test_a_rate_that_is_run_alone_keeps_what_chose_it(path):
+  """A single rate has no tuning runs."""
+  whole = _make()
+  now = {('ours, 0.2', 0): 65.0, ('ours, 0.2', 1): 66.0}
+  together = kept_results.add(path, whole, _results(whole, now))
+  assert together['best_top_1'].to_dict() == _EARLIER | now
+
+
 @pytest.mark.parametrize(
     'whole, kept',
     [

@@ -120,6 +120,16 @@ def test_divergences_of_clients_and_of_the_mediators_of_all_rounds():
       measures.measure_divergences(fed_avg, COUNTS, 1),
       astraea_tff.kl_divergence(COUNTS),
   )
+  np.testing.assert_allclose(
+      measures.measure_divergences(
+          settings_lib.Settings(
+              algorithm='fedavg', target='pooled', **arguments
+          ),
+          COUNTS,
+          1,
+      ),
+      astraea_tff.kl_divergence(COUNTS, COUNTS.sum(axis=0)),
+  )
   astraea = settings_lib.Settings(schedule='per_round', **arguments)
   divergences = measures.measure_divergences(astraea, COUNTS, 1)
   expected = [

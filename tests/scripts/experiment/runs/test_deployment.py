@@ -21,7 +21,9 @@ def make(**values):
   speeds = deployment_time.client_seconds_per_step(
       3, settings.seconds_per_step, settings.straggler_spread, seed=5
   )
-  return deployment.DeploymentOfRun(settings, COUNTS, 5), speeds
+  return deployment.DeploymentOfRun(
+      settings, lambda: COUNTS.sum(axis=1), 5
+  ), speeds
 
 
 def test_clients_side_by_side_train_local_epochs_of_batches():
@@ -44,7 +46,7 @@ def test_steps_are_the_batches_that_clients_read(algorithm):
       sum(1 for _ in population.clients.read(client))
       for client in population.clients.for_round(1)
   ]
-  deployed = deployment.DeploymentOfRun(settings, population.counts, 1)
+  deployed = deployment.DeploymentOfRun(settings, population.num_examples, 1)
   if algorithm == 'fedavg':
     works = [deployed.side_by_side([k], 1, 1) for k in range(4)]
   else:
@@ -74,3 +76,25 @@ def test_chains_repeat_their_clients_in_every_pass(place, sending):
   # A model and a state to the mediator at the edge and back.
   seconds += 2 * 5 if place == 'edge' else 0
   assert work.seconds == pytest.approx(seconds)
+
+
+def test_steps_follow_the_copies_of_the_feedback():
+  settings = settings_lib.Settings(
+      dataset='digits', num_examples=120, num_clients=4, clients_per_round=2,
+      batch_size=3, alpha=0.67, fresh_augmentation=True,
+      class_feedback='copies', validation_fraction=0.2,
+  )
+  population = population_lib.make_population(settings, 1)
+  deployed = deployment.DeploymentOfRun(settings, population.num_examples, 1)
+
+  def steps():
+    return [deployed.chains([[k]], [1], 1).num_steps for k in range(4)]
+
+  def expected(multiples):
+    examples = np.rint(population.data.label_counts * multiples).sum(axis=1)
+    return np.ceil(examples / 3).tolist()
+
+  assert steps() == expected(population.plan.multiples)
+  population.feedback.update(np.linspace(0.1, 1, 10))
+  copies = population.feedback.copies(population.plan)
+  assert steps() == expected(copies) != expected(population.plan.multiples)
