@@ -214,14 +214,24 @@ def bounded(dataset: tf.data.Dataset) -> tf.data.Dataset:
 # One trace is for all clients.
 @tf.function(autograph=False)
 def fail_when_too_long(
-    dataset: tf.data.Dataset, most_examples: tf.Tensor
+    dataset: tf.data.Dataset,
+    most_examples: tf.Tensor,
+    is_batched: bool = True,
 ) -> tf.data.Dataset:
-  """As `bounded`, whatever the cardinality, in a graph or not."""
+  """As `bounded`, whatever the cardinality, in a graph or not.
+
+  Args:
+    dataset: Elements.
+    most_examples: int `[]`, with how many it does not fail yet.
+    is_batched: Whether elements are batches, if their last part has a rank; an
+      example's label may be a vector.
+  """
   most_examples = tf.cast(most_examples, tf.int64)
 
   def count(num_read, element):
     label = tf.nest.flatten(element, expand_composites=True)[-1]
-    num_read += tf.shape(label, tf.int64)[0] if label.shape.rank else 1
+    is_batch = is_batched and label.shape.rank
+    num_read += tf.shape(label, tf.int64)[0] if is_batch else 1
     # On a CPU this fails, and the operation's name tells why. An assertion
     # would have state, and a dataset with one is not sent without complaint.
     zero = tf.gather(

@@ -180,9 +180,18 @@ def batch_examples(
 
 
 def as_sequence(clients):
-  """Returns `clients` with a length, a `ClientData` as a sequence."""
+  """Returns `clients` with a length, a `ClientData` as a sequence.
+
+  Raises:
+    TypeError: `clients` is a mapping of other keys than the clients' numbers.
+  """
   if isinstance(clients, tff.simulation.datasets.ClientData):
     return _ClientDataSequence(clients)
+  if isinstance(clients, Mapping) and set(clients) != set(range(len(clients))):
+    raise TypeError(
+        '`clients` must be a ClientData or a sequence of datasets, by client'
+        f' index, got a mapping of {arguments.shorten(repr(list(clients)))}.'
+    )
   return clients
 
 

@@ -163,7 +163,9 @@ class ClientsById:
     dataset = dataset.take(tf.cast(all_or_none, tf.int64))
     if self._may_be_endless:
       dataset = client_endings.fail_when_too_long(
-          dataset, client_endings.MOST_EXAMPLES_OF_UNKNOWN_NUMBER
+          dataset,
+          client_endings.MOST_EXAMPLES_OF_UNKNOWN_NUMBER,
+          is_batched=False,
       )
     if preprocessed and self._preprocess is not None:
       drawn_by = [client['preprocess_seed']]

@@ -38,7 +38,11 @@ def clients_with_label_prior(
   about the clients changes, neither their examples nor the order of them.
 
   A client counts its own labels, where its data are read: by a dataset handed
-  in at every reading of it, by id once in every round.
+  in at every reading of it, by id once in every round. A pipeline that draws
+  which examples there are (`shuffle` before `take`, `sample_from_datasets`)
+  must do so with a seed, or be kept by `astraea_tff.datasets.store_clients`:
+  without one it gives other examples to count than to train on, and `cache`
+  does not help.
 
   Args:
     clients: What makes the batches to train on: `BatchedClients`,

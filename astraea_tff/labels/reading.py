@@ -125,6 +125,13 @@ def label_dataset(
       labels = dataset.map(lambda *element: label_fn(element))
     else:
       labels = dataset.map(lambda element: label_fn(element))
+  except TypeError as error:
+    if 'positional argument' not in str(error):
+      raise
+    raise TypeError(
+        f'{client} cannot be read: label_fn takes one argument, the whole'
+        ' element, such as lambda element: element[1].'
+    ) from error
   except tf.errors.InvalidArgumentError as error:
     raise TypeError(
         f'{client} must have one dense tensor as its labels, but label_fn'

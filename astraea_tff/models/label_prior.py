@@ -47,9 +47,9 @@ def model_with_label_prior(
 ) -> tuple[KerasModel, Any]:
   """Makes a classifier take the label prior beside its inputs.
 
-  What is returned goes where the arguments went: into
-  `tff.learning.models.from_keras_model`, `functional_model_from_keras` or
-  `astraea_tff.models.tff_model_fn`. The weights are those of `keras_model`, in
+  What is returned goes where the arguments went: a model into
+  `tff.learning.models.from_keras_model` or `functional_model_from_keras`, a
+  function into `astraea_tff.models.tff_model_fn`. The weights are those of `keras_model`, in
   the same order, so a process's weights fit `keras_model` itself, which is
   what to evaluate and to export. The training metrics are those of the logits
   with the prior.
@@ -149,7 +149,8 @@ def _check_ends_in_logits(keras_model: tf.keras.Model) -> None:
   last = keras_model
   while isinstance(last, tf.keras.Model) and last.inputs and last.layers:
     last = last.layers[-1]
-  activation = getattr(last, 'activation', None)
+  # That of a Lambda is its function.
+  activation = getattr(last, 'activation', getattr(last, 'function', None))
   if (
       isinstance(last, tf.keras.layers.Softmax)
       # Keras keeps either function as it is given.

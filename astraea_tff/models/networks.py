@@ -134,7 +134,16 @@ def tff_model_fn(
   Returns:
     A function without arguments that returns a TFF model with cross-entropy as
     its loss and top-1 accuracy, `sparse_categorical_accuracy`, as its metric.
+
+  Raises:
+    TypeError: `keras_builder` is a model, not a function.
   """
+  if isinstance(keras_builder, tf.keras.Model):
+    raise TypeError(
+        '`keras_builder` must be a function that returns a new model at every'
+        ' call, got a model. tff.learning.models.functional_model_from_keras'
+        ' takes one.'
+    )
 
   def model_fn() -> tff.learning.models.VariableModel:
     return tff.learning.models.from_keras_model(

@@ -21,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff.runtime import client_data_kinds
 from astraea_tff.runtime import lean_stub
 
 
@@ -83,6 +84,9 @@ class KeepingExecutor(tff.framework.RemoteExecutor):
 
   async def create_value(self, value: Any, type_spec: Any = None) -> Any:
     """See `tff.framework.Executor`."""
+    if _is_of_clients(value, type_spec):
+      for one in value:
+        client_data_kinds.check(one, type_spec.member)
     last_data = self._last_data()
     if last_data is None or not _is_clients_data(value, type_spec):
       return await super().create_value(value, type_spec)
@@ -97,33 +101,25 @@ class KeepingExecutor(tff.framework.RemoteExecutor):
     return sent
 
 
-def _is_clients_data(value: Any, type_spec: Any) -> bool:
-  """Returns whether a value has a dataset for each of some clients."""
+def _is_of_clients(value: Any, type_spec: Any) -> bool:
   return (
       isinstance(type_spec, tff.FederatedType)
       and type_spec.placement is tff.CLIENTS
       and not type_spec.all_equal
       and isinstance(value, list)
-      and any(map(_has_dataset, value))
   )
+
+
+def _is_clients_data(value: Any, type_spec: Any) -> bool:
+  """Returns whether a value has a dataset for each of some clients."""
+  return _is_of_clients(value, type_spec) and any(map(_has_dataset, value))
 
 
 def _has_dataset(value: Any) -> bool:
   if isinstance(value, tf.data.Dataset):
     return True
-  parts = _parts(value)
+  parts = client_data_kinds.parts_of(value)
   return parts is not None and any(_has_dataset(part) for _, part in parts)
-
-
-def _parts(value: Any) -> Optional[list[tuple[Optional[str], Any]]]:
-  """Returns what a container has with its names, or None for another value."""
-  if isinstance(value, tff.structure.Struct):
-    return tff.structure.to_elements(value)
-  if isinstance(value, Mapping):
-    return list(value.items())
-  if isinstance(value, (list, tuple)):
-    return [(None, part) for part in value]
-  return None
 
 
 def _describe(value: Any) -> Any:
@@ -131,7 +127,7 @@ def _describe(value: Any) -> Any:
   if isinstance(value, tf.data.Dataset):
     # Equal for the same object alone, also when it is gone.
     return weakref.ref(value)
-  parts = _parts(value)
+  parts = client_data_kinds.parts_of(value)
   if parts is not None:
     return type(value), [(name, _describe(part)) for name, part in parts]
   if isinstance(value, (np.ndarray, np.generic, int, float, str, bytes)):

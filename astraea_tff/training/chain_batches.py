@@ -49,9 +49,12 @@ def join_clients(
             place, [lambda visit=visit: visit for visit in visits]
         )
     ).with_options(_quick_start())
-  chain = visits[0]
+  joined = visits[0]
   for visit in visits[1:]:
-    chain = chain.concatenate(visit)
+    joined = joined.concatenate(visit)
+  # TensorFlow forgets the batches' shapes where a dataset that chooses from
+  # others is joined to another one; `flat_map` states them.
+  chain = tf.data.Dataset.from_tensors(0).flat_map(lambda _: joined)
   chain = _repeat(chain, options.mediator_epochs)
   return chain.with_options(_quick_start())
 

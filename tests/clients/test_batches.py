@@ -223,3 +223,8 @@ def test_a_missing_client_is_an_empty_dataset_of_the_others_elements():
       nobody = batches_lib.nobody_of(clients, visited)
       assert read(nobody) == []
       assert nobody.element_spec == clients[3].element_spec
+
+
+def test_clients_in_a_mapping_by_name_are_refused():
+  with pytest.raises(TypeError, match='by client index, got a mapping of .*c0'):
+    next(SCHEDULE.rounds({f'c{k}': c for k, c in enumerate(CLIENTS)}, 1, seed=0))

@@ -135,6 +135,19 @@ def test_clients_by_id_have_the_same_limit():
     by_id.ClientsById(_client_data(lambda: _examples().repeat()), 7, seed=0)
 
 
+def test_a_vector_as_a_label_is_one_example():
+  """As StackOverflow's tags are, of clients whose number is not known."""
+  make = lambda: tf.data.Dataset.range(1).flat_map(
+      lambda _: _examples().map(lambda x, y: (x, tf.zeros([50])))
+  )
+  clients = by_id.ClientsById(_client_data(make), 7, seed=0)
+  client = {
+      name: tf.constant(value)
+      for name, value in clients.for_round(1)[1].items()
+  }
+  assert _read(clients.read(client)) == _MOST
+
+
 def test_client_data_with_the_label_prior_have_the_same_limit():
   batched = lambda: _endless().batch(7)
   with_prior = label_prior.clients_with_label_prior(

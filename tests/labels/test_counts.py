@@ -573,3 +573,8 @@ def test_a_batch_of_no_examples_is_a_batch():
       (np.zeros((0, 28, 28), np.float32), np.zeros(0, np.int64))
   )
   np.testing.assert_array_equal(_count(nothing), [[0, 0, 0, 0]])
+
+
+def test_a_label_fn_of_two_arguments_is_told_what_it_gets():
+  with pytest.raises(TypeError, match=r'clients\[0\] .* takes one argument, the'):
+    _count(_pairs([2, 0]), label_fn=lambda x, y: y)

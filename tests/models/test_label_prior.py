@@ -271,6 +271,7 @@ def test_specs_without_labels_of_batches_are_refused(spec):
     tf.keras.layers.Dense(3, activation='softmax'),
     tf.keras.layers.Dense(3, activation=tf.nn.softmax),
     tf.keras.layers.Softmax(),
+    tf.keras.layers.Lambda(tf.nn.softmax),
     tf.keras.layers.Activation('softmax'),
 ])
 def test_a_softmax_at_the_end_is_refused(last):

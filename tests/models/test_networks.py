@@ -137,3 +137,8 @@ def test_tff_model_fn_builds_a_new_model_at_every_call():
       tf.ones_like(first.trainable_variables[0]))
   assert (first.trainable_variables[0].numpy()
           != second.trainable_variables[0].numpy()).all()
+
+
+def test_a_model_in_the_place_of_its_builder_is_refused():
+  with pytest.raises(TypeError, match='must be a function that returns a new'):
+    models.tff_model_fn(models.build_emnist_cnn(3), _input_spec((28, 28, 1)))

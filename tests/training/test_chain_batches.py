@@ -61,3 +61,26 @@ def test_an_order_that_is_no_permutation_is_refused(wrong):
 def test_another_number_of_orders_than_passes_is_refused(num_orders):
   with pytest.raises(tf.errors.FailedPreconditionError):
     batches([[0, 1, 2]] * num_orders, mediator_epochs=2)
+
+
+@pytest.mark.parametrize('make', [
+    lambda parts: tf.data.Dataset.sample_from_datasets(
+        [part.repeat() for part in parts], [0.5, 0.5], seed=1
+    ),
+    lambda parts: tf.data.Dataset.choose_from_datasets(
+        parts, tf.data.Dataset.range(2).repeat()
+    ),
+])
+def test_clients_that_sample_from_several_datasets(make):
+  """TensorFlow forgets the shapes of these where two are joined."""
+  parts = [
+      tf.data.Dataset.from_tensor_slices((tf.fill([9, 4], float(k)), [k] * 9))
+      for k in range(2)
+  ]
+  clients = [make(parts).take(8).batch(4) for _ in range(2)]
+  options = chain_options.ChainOptions(max_clients=2, mediator_epochs=2)
+  chain = chain_batches.join_clients(clients, None, options)
+  assert chain.element_spec[1][0].shape.as_list() == [None, 4]
+  with tf.device('CPU'):
+    shapes = [x.shape.as_list() for _, (x, _) in chain]
+  assert shapes == 8 * [[4, 4]]
