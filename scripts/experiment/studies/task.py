@@ -92,17 +92,11 @@ class Trainer:
     )
     with tempfile.TemporaryDirectory() as name:
       folder = pathlib.Path(name)
-      data = client_worth.with_clients(
-          self._data,
-          [
-              next(client.batch(len(self._data.labels)).as_numpy_iterator())
-              for client in clients
-          ],
-          str(folder / 'cache'),
-      )
       run_lib.train_population(
           settings,
-          population_lib.from_prepared(settings, data, self._seed),
+          population_lib.from_prepared(
+              settings, self._prepare(clients, folder), self._seed
+          ),
           folder / 'run',
           schedule=schedule,
           rounds_per_checkpoint=self._rounds,
@@ -110,3 +104,15 @@ class Trainer:
       rows = metrics_log.read_rows(folder / 'run' / metrics_log.METRICS_FILE)
     _, accuracies = metrics_log.accuracy_curve(rows)
     return float(np.mean(accuracies[-_EVALUATIONS_AVERAGED:]))
+
+  def _prepare(
+      self, clients: Sequence[tf.data.Dataset], folder: pathlib.Path
+  ) -> datasets.PreparedDataset:
+    """Writes the clients' examples as train.py reads them."""
+    examples = [
+        next(client.batch(len(self._data.labels)).as_numpy_iterator())
+        for client in clients
+    ]
+    return client_worth.with_clients(
+        self._data, examples, str(folder / 'clients')
+    )
