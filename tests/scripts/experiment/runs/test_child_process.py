@@ -86,5 +86,5 @@ def test_it_ends_with_the_program_however_that_ends(number, code, said):
 
 def test_nothing_is_left_of_a_bar_that_it_drew():
   program = forked_program.start(code=_PROGRAM_WITH_A_BAR)
-  assert program.communicate(patience.SECONDS) == ('drawn\n', '')
-  assert program.returncode == 0
+  _, errors = program.communicate(patience.SECONDS)
+  assert (program.returncode, errors) == (0, '')
