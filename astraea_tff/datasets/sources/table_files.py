@@ -1,0 +1,119 @@
+"""Tables as Arrow's: of pandas, of Arrow, of a CSV or a Parquet file."""
+
+from collections.abc import Mapping
+import os
+import pathlib
+from typing import Any, Optional
+
+import pyarrow
+from pyarrow import csv
+from pyarrow import parquet
+
+from astraea_tff import arguments
+
+# As which Arrow reads numbers of a CSV file.
+_NUMBERS = (pyarrow.int64(), pyarrow.float64())
+
+
+def read(
+    table: Any, texts: Mapping[str, bool], client: Optional[str] = None
+) -> tuple[pyarrow.Table, str]:
+  """Reads a table, wherever it is.
+
+  Args:
+    table: As for `astraea_tff.datasets.from_table`.
+    texts: The columns of a CSV file that hold what is written, whatever it
+      looks like; and whether what looks like a number is a text there too.
+    client: The column of the clients, which hold what is written as well.
+
+  Returns:
+    The table, and what messages call it.
+
+  Raises:
+    TypeError: `table` is something else, or has columns of several kinds.
+    ValueError: The file is neither CSV nor Parquet, or damaged, or a text is no
+      Unicode.
+    OSError: The file cannot be read.
+  """
+  if isinstance(table, pyarrow.Table):
+    return table, 'the table'
+  # Not with isinstance, for which pandas would have to be imported.
+  if type(table).__name__ == 'DataFrame' and hasattr(table, 'columns'):
+    try:
+      return (
+          pyarrow.Table.from_pandas(table, preserve_index=False),
+          'the DataFrame',
+      )
+    except UnicodeEncodeError as error:
+      raise ValueError(
+          f'`table` must hold texts in Unicode, got {error.object!r:.200}, which'
+          ' may come from the name of a file that is no UTF-8; name it'
+          ' otherwise.'
+      ) from error
+    except (TypeError, pyarrow.ArrowException) as error:
+      reason = ': '.join(map(str, error.args[::-1]))
+      raise TypeError(
+          '`table` must have columns of numbers, texts or truth values, each of'
+          f' one kind: {arguments.shorten(reason)}; convert it with astype().'
+      ) from error
+  if not isinstance(table, (str, os.PathLike)):
+    raise TypeError(
+        '`table` must be a pandas.DataFrame, a pyarrow.Table or the path of a '
+        f'CSV or Parquet file, got {type(table).__name__}.'
+    )
+  path = pathlib.Path(arguments.expand_path(table, '`table`'))
+  suffixes = path.suffixes
+  if not path.is_file():
+    raise FileNotFoundError(f'`table` names a file that is not there: {path}.')
+  try:
+    if '.parquet' in suffixes:
+      return parquet.read_table(path), str(path)
+    if '.csv' in suffixes:
+      return _read_csv(path, texts, client), str(path)
+  # Names of columns that are no UTF-8 are an error of another kind.
+  except (pyarrow.ArrowInvalid, UnicodeDecodeError) as error:
+    raise ValueError(f'{path} cannot be read as a table: {error}') from error
+  except OSError as error:
+    raise OSError(f'{path} cannot be read: {error}') from error
+  raise ValueError(
+      '`table` must be a .csv or a .parquet file, got '
+      f'{path}; read others with pandas and give the DataFrame.'
+  )
+
+
+def _read_csv(
+    path: pathlib.Path, texts: Mapping[str, bool], client: Optional[str]
+) -> pyarrow.Table:
+  """Returns the table of a CSV file; see `read`."""
+  table = csv.read_csv(path)
+  names = [
+      name
+      for name in {**texts, client: True}
+      if table.column_names.count(name) == 1
+  ]
+  if not names:
+    return table
+  written = csv.read_csv(
+      path,
+      convert_options=csv.ConvertOptions(
+          include_columns=names,
+          column_types=dict.fromkeys(names, pyarrow.string()),
+          # Nothing is missing but a cell without even quotes.
+          null_values=[''],
+          strings_can_be_null=True,
+          quoted_strings_can_be_null=False,
+      ),
+  )
+  for name in names:
+    column = table.column(name)
+    is_number = column.type in _NUMBERS
+    if is_number and name == client:
+      # Numbers that are written as Python writes them keep their order.
+      values = [str(value) for value in column.to_pylist()]
+      is_kept = written.column(name).to_pylist() == values
+    else:
+      is_kept = is_number and not texts[name]
+    if not is_kept:
+      place = table.column_names.index(name)
+      table = table.set_column(place, name, written.column(name))
+  return table
