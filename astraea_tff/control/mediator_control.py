@@ -224,13 +224,8 @@ class MediatorControl:
       **options: Others of `Schedule.rounds`, such as `reshuffled`.
     """
     return self._schedule.rounds(
-        clients,
-        self.considered,
-        seed=self._seed,
-        first_round=first_round,
-        weights=self.weights,
-        passes=self.passes,
-        report_mediators=True,
+        clients, self.considered, seed=self._seed, first_round=first_round,
+        weights=self.weights, passes=self.passes, report_mediators=True,
         **options,
     )
 

@@ -1,5 +1,6 @@
 """The plan of the augmentation: which classes, how many copies."""
 
+import json
 import math
 
 import augmentation_support as support
@@ -227,3 +228,14 @@ def test_the_cap_holds_for_the_extra_rule_too():
   loose = augmentation_plan([1, 4, 100], 1, rule='extra', max_copies=20)
   np.testing.assert_allclose(loose.copies, [20, 1 + 35 / 4, 1])
   assert loose.capped_classes == (0,)
+
+
+@pytest.mark.parametrize('change', [
+    {'alpha': 'x'}, {'augmented_classes': 'ab'}, {'augmented_classes': [9]},
+    {'capped_classes': [0.5]},
+])
+def test_json_of_other_values_is_no_plan(change):
+  plan = plan_lib.augmentation_plan([1, 4, 9], 0.5)
+  fields = json.loads(plan.to_json()) | change
+  with pytest.raises(ValueError, match='must be an augmentation plan as written'):
+    plan_lib.AugmentationPlan.from_json(json.dumps(fields))

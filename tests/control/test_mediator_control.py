@@ -251,3 +251,10 @@ def test_bad_arguments_are_refused_by_name(options, message):
 def test_a_state_of_something_else_is_refused():
   with pytest.raises(ValueError, match=r"got 'feedback/recall'"):
     build(policies.KlPasses()).state = {'feedback/recall': np.ones(4)}
+
+
+def test_without_a_policy_nothing_is_chosen():
+  control = mediator_control.MediatorControl(SCHEDULE, COUNTS, seed=5)
+  for choose in (control.choose, lambda r: control.passes(r, [0])):
+    with pytest.raises(ValueError, match='policy must decide the passes'):
+      choose(1)

@@ -7,7 +7,7 @@ display.
 
 from collections.abc import Mapping, Sequence
 import pathlib
-from typing import Any, Optional
+from typing import Optional
 
 from matplotlib import figure
 from matplotlib import text
