@@ -86,8 +86,9 @@ class AugmentationPlan:
       object.__setattr__(self, name, array)
     arguments.check_number(self.alpha, '`alpha`', 0)
     for name in ('augmented_classes', 'capped_classes'):
+      called, last = f'a class of `{name}`', len(counts) - 1
       classes = [
-          arguments.check_integer(label, f'a class of `{name}`', 0, len(counts) - 1)
+          arguments.check_integer(label, called, 0, last)
           for label in getattr(self, name)
       ]
       object.__setattr__(self, name, tuple(classes))

@@ -150,8 +150,8 @@ def build_weighted_astraea(
       optimizer is kept from round to round: it is part of the process's state,
       and what the mediators change in it is averaged with their weights by an
       aggregator of `model_aggregator`'s kind (numbers of steps by a plain
-      weighted mean, rounded). That is refused for secure and differentially private aggregators.
-      If False, the state is new in every round.
+      weighted mean, rounded). That is refused for secure and differentially
+      private aggregators. If False, the state is new in every round.
     visit_step_power: The power of s by which a step is multiplied, at least 0.
       At 1.0 (default) a visit moves the model by as many steps as it took.
     report_mediators: Whether the metrics' `client_work` has every mediator's

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 import pandas as pd
 
-from astraea_tff.labels import divergence
 from astraea_tff.metrics import traffic
 from experiment.runs import grouping
 from experiment.runs import population as population_lib
@@ -142,9 +141,7 @@ def measure_divergences(
     ValueError: Astraea's schedule is static.
   """
   if settings.algorithm != 'astraea':
-    return divergence.kl_divergence(
-        counts, counts.sum(axis=0) if settings.target == 'pooled' else None
-    )
+    return grouping.client_divergences(settings, counts)
   if settings.schedule != 'per_round':
     raise ValueError(
         f'settings must have schedule=per_round, got {settings.schedule!r}.'

@@ -12,7 +12,6 @@ import tensorflow_federated as tff
 from astraea_tff.clients import by_id as clients_by_id
 from astraea_tff.control import mediator_control
 from astraea_tff.control import policies
-from astraea_tff.labels import divergence
 from astraea_tff.metrics import traffic
 from astraea_tff.scheduling import rounds as rounds_lib
 from astraea_tff.scheduling import sampling
@@ -182,7 +181,7 @@ def _build_astraea(
         policy.watch, population.data, mediators.static_schedule.mediators
     )
   divergences = {
-      'clients': _client_divergences(settings, population),
+      'clients': grouping.client_divergences(settings, population.counts),
       'mediators': mediators.first_divergences(control),
   }
   return Algorithm(process, divergences, select, control, see_model)
@@ -201,7 +200,7 @@ def _build_side_by_side(settings, population) -> Algorithm:
   deployed = deployment.DeploymentOfRun(
       settings, population.num_examples, population.seed
   )
-  divergences = _client_divergences(settings, population)
+  divergences = grouping.client_divergences(settings, population.counts)
   control = adaptive.build_control(
       settings,
       population.data.label_counts,
@@ -234,11 +233,3 @@ def _build_side_by_side(settings, population) -> Algorithm:
     )
 
   return Algorithm(process, {'clients': divergences}, select, control)
-
-
-def _client_divergences(settings, population) -> np.ndarray:
-  """Returns the divergence of each client from the target, float64 [K]."""
-  counts = population.counts
-  return divergence.kl_divergence(
-      counts, counts.sum(axis=0) if settings.target == 'pooled' else None
-  )

@@ -99,6 +99,15 @@ def schedule_of_round(
   )
 
 
+def client_divergences(
+    settings: settings_lib.Settings, counts: np.ndarray
+) -> np.ndarray:
+  """Returns the divergence of each client from the target, float64 [K]."""
+  return divergence.kl_divergence(
+      counts, grouping.resolve_target(_target(settings), counts)
+  )
+
+
 def _target(settings: settings_lib.Settings) -> Optional[str]:
   return None if settings.target == 'uniform' else settings.target
 
