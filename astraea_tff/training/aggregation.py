@@ -40,19 +40,21 @@ def create(
       zero must be zeros.
   """
   weight_type = tff.TensorType(np.float32)
-  widen = tff.tensorflow.computation(
-      lambda value: tf.nest.map_structure(precision.widen, value), value_type
-  )
-  # A weighted sum exceeds the largest float16 where the mean does not.
-  wide_type = widen.type_signature.result
+  dtypes = [part.dtype for part in tff.structure.flatten(value_type)]
+  widen, wide_type = None, value_type
+  if any(np.dtype(dtype).itemsize < 4 for dtype in dtypes):
+    # A weighted sum exceeds the largest float16 where the mean does not.
+    widen = tff.tensorflow.computation(
+        lambda value: tf.nest.map_structure(precision.widen, value), value_type
+    )
+    wide_type = widen.type_signature.result
   inner = factory.create(wide_type, weight_type)
   if is_private(inner):
-    return factory.create(value_type, weight_type)
+    return inner if widen is None else factory.create(value_type, weight_type)
   sum_of_ones = tff.federated_sum
   if is_secure(inner):
     sum_of_ones = lambda value: tff.federated_secure_sum_bitwidth(value, 1)
   inner_output = inner.next.type_signature.result
-  dtypes = [part.dtype for part in tff.structure.flatten(value_type)]
 
   @tff.tensorflow.computation(np.float32)
   def counts(weight):
@@ -84,7 +86,7 @@ def create(
       tff.FederatedType(weight_type, tff.CLIENTS),
   )
   def next_fn(state, value, weight):
-    if not wide_type.is_equivalent_to(value_type):
+    if widen is not None:
       value = tff.federated_map(widen, value)
     output = inner.next(state, value, weight)
     num_counting = sum_of_ones(tff.federated_map(counts, weight))
