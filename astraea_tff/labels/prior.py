@@ -103,9 +103,20 @@ class LabelPrior:
   def _count(self, batch: Any) -> tf.Tensor:
     """Returns how many labels of each class are in a batch, int64 [N]."""
     labels = tf.cast(tf.reshape(_label(batch), [-1]), tf.int64)
-    return tf.math.unsorted_segment_sum(
-        tf.ones_like(labels), labels, self._num_classes
+    # Negative ones are left to the loss, which may be told to ignore them.
+    largest = tf.reduce_max(labels)
+    known = tf.raw_ops.Assert(
+        condition=largest < self._num_classes,
+        data=[
+            f'`global_counts` has {self._num_classes} classes, so a label must '
+            f'be below {self._num_classes}, got',
+            largest,
+        ],
     )
+    with tf.control_dependencies([known]):
+      return tf.math.unsorted_segment_sum(
+          tf.ones_like(labels), labels, self._num_classes
+      )
 
   def _log_prior(
       self, counts: tf.Tensor, copies: Optional[tf.Tensor] = None

@@ -30,8 +30,8 @@ def join_clients(
     options: How often all of it is repeated.
 
   Raises:
-    tf.errors.InvalidArgumentError: In the round, if an order is no permutation.
-    tf.errors.FailedPreconditionError: In the round, if there are not E_m orders.
+    tf.errors.InvalidArgumentError: In the round, if an order is no permutation,
+      or there are not E_m orders.
   """
   visits = [
       _repeat(dataset, options.local_epochs).enumerate(place * PLACE_STRIDE)
@@ -39,11 +39,7 @@ def join_clients(
   ]
   if order is not None:
     if options.mediator_epochs is not None:
-      # Data made for another number of passes must fail, not train less or
-      # more.
-      order = order.apply(
-          tf.data.experimental.assert_cardinality(options.mediator_epochs)
-      )
+      _check_number(order, options.mediator_epochs)
     return order.map(_check_order).unbatch().flat_map(
         lambda place: tf.switch_case(
             place, [lambda visit=visit: visit for visit in visits]
@@ -93,10 +89,31 @@ def count_passes(
     return tf.constant(
         options.mediator_epochs * options.local_epochs, tf.int64
     )
-  num_passes = order.with_options(_quick_start()).reduce(
+  return _count(order) * options.local_epochs
+
+
+def _count(order: tf.data.Dataset) -> tf.Tensor:
+  """Returns int64 []: how many passes there are orders for."""
+  return order.with_options(_quick_start()).reduce(
       tf.constant(0, tf.int64), lambda count, _: count + 1
   )
-  return num_passes * options.local_epochs
+
+
+def _check_number(order: tf.data.Dataset, mediator_epochs: int) -> None:
+  """Fails in a round whose data are made for another number of passes.
+
+  They must not train less or more.
+  """
+  num_orders = _count(order)
+  tf.raw_ops.Assert(
+      condition=tf.equal(num_orders, mediator_epochs),
+      data=[
+          'The process was built with `mediator_epochs` of '
+          f'{mediator_epochs}, but the data of a mediator hold orders for',
+          num_orders,
+          'passes; make the rounds with the same number.',
+      ],
+  )
 
 
 def _repeat(dataset: tf.data.Dataset, num_epochs: int) -> tf.data.Dataset:

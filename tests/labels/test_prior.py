@@ -147,8 +147,11 @@ def test_a_client_without_examples_has_no_batches():
 
 
 def test_a_label_beyond_the_classes_fails():
-  client = oracle.make_client([0, 3], 0).batch(2)
-  with pytest.raises(tf.errors.InvalidArgumentError):
+  client = oracle.make_client([0, 3, 4], 0).batch(2)
+  with pytest.raises(
+      tf.errors.InvalidArgumentError,
+      match='`global_counts` has 3 classes, so a label must be below 3.* .3.',
+  ):
     list(_with_prior(client))
 
 

@@ -57,10 +57,12 @@ def test_an_order_that_is_no_permutation_is_refused(wrong):
   assert f'[{" ".join(map(str, wrong))}]' in line
 
 
-@pytest.mark.parametrize('num_orders', [1, 3])
+@pytest.mark.parametrize('num_orders', [1, 3, 4])
 def test_another_number_of_orders_than_passes_is_refused(num_orders):
-  with pytest.raises(tf.errors.FailedPreconditionError):
+  with pytest.raises(tf.errors.InvalidArgumentError) as error:
     batches([[0, 1, 2]] * num_orders, mediator_epochs=2)
+  assert '`mediator_epochs` of 2, but the data' in str(error.value)
+  assert f'orders for] [{num_orders}] [passes;' in str(error.value)
 
 
 @pytest.mark.parametrize('make', [
