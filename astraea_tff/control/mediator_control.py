@@ -34,6 +34,7 @@ from astraea_tff.control import policies
 from astraea_tff.control import priority
 from astraea_tff.control import round_budget as round_budget_lib
 from astraea_tff.control import validation as validation_lib
+from astraea_tff.scheduling import sampling
 from astraea_tff.scheduling import schedule as schedule_lib
 
 
@@ -58,7 +59,8 @@ class Lesson(NamedTuple):
 
   Attributes:
     choice: What had been chosen for the round; None without a policy.
-    mediators: int64 [T], the mediators that trained, ascending.
+    mediators: int64 [T], the mediators that trained, ascending: those with
+      passes and with a client that did not drop out.
     credits: float64 [T], what each one's update was worth, in nats.
     class_weights: float64 [N], the classes' weights after the round; None
       without feedback.
@@ -90,6 +92,7 @@ class MediatorControl:
       feedback: Optional[feedback_lib.ClassFeedback] = None,
       samples_by_feedback: bool = False,
       rounds_per_feedback: int = 2,
+      drop_probability: float = 0.0,
   ):
     """Begins before the first round.
 
@@ -112,6 +115,9 @@ class MediatorControl:
       samples_by_feedback: Whether mediators are drawn by rarity and by the
         classes' weights.
       rounds_per_feedback: Rounds between evaluations for the feedback.
+      drop_probability: With which a client drops out of a round; see
+        `Schedule.rounds`. Of a mediator that nobody was left for nothing is
+        learned.
 
     Raises:
       TypeError: An argument has a wrong type.
@@ -132,6 +138,9 @@ class MediatorControl:
     self._counts = priority.mediator_counts(schedule.mediators, label_counts)
     self._credit, self._feedback = credit, feedback
     self._seconds = seconds
+    self._drop_probability = arguments.check_number(
+        drop_probability, 'drop_probability', 0, 1
+    )
     self._by_rarity = by_rarity
     self._samples_by_feedback = samples_by_feedback
     self._rounds_per_feedback = check_integer(
@@ -222,11 +231,14 @@ class MediatorControl:
       clients: See `Schedule.rounds`.
       first_round: The number of the first round.
       **options: Others of `Schedule.rounds`, such as `reshuffled`.
+
+    Raises:
+      TypeError: An option is one that the control has.
     """
     return self._schedule.rounds(
         clients, self.considered, seed=self._seed, first_round=first_round,
         weights=self.weights, passes=self.passes, report_mediators=True,
-        **options,
+        drop_probability=self._drop_probability, **options,
     )
 
   def learn(
@@ -266,8 +278,18 @@ class MediatorControl:
 
   def _learn_credits(self, round_num, choice, validation, before, report):
     """Returns the mediators that trained, and their credits."""
-    order = np.argsort(report['mediator'])
-    trained = np.asarray(report['mediator'])[order].astype(np.int64)
+    reported = np.asarray(report['mediator'], np.int64)
+    order = np.array(
+        [
+            place
+            for place in np.argsort(reported)
+            if self._has_clients(reported[place], round_num)
+        ],
+        np.int64,
+    )
+    trained = reported[order]
+    if not trained.size:
+      return trained, np.zeros(0)
     weights = np.asarray(report['weight'], np.float64)[order]
     # TFF's mediators return what is to be subtracted.
     updates = -np.asarray(report['update'], np.float64)[order]
@@ -299,6 +321,17 @@ class MediatorControl:
         ],
     )
     return trained, credits
+
+  def _has_clients(self, mediator: int, round_num: int) -> bool:
+    """Whether not all of a mediator's clients dropped out of the round."""
+    return bool(
+        sampling.available_clients(
+            self._schedule.mediators[mediator],
+            self._drop_probability,
+            seed=self._seed,
+            round_num=round_num,
+        )
+    )
 
   @property
   def state(self) -> collections.OrderedDict[str, np.ndarray]:

@@ -12,6 +12,7 @@ from astraea_tff.control import learned
 from astraea_tff.control import mediator_control
 from astraea_tff.control import policies
 from astraea_tff.control import round_budget
+from astraea_tff.scheduling import sampling
 from astraea_tff.scheduling import schedule as schedule_lib
 
 SCHEDULE = schedule_lib.Schedule(
@@ -167,6 +168,56 @@ def test_other_credits_rank_as_path_credits_do(credit):
   lesson = control.learn(1, Quadratic(), np.zeros(4), np.ones(4), report)
   by_number = dict(zip(lesson.mediators.tolist(), lesson.credits))
   assert by_number[trained[0]] > by_number[trained[1]]
+
+
+class Listening(policies.FixedPasses):
+  """Remembers what it is to learn from."""
+
+  def __init__(self):
+    super().__init__()
+    self.reports = []
+
+  def learn(self, report):
+    self.reports.append((report.round_num, report.mediators))
+
+
+def test_nothing_is_learned_of_mediators_whose_clients_all_dropped_out():
+  policy = Listening()
+  control = build(policy, round_budget=100, considered=8, drop_probability=0.7)
+  expected = []
+  for round_num in range(1, 9):
+    present = [
+        m
+        for m, clients in enumerate(SCHEDULE.mediators)
+        if sampling.available_clients(
+            clients, 0.7, seed=5, round_num=round_num
+        )
+    ]
+    report = dict(
+        mediator=np.arange(8)[::-1],
+        # What trained without a result has weight 0 as well, and is known.
+        weight=np.where(np.isin(np.arange(8)[::-1], present[1:]), 2.0, 0.0),
+        update=np.zeros((8, 4)),
+    )
+    lesson = control.learn(
+        round_num, Quadratic(), np.zeros(4), np.zeros(4), report
+    )
+    assert lesson.mediators.tolist() == present
+    expected.append((round_num, tuple(present)))
+  assert any(len(present) < 8 for _, present in expected)
+  assert policy.reports == expected
+
+
+def test_a_round_of_nobody_teaches_nothing():
+  control = build(bandit.CreditBandit(8, seed=1), drop_probability=1.0)
+  before = control.state
+  report = dict(
+      mediator=np.arange(3), weight=np.zeros(3), update=np.zeros((3, 4))
+  )
+  lesson = control.learn(1, Quadratic(), np.zeros(4), np.zeros(4), report)
+  assert not lesson.mediators.size and not lesson.credits.size
+  for name, array in control.state.items():
+    np.testing.assert_array_equal(array, before[name], name)
 
 
 def test_without_a_policy_it_weighs_the_draw_by_rarity_and_feedback():

@@ -120,6 +120,7 @@ def build_control(
       by_rarity=by_rarity,
       feedback=feedback,
       samples_by_feedback=settings.class_feedback in ('sampling', 'both'),
+      drop_probability=settings.drop_probability,
   )
 
 
