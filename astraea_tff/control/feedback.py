@@ -39,10 +39,10 @@ class ClassFeedback:
     Args:
       num_classes: N, at least 2.
       decay: The part of the moving average that an update leaves, in [0, 1).
-      floor: Above 0. What a class of perfect recall keeps; the smaller, the
-        further apart are the weights.
-      power: At least 0. The larger, the further apart are the weights.
-      priorities: A factor above 0 for some classes, from who knows them.
+      floor: In [1e-6, 1e3]. What a class of perfect recall keeps; the smaller,
+        the further apart are the weights.
+      power: In [0, 50]. The larger, the further apart are the weights.
+      priorities: A factor in [1e-6, 1e6] for some classes, from who knows them.
 
     Raises:
       TypeError: An argument has a wrong type.
@@ -51,8 +51,8 @@ class ClassFeedback:
     num_classes = arguments.check_integer(num_classes, 'num_classes', 2)
     check_number = arguments.check_number
     self._decay = check_number(decay, 'decay', 0, 1, ends='[)')
-    self._floor = check_number(floor, 'floor', 0, ends='()')
-    self._power = check_number(power, 'power', 0, ends='[)')
+    self._floor = check_number(floor, 'floor', 1e-6, 1e3)
+    self._power = check_number(power, 'power', 0, 50)
     self._recall = np.full(num_classes, np.nan)
     self._priorities = np.ones(num_classes)
     if priorities is not None and not isinstance(priorities, Mapping):
@@ -65,7 +65,7 @@ class ClassFeedback:
           label, 'a class of priorities', 0, num_classes - 1
       )
       self._priorities[label] = check_number(
-          factor, f'priorities[{label}]', 0, ends='()'
+          factor, f'priorities[{label}]', 1e-6, 1e6
       )
 
   @property

@@ -27,16 +27,18 @@ def mediator_counts(
     int64 [M, N].
 
   Raises:
-    TypeError: `counts` does not hold integers.
-    ValueError: `counts` is not [K, N], or a mediator has a client beyond K.
+    TypeError: `counts` or a mediator does not hold integers.
+    ValueError: `counts` is not [K, N], or a client is not in [0, K).
   """
   counts = counts_lib.check_counts(counts)
-  last = max((max(mediator, default=0) for mediator in mediators), default=0)
-  if last >= len(counts):
-    raise ValueError(
-        f'counts must have a row for client {last}, got {len(counts)} rows.'
-    )
-  pooled = [counts[list(mediator)].sum(axis=0) for mediator in mediators]
+  last = len(counts) - 1
+  pooled = [
+      counts[[
+          arguments.check_integer(client, 'a client of mediators', 0, last)
+          for client in mediator
+      ]].sum(axis=0)
+      for mediator in mediators
+  ]
   return np.array(pooled, np.int64).reshape(len(mediators), counts.shape[1])
 
 

@@ -101,7 +101,13 @@ def test_a_restored_state_goes_on_as_the_unbroken_one():
     'call, error, message',
     [
         (lambda: make(decay=1), ValueError, r'decay must be in \[0, 1\)'),
-        (lambda: make(floor=0), ValueError, 'floor must be finite and above'),
+        (lambda: make(floor=0), ValueError, r'floor must be in \[1e-06, 1000'),
+        (lambda: make(floor=5e-324), ValueError, 'floor must be in'),
+        (lambda: make(power=1e4), ValueError, r'power must be in \[0, 50\]'),
+        (
+            lambda: make(priorities={1: 1.7e308}), ValueError,
+            r'priorities\[1\] must be in \[1e-06, 1e\+06\], got 1.7e\+308',
+        ),
         (lambda: make(power='1'), TypeError, 'power must be a number'),
         (lambda: make(priorities={3: 2.0}), ValueError, 'must be at most 2'),
         (lambda: make(priorities={1: 0}), ValueError, r'priorities\[1\] must'),

@@ -63,8 +63,9 @@ def test_mediators_pool_the_counts_of_their_clients():
   np.testing.assert_array_equal(
       priority.mediator_counts([(), (1, 2)], COUNTS), [[0, 0, 0], [90, 18, 2]]
   )
-  with pytest.raises(ValueError, match='a row for client 4, got 4 rows'):
-    priority.mediator_counts([[4]], COUNTS)
+  for client, error in ((4, ValueError), (-1, ValueError), (1.0, TypeError)):
+    with pytest.raises(error, match='a client of mediators must'):
+      priority.mediator_counts([[0, client]], COUNTS)
 
 
 @pytest.mark.parametrize(
