@@ -69,12 +69,12 @@ def client_sizes(
           f'{total} examples are to be dealt out; the two must agree.'
       )
     return sizes
-  weights = _quantiles(distribution, num_clients, power_law_exponent)
   if num_clients * min_size > total:
     raise ValueError(
         f'{total} examples do not suffice for num_clients={num_clients} with '
         f'min_size={min_size} or more each; lower one of the two.'
     )
+  weights = _quantiles(distribution, num_clients, power_law_exponent)
   sizes = _scale_to_total(weights, total, min_size)
   return sizes if distribution == 'even' else rng.permutation(sizes)
 

@@ -16,7 +16,10 @@ from experiment.runs import interruption
 
 # Of glibc's mallopt.
 _M_ARENA_MAX = -8
-_ERRORS = (ValueError, TypeError, RuntimeError, OSError, tf.errors.OpError)
+_ERRORS = (
+    ValueError, TypeError, RuntimeError, OSError, MemoryError, OverflowError,
+    tf.errors.OpError,
+)
 
 
 def run(command: Callable[[], None], argv: Sequence[str]) -> None:

@@ -128,6 +128,8 @@ def test_parameters_tell_how_it_was_made():
     (dict(seed=None), TypeError, 'seed must be an int'),
     (dict(min_size=0), ValueError, 'min_size must be at least 1'),
     (dict(num_clients=5), ValueError, '4 examples do not suffice'),
+    (dict(num_clients=10**20), ValueError, '4 examples do not suffice'),
+    (dict(num_examples=10**22), ValueError, 'The largest num_examples that fit'),
     (dict(num_examples=5), ValueError, r'\(1 missing\)'),
     (dict(size_distribution=[1, 1]), ValueError, r'shape \[1\]'),
     (dict(size_distribution=['a']), TypeError, 'size_distribution must be'),

@@ -92,6 +92,9 @@ def test_given_sizes_are_used_as_they_are():
 @pytest.mark.parametrize('arguments, error, message', [
     (('normal', 2, 10), ValueError, "'normal' is unknown"),
     (('even', 11, 10), ValueError, '10 examples do not suffice'),
+    # Refused before anything of that size is made.
+    (('power_law', 10**12, 10), ValueError, '10 examples do not suffice'),
+    (('instagram', 10**20, 10), ValueError, '10 examples do not suffice'),
     (([5, 5], 3, 10), ValueError, r'shape \[3\]'),
     (([5, 5], 2, 11), ValueError, 'make 10, but 11'),
     (([10, 0], 2, 10), ValueError, 'at least 1 everywhere, got 0 at index 1'),
