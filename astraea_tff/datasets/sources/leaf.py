@@ -127,6 +127,12 @@ def _users(path: pathlib.Path) -> Iterator[tuple[pathlib.Path, str, Any]]:
             f'num_samples says, got {len(labels)}.'
         )
       yield file, name, user_data
+    unnamed = content['user_data'].keys() - set(map(str, content['users']))
+    if unnamed:
+      raise ValueError(
+          f'{file} has user_data of {min(unnamed)!r:.60}, whom users does not'
+          ' name; add such users, or leave out their data.'
+      )
 
 
 def _as_numbers(values, encode, shape, key, owner) -> np.ndarray:

@@ -9,18 +9,25 @@ import numpy as np
 
 
 def to_float32(array: np.ndarray, name: str) -> np.ndarray:
-  """Returns numbers as float32.
+  """Returns finite numbers as float32.
 
   Args:
     array: Numbers of any dtype.
     name: What messages call them.
 
   Raises:
-    ValueError: A finite number is beyond what float32 holds.
+    ValueError: A number is not finite, which no training survives, or is
+      beyond what float32 holds.
   """
+  is_finite = np.isfinite(array)
+  if not is_finite.all():
+    raise ValueError(
+        f'{name} must hold finite numbers, got {array[~is_finite].flat[0]}; fill'
+        ' such values in, or leave out the examples.'
+    )
   with np.errstate(over='ignore'):
     narrow = array.astype(np.float32)
-  _check(array, np.isfinite(narrow) | ~np.isfinite(array), name, narrow.dtype)
+  _check(array, np.isfinite(narrow), name, narrow.dtype)
   return narrow
 
 

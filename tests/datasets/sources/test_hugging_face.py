@@ -138,6 +138,10 @@ def test_texts_are_encoded():
             "'label' must hold numbers within int64, got 9223372036854775808",
         ),
         (
+            dataset(values=[[1.0], [0.0], [np.nan], [1.0]]), {}, ValueError,
+            "'values' must hold finite numbers, got nan",
+        ),
+        (
             dataset(values=[[1.0], [1e39], [0.0], [1.0]]), {}, ValueError,
             "'values' must hold numbers within float32, got 1e[+]39",
         ),

@@ -8,6 +8,7 @@ import pytest
 import astraea_tff
 from astraea_tff import datasets
 
+NAN = float('nan')
 ANNA = {'x': [[0.0, 1.0, 2.0, 3.0], [4.0, 5.0, 6.0, 7.0]], 'y': [1, 0]}
 BEN = {'x': [[8.0, 9.0, 10.0, 11.0]], 'y': [1]}
 
@@ -98,6 +99,11 @@ def test_files_that_are_not_leafs_are_refused(tmp_path):
         ({'a': ANNA}, dict(users=3), "a list as 'users', got 3"),
         ({'a': ANNA}, dict(user_data=['a']), r"a dict as 'user_data', got \["),
         ({'a': ANNA}, dict(users=[['a']]), r"no user_data of its user \['a'\]"),
+        (
+            {'a': ANNA, 'b': ANNA}, dict(users=['a'], num_samples=[2]),
+            "user_data of 'b', whom users does not name",
+        ),
+        ({'a': {'x': [[NAN]], 'y': [1]}}, {}, 'x of .*finite numbers, got nan'),
         ({'a': {'x': [[2**63]], 'y': [1]}}, {}, 'x of .*int64, got 9223372036'),
         ({'a': {'x': [[1e39]], 'y': [1]}}, {}, 'x of .*float32, got 1e[+]39'),
         ({'a': {'x': [[1]], 'y': [2**63]}}, {}, 'y of .*int64, got 9223372036'),

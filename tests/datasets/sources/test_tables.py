@@ -163,6 +163,7 @@ def missing(column, row, value=None):
             "'tags' of the DataFrame must hold one value",
         ),
         (FRAME.assign(dose=1e39), {}, ValueError, "'dose' .*float32, got 1e"),
+        (FRAME.assign(dose=-np.inf), {}, ValueError, "'dose' .*finite .*got -inf"),
         (
             FRAME.assign(outcome=np.full(6, 2**63, np.uint64)),
             {},
