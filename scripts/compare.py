@@ -35,8 +35,11 @@ _TARGET_ACCURACY = flags.DEFINE_float(
     'target_accuracy',
     0.8,
     'The top-1 accuracy whose rounds and megabytes are compared, in (0, 1].',
-    lower_bound=0.0,
-    upper_bound=1.0,
+)
+flags.register_validator(
+    _TARGET_ACCURACY,
+    lambda target: 0 < target <= 1,
+    'An accuracy must be in (0, 1].',
 )
 
 _HEADER = (
@@ -130,6 +133,9 @@ def main(argv: Sequence[str]) -> None:
   script, *paths = argv
   if not paths:
     raise app.UsageError('Name the folders of the runs to compare.')
+  if '' in paths:
+    # Of a shell's variable that has no value, for example.
+    raise app.UsageError('A path is empty; give . for the folder at hand.')
   folders = [pathlib.Path(os.path.expanduser(path)) for path in paths]
   command.run(lambda: _compare(folders), [script])
 

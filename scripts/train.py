@@ -67,6 +67,11 @@ _WORKERS = flags.DEFINE_list(
     None,
     'Workers to train on, host:port,...; one of its own by default.',
 )
+flags.register_validator(
+    _WORKERS,
+    lambda workers: workers is None or workers and all(workers),
+    'Each worker must be host:port; leave the flag out for one of its own.',
+)
 flags_lib.define_flags()
 
 

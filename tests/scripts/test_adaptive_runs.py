@@ -176,7 +176,11 @@ def test_seconds_of_the_deployment_are_rationed(run_train, tmp_path):
         (['--class_priorities=3:2'], 'needs a class_feedback'),
         (
             ['--class_feedback=sampling', '--class_priorities=3'],
-            'class_priorities=3 must be factors by class',
+            'class_priorities=3 must be one factor for each of some classes',
+        ),
+        (
+            ['--class_feedback=sampling', '--class_priorities=1:2,1:5'],
+            'class 1 is given twice',
         ),
         (
             ['--class_feedback=sampling', '--class_priorities=10:2'],

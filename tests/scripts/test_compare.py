@@ -6,6 +6,8 @@ import io
 import json
 import shutil
 
+from absl import app
+from absl import flags
 import numpy as np
 import pytest
 import script_runner
@@ -193,6 +195,16 @@ def test_a_run_given_twice_is_refused(compare, tmp_path):
     script_runner.run(
         compare, [f'--output_dir={tmp_path}', str(run), f'{run}/../one']
     )
+
+
+@pytest.mark.parametrize('arguments', [[''], ['--target_accuracy=0', 'one']])
+def test_an_empty_path_and_no_accuracy_are_refused(
+    compare, tmp_path, arguments, capsys
+):
+  with pytest.raises((SystemExit, app.UsageError, flags.Error)) as refusal:
+    script_runner.run(compare, [f'--output_dir={tmp_path}', *arguments])
+  said = str(refusal.value) + capsys.readouterr().err
+  assert 'give . for the folder at hand' in said or 'in (0, 1]' in said
 
 
 class _Closed(io.StringIO):

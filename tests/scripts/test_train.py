@@ -355,12 +355,15 @@ def test_validation_examples_are_not_tested(run_undrawn, tmp_path):
 def test_a_fraction_that_holds_out_nobody_is_refused(run_train, tmp_path):
   """Digits have 30 test examples of each class."""
   with pytest.raises(
-      SystemExit, match='validation_fraction=0.03 holds out none of the 30 test'
+      SystemExit,
+      match='=0.033 holds out none of the 30 .*; give 0.0334 or more',
   ):
     run_train(
         tmp_path / 'run', '--rounds=1', '--class_feedback=sampling',
-        '--validation_fraction=0.03',
+        '--validation_fraction=0.033',
     )
+  # Nothing was written that would tie the folder to the refused flags.
+  assert not list((tmp_path / 'run').glob('seed_*/*'))
 
 
 def test_threads_are_no_more_than_the_mediators(

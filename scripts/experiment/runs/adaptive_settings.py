@@ -134,15 +134,18 @@ def priorities(text: Optional[str]) -> dict[int, float]:
   """
   factors = {}
   for part in () if text is None else text.split(','):
-    label, _, factor = part.partition(':')
+    name, _, factor = part.partition(':')
     try:
-      factors[int(label)] = float(factor)
+      label = int(name)
+      if label in factors:
+        raise ValueError(f'class {label} is given twice')
+      factors[label] = float(factor)
     except ValueError as error:
       raise ValueError(
-          f'class_priorities={text} must be factors by class, such as'
-          ' 3:2.0,7:4.0.'
+          f'class_priorities={text} must be one factor for each of some classes,'
+          f' such as 3:2.0,7:4.0: {error}.'
       ) from error
-    if not 0 < factors[int(label)] < float('inf'):
+    if not 0 < factors[label] < float('inf'):
       raise ValueError(
           f'class_priorities={text} must have finite factors above 0, got'
           f' {factor}.'

@@ -58,6 +58,11 @@ def change_worth(
   generator = randomness.round_generator(seed, 0, randomness.WORTH_STREAM)
   if worth == 'wrong_labels':
     num_wrong = round(_WRONG_CLIENTS * len(clients))
+    if not num_wrong:
+      raise ValueError(
+          f'client_worth={worth} is for 3 clients or more, got {len(clients)}: a'
+          ' fifth of fewer is none.'
+      )
     for client in generator.permutation(len(clients))[:num_wrong]:
       images, labels = clients[client]
       clients[client] = images, generator.integers(
@@ -94,6 +99,12 @@ def _deal(
   """Returns the examples of the clients of mediators of `kinds`."""
   order = generator.permutation(len(labels))
   left = {c: order[labels[order] == c].tolist() for c in range(num_classes)}
+  lacking = [c for c, of_class in left.items() if not of_class]
+  if lacking:
+    raise ValueError(
+        'client_worth with unequal mediators needs examples of every class, got'
+        f' none of class {lacking[0]}; raise num_examples.'
+    )
   size = _SIZE * min(map(len, left.values())) * len(KINDS) / num_mediators
   common = num_classes - _RARE_CLASSES
   clients = []

@@ -100,6 +100,13 @@ def make_population(
       seed=seed,
       cache_dir=cache_dir,
   )
+  num_clients = len(data.clients)
+  if settings.clients_per_round > num_clients:
+    raise ValueError(
+        f'clients_per_round={settings.clients_per_round} must be at most'
+        f' {num_clients}, the clients that client_worth={settings.client_worth}'
+        f' leaves of num_clients={settings.num_clients}.'
+    )
   return from_prepared(settings, data, seed)
 
 
@@ -181,8 +188,9 @@ def split_test(
     The indices of both parts, int64, ascending.
   """
   of_class = pd.Series(labels).groupby(labels)
+  # 0.29 * 100 is a little below 29 in floating point.
   is_held_out = of_class.cumcount() < np.floor(
-      of_class.transform('size') * validation_fraction
+      of_class.transform('size') * validation_fraction + 1e-9
   )
   return np.flatnonzero(is_held_out), np.flatnonzero(~is_held_out)
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 import contextlib
 import gc
+import math
 import pathlib
 from typing import Any, Optional
 
@@ -98,6 +99,7 @@ def train_population(
     OSError: If a result cannot be written.
   """
   data = population.data
+  validation, test = _split_test(data, settings.validation_fraction)
   folder.mkdir(parents=True, exist_ok=True)
   log = metrics_log.TrainingLog(
       folder,
@@ -115,16 +117,6 @@ def train_population(
   # After the process, which builds its models in graphs: Keras gives up models
   # made before.
   model = population_lib.build_keras_model(population)
-  validation, test = population_lib.split_test(
-      data.test_labels, settings.validation_fraction
-  )
-  if settings.validation_fraction and not validation.size:
-    largest = np.bincount(data.test_labels).max()
-    raise ValueError(
-        f'validation_fraction={settings.validation_fraction} holds out none of'
-        f' the {largest} test examples of a class; give {1 / largest:.2g} or'
-        ' more.'
-    )
   process, restore = algorithm.process, None
   if algorithm.control is not None:
     process = _adaptive_process(algorithm, data, model, validation)
@@ -177,6 +169,21 @@ def train_population(
   state.global_model_weights.assign_weights_to(model)
   model.save_weights(folder / WEIGHTS_FILE)
   _draw(settings, population, algorithm, evaluate(test), folder)
+
+
+def _split_test(data, validation_fraction: float):
+  """Returns the validation and the test part, as `population.split_test`."""
+  validation, test = population_lib.split_test(
+      data.test_labels, validation_fraction
+  )
+  if validation_fraction and not validation.size:
+    largest = np.bincount(data.test_labels).max()
+    enough = math.ceil(1e4 / largest) / 1e4
+    raise ValueError(
+        f'validation_fraction={validation_fraction} holds out none of the'
+        f' {largest} test examples of a class; give {enough:g} or more.'
+    )
+  return validation, test
 
 
 def _adaptive_process(

@@ -44,6 +44,18 @@ def test_a_fifth_of_the_clients_has_random_labels(data):
   assert _change(data, 'wrong_labels').content_hash == changed.content_hash
 
 
+def test_too_few_clients_or_classes_are_refused():
+  two = datasets.prepare('digits', num_clients=2, seed=3)
+  with pytest.raises(ValueError, match='for 3 clients or more, got 2'):
+    _change(two, 'wrong_labels')
+  lacking = datasets.prepare(
+      'digits', num_clients=5, seed=3, num_examples=9,
+      global_distribution='balanced',
+  )
+  with pytest.raises(ValueError, match='examples of every class, got none of'):
+    _change(lacking, 'unequal')
+
+
 def test_mediators_hold_what_their_kind_says(data):
   changed = _change(data, 'unequal')
   assert len(changed.clients) == 50
