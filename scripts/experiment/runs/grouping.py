@@ -215,7 +215,7 @@ class Mediators:
     is_reshuffled = settings.client_order == 'reshuffled'
     visits = rounds_lib.visits_of_round(
         scheduled,
-        settings.max_clients,
+        min(settings.max_clients, len(self._counts)),
         seed=self._seed,
         round_num=round_num,
         drop_probability=settings.drop_probability,

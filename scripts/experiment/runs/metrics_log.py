@@ -178,7 +178,7 @@ class TrainingLog(tff.program.ReleaseManager):
   The columns are `round`; `top_1`, `loss` and the other measures of
   `classification.Evaluation` on the test set, in the rounds that were
   evaluated; `validation_top_1`, if examples are held out; `train_loss`, the
-  clients' mean loss while they trained; `mean_kl_divergence`; `megabytes` and
+  clients' mean loss while they trained, if any did; `mean_kl_divergence`; `megabytes` and
   `megabytes_in_paper`, the traffic so far in 10^6 bytes (see `RoundCost`);
   `seconds`, the time spent on training so far; `local_steps`, the clients'
   optimizer steps so far; `simulated_seconds`, what the rounds so far would take
@@ -277,8 +277,10 @@ class TrainingLog(tff.program.ReleaseManager):
     earlier = (key for key in self._totals if key < round_num)
     before = self._totals.get(max(earlier, default=None), {})
     cost = self._costs.pop(round_num, None)
-    if 'client_work' in value:
-      row['train_loss'] = float(value['client_work']['train']['loss'])
+    trained = value.get('client_work', {}).get('train')
+    # The mean over nobody is reported as 0, the loss of a perfect model.
+    if trained is not None and trained.get('num_examples', 1):
+      row['train_loss'] = float(trained['loss'])
     if cost is not None and cost.mean_kl_divergence is not None:
       row['mean_kl_divergence'] = cost.mean_kl_divergence
     increments = {

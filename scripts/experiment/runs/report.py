@@ -142,7 +142,7 @@ def compare_at_budgets(curves: Curves) -> Budgets:
     if not np.isnan(means).all():
       best.append((len(lines), 1 + int(np.nanargmax(means))))
     lines.append(
-        [f'{budget:,.0f} {axis.unit}']
+        [f'{budget:{",.0f" if budget >= 10 else ".3g"}} {axis.unit}']
         + [
             tables.mean_and_spread(100 * a, 2) if a.size else ''
             for a in reached

@@ -106,13 +106,18 @@ def test_classes_are_in_a_table_and_in_tensorboard(tmp_path):
   assert written['worst_class_recall'] == 0.5
 
 
-def test_a_round_without_clients_has_no_divergence(tmp_path):
+def test_a_round_without_clients_has_neither_divergence_nor_loss(tmp_path):
+  """TFF reports a mean loss of 0 then, as of a perfect model."""
   training_log = open_log(tmp_path)
   cost = metrics_log.RoundCost(0, 0, None, 0, 0.0)
-  release(training_log, 1, training_metrics(0.0, 1.0), cost)
+  for round_num, num_examples in ((1, 0), (2, 5)):
+    value = training_metrics(0.0, 1.0)
+    value['client_work']['train']['num_examples'] = num_examples
+    release(training_log, round_num, value, cost)
   training_log.close()
-  (row,) = metrics_log.read_rows(tmp_path / 'metrics.csv')
-  assert row['mean_kl_divergence'] is None and row['megabytes'] == 0
+  nobody, somebody = metrics_log.read_rows(tmp_path / 'metrics.csv')
+  assert nobody['mean_kl_divergence'] is None and nobody['megabytes'] == 0
+  assert nobody['train_loss'] is None and somebody['train_loss'] == 0
 
 
 def test_resumed_log_goes_on_with_the_sums_and_replaces_later_rows(tmp_path):
