@@ -47,7 +47,8 @@ def model_method(model: Any, name: str) -> Callable[..., Any]:
   if not hasattr(of_class, 'python_function'):
     return tf.function(getattr(model, name))
   if not _is_of_tff(type(model)):
-    return getattr(model, name)
+    # A bound `tf.function` holds its object weakly, so the model is named here.
+    return lambda *args, **kw: getattr(model, name)(*args, **kw)
   return tf_function(
       lambda *args, **kw: of_class.python_function(model, *args, **kw)
   )

@@ -136,9 +136,19 @@ class OwnModel(tff.learning.models.VariableModel):
 
 
 class OwnModelOfFunctions(OwnModel):
-  """The same with methods that are."""
+  """The same with methods that are, as TFF's tutorial has them."""
 
   forward_pass = tf.function(OwnModel.forward_pass)
+  report_local_unfinalized_metrics = tf.function(
+      OwnModel.report_local_unfinalized_metrics
+  )
+
+  @tf.function
+  def shown(self, metric):
+    return show(metric)
+
+  def metric_finalizers(self):
+    return collections.OrderedDict(high=self.shown)
 
 
 def functional_model():
