@@ -10,7 +10,7 @@ References:
 """
 
 import collections
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Optional
 
 import tensorflow as tf
@@ -50,6 +50,7 @@ StartChain = Callable[
 
 def start_variable_chain(
     model: tff.learning.models.VariableModel,
+    made_with_model: Sequence[tf.Variable],
     build_optimizer: Callable[..., Any],
     carry_optimizer_state: bool,
 ) -> StartChain:
@@ -60,6 +61,9 @@ def start_variable_chain(
 
   Args:
     model: The model, in whose variables the clients train.
+    made_with_model: All variables that were made with it. Those that it does
+      not tell TFF of, such as the state of a stateful recurrent layer, are what
+      they were before the first client whenever a visit begins.
     build_optimizer: Of `optimizer_steps.quickest`.
     carry_optimizer_state: Whether the optimizer's state is handed along.
   """
@@ -75,14 +79,17 @@ def start_variable_chain(
       tuple(tf.nest.flatten(weights.non_trainable)),
       tuple(model.local_variables),
   )
+  untold = _floats_beside(tf.nest.flatten(variables), made_with_model)
 
   def start(hparams, initial_weights):
+    untold_values = _read(untold)
     _assign(weights, initial_weights)
     fresh_optimizer_state = optimizer.initialize(hparams)
 
     def begin(handed):
       values = (handed.trainable, handed.non_trainable, handed.metrics)
       _assign(variables, values)
+      _assign(untold, untold_values)
       optimizer_state = fresh_optimizer_state
       if carry_optimizer_state:
         optimizer_state = handed.optimizer_state
@@ -235,6 +242,24 @@ def join_weights(
       report=lambda handed: steps.report(split(handed)),
   )
   return joined_steps, join(first)
+
+
+def _floats_beside(
+    known: Sequence[tf.Variable], made: Sequence[tf.Variable]
+) -> tuple[tf.Variable, ...]:
+  """Returns the floating-point variables that are not among the known ones.
+
+  Integers are counters, and the states of random generators, which go on: set
+  back, they would draw the same for every client.
+  """
+  # Under mixed precision Keras tells of wrappers, with the handles of what they
+  # wrap.
+  known = {id(variable.handle) for variable in known}
+  return tuple(
+      variable
+      for variable in made
+      if id(variable.handle) not in known and variable.dtype.is_floating
+  )
 
 
 def _read(variables: Any) -> Any:

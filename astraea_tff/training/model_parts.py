@@ -27,12 +27,15 @@ class ModelParts(NamedTuple):
     input_spec: The structure of a batch.
     metric_finalizers: As a metrics aggregator takes them.
     start_chain: Builds what starts a mediator's chain.
+    model: The model that the finalizers are of. It lives as long as these are
+      used: a bound `tf.function` holds its object weakly.
   """
 
   initial_weights: tff.Computation
   input_spec: Any
   metric_finalizers: Any
   start_chain: Callable[[], client_steps.StartChain]
+  model: Any
 
   @property
   def weights_type(self) -> tff.types.Type:
@@ -85,14 +88,28 @@ def _of_variable_model(model_fn, optimizer, carry_optimizer_state):
       optimizer,
       [tf.TensorSpec(v.shape, v.dtype) for v in model.trainable_variables],
   )
+
+  def start_chain():
+    own_model, variables = _with_its_variables(model_fn)
+    return client_steps.start_variable_chain(
+        own_model, variables, build_optimizer, carry_optimizer_state
+    )
+
   return ModelParts(
-      initial_weights,
-      model.input_spec,
-      finalizers,
-      lambda: client_steps.start_variable_chain(
-          model_fn(), build_optimizer, carry_optimizer_state
-      ),
+      initial_weights, model.input_spec, finalizers, start_chain, model
   )
+
+
+def _with_its_variables(model_fn):
+  """Returns a new model, and all variables that were made with it."""
+  variables = []
+
+  def make_and_note(make, **kwargs):
+    variables.append(make(**kwargs))
+    return variables[-1]
+
+  with tf.variable_creator_scope(make_and_note):
+    return model_fn(), variables
 
 
 def _of_functional_model(model, optimizer, carry_optimizer_state):
@@ -118,4 +135,5 @@ def _of_functional_model(model, optimizer, carry_optimizer_state):
       lambda: client_steps.start_functional_chain(
           model, optimizer, carry_optimizer_state
       ),
+      model,
   )

@@ -136,6 +136,54 @@ def test_mixed_precision_in_a_chain():
   chain_oracle.assert_weights_close(weights.trainable, expected, 0.02 * step)
 
 
+def stateful_model_fn():
+  """Keras does not tell of a layer's state among the model's variables."""
+  network = tf.keras.Sequential([
+      _LAYERS.Input(batch_shape=[4, 3, 2]),
+      _LAYERS.LSTM(
+          4, stateful=True, kernel_initializer=_glorot(1),
+          recurrent_initializer=_glorot(3),
+      ),
+      _LAYERS.Dense(3, kernel_initializer=_glorot(2)),
+  ])
+  spec = (tf.TensorSpec([4, 3, 2]), tf.TensorSpec([4], tf.int32))
+  return tff.learning.models.from_keras_model(
+      network, loss=chain_oracle.loss_fn(), input_spec=spec
+  )
+
+
+def client_of_sequences(num_examples, seed, first=None):
+  rng = np.random.default_rng(seed)
+  features = rng.normal(size=[num_examples, 3, 2]).astype(np.float32)
+  if first is not None:
+    features[0] = first
+  labels = rng.integers(0, 3, num_examples).astype(np.int32)
+  examples = tf.data.Dataset.from_tensor_slices((features, labels))
+  return examples.batch(4, drop_remainder=True)
+
+
+@pytest.mark.usefixtures('execution_context')
+def test_every_client_begins_with_the_state_of_the_model():
+  """Of a stateful network too, whatever a client before it left or spoilt."""
+  process = astraea_tff.build_weighted_astraea(
+      stateful_model_fn, tff.learning.optimizers.build_sgdm(0.1), max_clients=3
+  )
+  one, two = client_of_sequences(8, 1), client_of_sequences(12, 2)
+  nobody, spoilt = one.take(0), client_of_sequences(8, 3, first=np.nan)
+  # A round of one client after another is the chain of both.
+  expected = process.initialize()
+  for client in (one, two):
+    expected = process.next(expected, [(client, nobody, nobody)]).state
+  expected = process.get_model_weights(expected).trainable
+  for clients, num_undone in (((one, two, nobody), 0), ((spoilt, one, two), 1)):
+    trained = process.next(process.initialize(), [clients])
+    weights = process.get_model_weights(trained.state).trainable
+    chain_oracle.assert_weights_close(weights, expected, 1e-6)
+    metrics = trained.metrics['client_work']
+    assert metrics['train']['num_examples'] == 20
+    assert metrics['chain']['num_non_finite_clients'] == num_undone
+
+
 @pytest.mark.usefixtures('execution_context')
 def test_regression_with_a_recurrent_network_of_two_inputs():
   """Quantiles say for which class a value counts, in every step."""
