@@ -35,6 +35,10 @@ from astraea_tff.training import mediator_update as mediator_update_lib
 from astraea_tff.training import model_parts
 from astraea_tff.training import server_state as server_state_lib
 
+# Of a count of clients.
+_BITS_OF_A_COUNT = 20
+
+
 def build_mediator_client_work(
     model: model_parts.ModelParts,
     server_state: server_state_lib.ServerState,
@@ -170,18 +174,12 @@ def _aggregate(
   that a secure one lets the server see no mediator's; in a call of their own,
   so that `train` is what it is in FedAvg.
   """
-  # The finalizers of a `FunctionalModel` are one function of all metrics, those
-  # of a `VariableModel` one for each.
-  if callable(finalizers):
-    chain_finalizers = lambda metrics: metrics
-  else:
-    chain_finalizers = collections.OrderedDict(
-        num_non_finite_clients=lambda count: count
-    )
   return tff.federated_zip(
       collections.OrderedDict(
           train=metrics_aggregator(finalizers)(model_metrics),
-          chain=metrics_aggregator(chain_finalizers)(chain_metrics),
+          chain=_aggregate_chains(
+              metrics_aggregator, finalizers, chain_metrics
+          ),
           **({} if report is None else dict(mediators=report)),
           **{
               name: round_metrics[name]
@@ -191,3 +189,28 @@ def _aggregate(
           },
       )
   )
+
+
+def _aggregate_chains(
+    metrics_aggregator: Any, finalizers: Any, chain_metrics: tff.Value
+) -> tff.Value:
+  """Returns the metrics of the chains; see `_aggregate`."""
+  # The finalizers of a `FunctionalModel` are one function of all metrics, those
+  # of a `VariableModel` one for each.
+  if callable(finalizers):
+    chain_finalizers = lambda metrics: metrics
+  else:
+    chain_finalizers = collections.OrderedDict(
+        num_non_finite_clients=lambda count: count
+    )
+  try:
+    return metrics_aggregator(chain_finalizers)(chain_metrics)
+  except Exception:  # pylint: disable=broad-except
+    # One that asks for the model's metrics by name, whatever it raises. As it
+    # may hide mediators, so does this sum.
+    count = tff.federated_secure_sum_bitwidth(
+        chain_metrics.num_non_finite_clients, _BITS_OF_A_COUNT
+    )
+    return tff.federated_zip(
+        collections.OrderedDict(num_non_finite_clients=count)
+    )

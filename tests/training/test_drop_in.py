@@ -1,6 +1,7 @@
 """Everything FedAvg takes, in Astraea's place: with one client a mediator the
 process must train what TFF's own FedAvg trains with the same arguments."""
 
+import collections
 import functools
 
 import chain_oracle
@@ -296,6 +297,25 @@ def test_secure_aggregators_leave_no_unsecure_aggregation():
   plain, _ = plain_pair()
   with pytest.raises(AssertionError):
     tff.test.assert_not_contains_unsecure_aggregation(plain.next)
+
+
+def test_an_aggregator_may_ask_for_the_models_metrics_by_name():
+  def loss_alone(finalizers):
+    sum_then_finalize = tff.learning.metrics.sum_then_finalize(
+        collections.OrderedDict(loss=finalizers['loss'])
+    )
+    return lambda metrics: sum_then_finalize(
+        tff.federated_zip(collections.OrderedDict(loss=metrics['loss']))
+    )
+
+  ours, theirs = build_both(metrics_aggregator=loss_alone)
+  metrics, _ = assert_same(ours, theirs, num_rounds=1)
+  assert set(metrics['client_work']['train']) == {'loss'}
+  spoilt = chain_oracle.make_client(7, seed=1).map(
+      lambda x, y: (x * np.nan, y)
+  )
+  _, metrics = train(ours, [(CLIENTS[1],), (spoilt,)], num_rounds=1)
+  assert metrics['client_work']['chain']['num_non_finite_clients'] == 1
 
 
 def test_hparams_and_model_weights_can_be_read_and_set():
