@@ -17,6 +17,7 @@ _NAMES = weakref.WeakKeyDictionary()
 # The kinds of a graph's operations, so that a client's functions are searched
 # once.
 _OPERATIONS = weakref.WeakKeyDictionary()
+_MAY_CHANGE = weakref.WeakKeyDictionary()
 # Of a dataset.
 _SOURCES = '_astraea_tff_sources'
 # By identity, as what stands for such a client has no hash.
@@ -66,6 +67,28 @@ def functions_of(dataset: tf.data.Dataset) -> Sequence[Any]:
   # Not public in tf.data. The public way, the dataset's graph, has all data in
   # it.
   return dataset._functions()
+
+
+def may_change(dataset: tf.data.Dataset) -> bool:
+  """Returns whether a dataset may hold other data though it is the same object.
+
+  It may if a function of it, or of what it reads, looks at a `tf.Variable`, a
+  table or another resource, and if a `tf.function` made it, in which that
+  cannot be seen.
+  """
+  if dataset not in _MAY_CHANGE:
+    inputs = inputs_of(dataset)
+    _MAY_CHANGE[dataset] = (
+        not inputs
+        and type(dataset).__name__ == '_VariantDataset'
+        or any(
+            capture.dtype == tf.resource
+            for function in functions_of(dataset)
+            for capture in function.function.captured_inputs
+        )
+        or any(map(may_change, inputs))
+    )
+  return _MAY_CHANGE[dataset]
 
 
 def operations_in(function: Any) -> frozenset[str]:

@@ -21,6 +21,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
+from astraea_tff import client_names
 from astraea_tff import randomness
 
 # By the kind of elements.
@@ -248,6 +249,7 @@ def _without_examples(dataset: tf.data.Dataset) -> tf.data.Dataset:
       _WITHOUT_EXAMPLES[kind] = tf.data.experimental.from_variant(
           tf.data.experimental.to_variant(empty), structure
       )
+      client_names.remember_sources(_WITHOUT_EXAMPLES[kind], empty)
   return _WITHOUT_EXAMPLES[kind]
 
 

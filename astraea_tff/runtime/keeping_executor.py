@@ -7,9 +7,10 @@ the worker keeps the clients' data of the last call,
 and gets them again if they are others.
 
 The same datasets in the same places are the same data. A `tf.data.Dataset` is
-never changed: TensorFlow copies the arrays that it is made of, what it shuffles
-or draws it draws anew whenever it is read, and TFF sends none that reads a
-`tf.Variable`. What stands beside datasets, the orders and the numbers of
+never changed: TensorFlow copies the arrays that it is made of, and what it
+shuffles or draws it draws anew whenever it is read. One that looks at a
+`tf.Variable` is sent in every call, with the variable's value of then, and so
+is one that may. What stands beside datasets, the orders and the numbers of
 mediators, is compared by value.
 """
 
@@ -21,6 +22,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff import client_names
 from astraea_tff.runtime import client_data_kinds
 from astraea_tff.runtime import lean_stub
 
@@ -125,8 +127,9 @@ def _has_dataset(value: Any) -> bool:
 def _describe(value: Any) -> Any:
   """Returns what is equal only for the same data, and keeps no dataset alive."""
   if isinstance(value, tf.data.Dataset):
-    # Equal for the same object alone, also when it is gone.
-    return weakref.ref(value)
+    # A reference is equal for the same object alone, also when it is gone; an
+    # object for no other.
+    return object() if client_names.may_change(value) else weakref.ref(value)
   parts = client_data_kinds.parts_of(value)
   if parts is not None:
     return type(value), [(name, _describe(part)) for name, part in parts]

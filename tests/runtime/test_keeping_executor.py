@@ -112,6 +112,29 @@ def test_kept_data_are_drawn_anew(execution_context, num_sent):
   assert len(sums) > 1
 
 
+def test_what_reads_a_variable_is_sent_with_its_value(
+    execution_context, num_sent
+):
+  """A curriculum, or a teacher whose outputs are labels."""
+  factor = tf.Variable(1, dtype=tf.int64)
+  scale = lambda number: number * factor
+  scale_all = tf.function(lambda given: given.map(scale))
+  flat_scale = lambda number: tf.data.Dataset.from_tensors(number).map(scale)
+  for make in (
+      lambda given: given.map(scale).prefetch(1),
+      lambda given: given.flat_map(flat_scale),
+      scale_all,
+  ):
+    factor.assign(1)
+    data = [(make(numbers(1, 2)), numbers(3))]
+    assert weigh(0, data) == (0, 3003)
+    before = num_sent[0]
+    assert weigh(1, data) == (1, 3003)
+    factor.assign(5)
+    assert weigh(2, data) == (2, 3015)
+    assert num_sent[0] == before + 2
+
+
 def test_a_lost_worker_gets_the_data_again(num_sent, capfd):
   worker = runtime.Worker(num_threads=1, startup_timeout=patience.SECONDS)
   context = execution_context_lib.create_sync_context(worker.stub)
