@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
+import tensorflow as tf
 
 from astraea_tff.datasets.sources import in_memory_clients
 from astraea_tff.datasets.sources import narrowing
@@ -101,6 +102,14 @@ def from_hugging_face(
 
 def _client_names(values: list[Any], name: str) -> np.ndarray:
   """Returns the clients of the examples, or raises."""
+  # Of with_format('tensorflow').
+  values = [
+      value.numpy() if isinstance(value, tf.Tensor) else value
+      for value in values
+  ]
+  values = [
+      value.decode() if isinstance(value, bytes) else value for value in values
+  ]
   for row, value in enumerate(values):
     if value is None:
       raise ValueError(f'Column {name!r} names no client in row {row}.')
@@ -150,6 +159,15 @@ def _encode(columns, encode) -> Any:
 
 def _as_numbers(values: list[Any], name: str, hint: str) -> np.ndarray:
   """Returns a column as an array `[n, ...]`, or raises."""
+  for row, value in enumerate(values):
+    if value is None:
+      raise ValueError(f'Column {name!r} has no value in row {row}.')
+    # Of Pillow. Which color an index means differs from image to image.
+    if getattr(value, 'mode', None) in ('P', 'PA'):
+      raise ValueError(
+          f'Column {name!r} has an image of indices into a palette in row'
+          f' {row}; give encode=lambda image: image.convert("RGB").'
+      )
   try:
     # Images become arrays one by one.
     array = np.stack([np.asarray(value) for value in values])

@@ -16,9 +16,11 @@ def to_float32(array: np.ndarray, name: str) -> np.ndarray:
     name: What messages call them.
 
   Raises:
-    ValueError: A number is not finite, which no training survives, or is
+    ValueError: There are no numbers, or one is not finite, which no training survives, or is
       beyond what float32 holds.
   """
+  if array.dtype.kind not in 'iufb':
+    raise ValueError(f'{name} must hold numbers, got {array.flat[0]!r:.60}.')
   is_finite = np.isfinite(array)
   if not is_finite.all():
     raise ValueError(

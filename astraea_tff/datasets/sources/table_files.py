@@ -1,6 +1,7 @@
 """Tables as Arrow's: of pandas, of Arrow, of a CSV or a Parquet file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+import json
 import os
 import pathlib
 from typing import Any, Optional
@@ -50,11 +51,12 @@ def read(
           ' may come from the name of a file that is no UTF-8; name it'
           ' otherwise.'
       ) from error
-    except (TypeError, pyarrow.ArrowException) as error:
+    except (TypeError, OverflowError, pyarrow.ArrowException) as error:
       reason = ': '.join(map(str, error.args[::-1]))
       raise TypeError(
           '`table` must have columns of numbers, texts or truth values, each of'
-          f' one kind: {arguments.shorten(reason)}; convert it with astype().'
+          f' one kind: {arguments.shorten(reason)}; convert it with astype(),'
+          ' ids that are no int64 with astype(str).'
       ) from error
   if not isinstance(table, (str, os.PathLike)):
     raise TypeError(
@@ -62,16 +64,22 @@ def read(
         f'CSV or Parquet file, got {type(table).__name__}.'
     )
   path = pathlib.Path(arguments.expand_path(table, '`table`'))
-  suffixes = path.suffixes
+  suffixes = [suffix.lower() for suffix in path.suffixes]
+  if path.is_dir():
+    raise IsADirectoryError(
+        f'`table` names a folder: {path}; read its files with'
+        ' pyarrow.parquet.read_table or pandas, and give what that returns.'
+    )
   if not path.is_file():
     raise FileNotFoundError(f'`table` names a file that is not there: {path}.')
   try:
     if '.parquet' in suffixes:
-      return parquet.read_table(path), str(path)
+      # By default a folder on the way such as run=3 is a column.
+      return parquet.read_table(path, partitioning=None), str(path)
     if '.csv' in suffixes:
       return _read_csv(path, texts, client), str(path)
   # Names of columns that are no UTF-8 are an error of another kind.
-  except (pyarrow.ArrowInvalid, UnicodeDecodeError) as error:
+  except (pyarrow.ArrowInvalid, UnicodeError) as error:
     raise ValueError(f'{path} cannot be read as a table: {error}') from error
   except OSError as error:
     raise OSError(f'{path} cannot be read: {error}') from error
@@ -81,20 +89,41 @@ def read(
   )
 
 
+def index_columns(table: pyarrow.Table) -> Sequence[str]:
+  """Returns the columns of a table that are the index of a pandas.DataFrame."""
+  written = (table.schema.metadata or {}).get(b'pandas')
+  if written is None:
+    return ()
+  # An index that counts the rows is no column, and described otherwise.
+  return [
+      name
+      for name in json.loads(written).get('index_columns', ())
+      if isinstance(name, str)
+  ]
+
+
 def _read_csv(
     path: pathlib.Path, texts: Mapping[str, bool], client: Optional[str]
 ) -> pyarrow.Table:
   """Returns the table of a CSV file; see `read`."""
-  table = csv.read_csv(path)
+  parsed = csv.ParseOptions(newlines_in_values=True)
+  table = csv.read_csv(path, parse_options=parsed)
+  # Texts are read once more to see which are missing.
+  is_text = {
+      field.name: True
+      for field in table.schema
+      if pyarrow.types.is_string(field.type)
+  }
   names = [
       name
-      for name in {**texts, client: True}
+      for name in {**is_text, **texts, client: True}
       if table.column_names.count(name) == 1
   ]
   if not names:
     return table
   written = csv.read_csv(
       path,
+      parse_options=parsed,
       convert_options=csv.ConvertOptions(
           include_columns=names,
           column_types=dict.fromkeys(names, pyarrow.string()),

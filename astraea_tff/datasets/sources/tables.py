@@ -118,7 +118,8 @@ def from_table(
     label: The column of the label. Integers and floats stay what they are (say
       with `label_fn` which class a float counts for); anything else, such as
       texts, names a class.
-    features: The columns to learn from; by default all others.
+    features: The columns to learn from; by default all others but the index of
+      a `pandas.DataFrame`, which a Parquet file may have.
     categories: Those of them that are categories though they are numbers.
       Texts, truth values and pandas' categories are that anyway.
     class_names: The classes, of which a label names one; by default those that
@@ -144,8 +145,10 @@ def from_table(
   table, source = table_files.read(
       table, {label: _are_texts(class_names)}, client
   )
+  if not table.num_rows:
+    raise ValueError(f'`table` must hold examples, but {source} has no rows.')
   if features is None:
-    features = [n for n in table.column_names if n not in (client, label)]
+    features = _default_features(table, source, (client, label))
   names = [client, label, *features]
   for name in names:
     if names.count(name) > 1:
@@ -164,7 +167,13 @@ def from_table(
         f'`categories` must be among the features, got {strange!r:.300}.'
     )
   columns = {name: _column(table, name, source) for name in names}
-  is_number = {name: columns[name].dtype.kind in 'iuf' for name in names}
+  columns[client] = _column(table, client, source, is_client=True)
+  is_number = {
+      name: columns[name].dtype.kind in 'iuf'
+      # Pandas' categories, though they be numbers.
+      and not pyarrow.types.is_dictionary(table.schema.field(name).type)
+      for name in names
+  }
   if class_names is None and not is_number[label]:
     class_names = _values(columns[label], label, source)
   if class_names is not None and len(set(class_names)) < len(class_names):
@@ -197,7 +206,23 @@ def _are_texts(names: Optional[Sequence[Any]]) -> bool:
   return names is not None and all(isinstance(name, str) for name in names)
 
 
-def _column(table: pyarrow.Table, name: str, source: str) -> np.ndarray:
+def _default_features(
+    table: pyarrow.Table, source: str, others: Sequence[str]
+) -> list[str]:
+  """Returns all columns that are none of the others and no index."""
+  left_out = {*others, *table_files.index_columns(table)}
+  features = [name for name in table.column_names if name not in left_out]
+  if '' in features:
+    raise ValueError(
+        f'{source} has a column without a name, as pandas writes the index of a'
+        ' DataFrame; write it with index=False, or name the `features`.'
+    )
+  return features
+
+
+def _column(
+    table: pyarrow.Table, name: str, source: str, is_client: bool = False
+) -> np.ndarray:
   """Returns a column without missing values, or raises."""
   if name not in table.column_names:
     raise ValueError(
@@ -219,8 +244,13 @@ def _column(table: pyarrow.Table, name: str, source: str) -> np.ndarray:
         f'Column {name!r} of {source} must hold one value in a row, got '
         f'{column.type}.'
     )
+  # Arrow would give a period's ordinal, and of a time an object.
+  if isinstance(column.type, pyarrow.BaseExtensionType) or (
+      pyarrow.types.is_time(column.type)
+  ):
+    raise _no_numbers(name, source, column.type)
   if pyarrow.types.is_decimal(column.type):
-    column = column.cast(pyarrow.float64())
+    column = _without_decimals(column, is_client)
   if pyarrow.types.is_float16(column.type):  # Arrow finds no NaN there.
     column = column.cast(pyarrow.float32())
   is_missing = np.asarray(column.is_null(nan_is_null=True))
@@ -233,11 +263,33 @@ def _column(table: pyarrow.Table, name: str, source: str) -> np.ndarray:
     )
   values = column.to_numpy(zero_copy_only=False)
   if values.dtype.kind not in 'iufbOUS':
-    raise TypeError(
-        f'Column {name!r} of {source} must hold numbers, texts or truth '
-        f'values, got {column.type}; turn it into numbers.'
-    )
+    raise _no_numbers(name, source, column.type)
   return values
+
+
+def _no_numbers(name: str, source: str, kind: pyarrow.DataType) -> TypeError:
+  return TypeError(
+      f'Column {name!r} of {source} must hold numbers, texts or truth values, '
+      f'got {kind}; turn it into numbers.'
+  )
+
+
+def _without_decimals(column: pyarrow.Array, is_client: bool) -> pyarrow.Array:
+  """Returns decimals as integers if they are such, as databases export ids.
+
+  Others become float64, for which ids could be one; so a client's are texts.
+  """
+  if column.type.scale <= 0:
+    try:
+      return column.cast(pyarrow.int64())
+    except pyarrow.ArrowInvalid:
+      pass  # Larger ones.
+  if is_client:
+    return pyarrow.array(
+        [None if value is None else str(value) for value in column.to_pylist()],
+        pyarrow.string(),
+    )
+  return column.cast(pyarrow.float64())
 
 
 def _values(column: np.ndarray, name: str, source: str) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ import types
 import numpy as np
 import PIL.Image
 import pytest
+import tensorflow as tf
 
 import astraea_tff
 from astraea_tff import datasets
@@ -50,6 +51,11 @@ def test_a_column_of_numbers_is_an_array():
   np.testing.assert_array_equal(
       astraea_tff.label_counts(clients, 3), [[0, 0, 1], [1, 2, 0]]
   )
+
+
+def test_texts_of_tensorflow_name_clients():
+  clients = load(dataset(user=[tf.constant(n) for n in ('b', 'ä', 'b', 'b')]))
+  assert clients.client_ids == ['b', 'ä']
 
 
 def test_class_names_come_from_the_class_label():
@@ -124,6 +130,15 @@ def test_texts_are_encoded():
         (
             dataset(label=['a', 'b', 'c', 'd']), {}, ValueError,
             "'label' must hold numbers",
+        ),
+        (
+            dataset(values=[[1.0], [2.0], None, [3.0]]), {}, ValueError,
+            "'values' has no value in row 2",
+        ),
+        (
+            dataset(values=[PIL.Image.new('RGB', (2, 2))] * 3
+                    + [PIL.Image.new('P', (2, 2))]), {}, ValueError,
+            "'values' has an image of indices into a palette in row 3",
         ),
         (
             dataset(user=['a', None, 'b', 'b']), {}, ValueError,
