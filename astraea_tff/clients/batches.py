@@ -142,8 +142,10 @@ class _RoundOfBatches(ClientsOfRound):
 
   def __getitem__(self, index: int) -> tf.data.Dataset:
     index = range(len(self))[index]
+    dataset = self._clients[index]
+    arguments.check_type(dataset, self.name(index), tf.data.Dataset)
     return batch_examples(
-        self._clients[index],
+        dataset,
         self._batch_size,
         seed=randomness.shuffle_seed(*self._seeds, index),
         shuffle_buffer=self._shuffle_buffer,
@@ -220,6 +222,8 @@ def nobody_of(clients: Sequence[Any], visited: Mapping[int, Any]) -> Any:
   for client in visited.values():
     if isinstance(client, tf.data.Dataset):
       return _without_examples(client)
+    if isinstance(client, list):  # Of batches, as TFF takes it too.
+      return []
   if isinstance(clients, ClientsOfRound):
     return clients.nobody
   return _without_examples(clients[0])

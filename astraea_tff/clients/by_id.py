@@ -91,6 +91,14 @@ class ClientsById:
       )
     check_integer = arguments.check_integer
     self._client_ids = client_data.client_ids
+    for client_id in self._client_ids:
+      if not isinstance(client_id, str):
+        raise TypeError(
+            '`client_data` must have texts as client ids, by which a worker'
+            f' reads them, got {client_id!r:.60} of type'
+            f' {type(client_id).__name__}; hand its datasets in instead'
+            ' (`BatchedClients`).'
+        )
     # Not its function alone, which does not keep it alive.
     self._client_data = client_data
     self._batch_size = check_integer(batch_size, '`batch_size`', 1)

@@ -205,7 +205,9 @@ def _check_examples(
     prefix: str, features: Any, labels: Any, num_classes: int
 ) -> None:
   for name, value in (('features', features), ('labels', labels)):
-    if not isinstance(value, np.ndarray):
+    if not isinstance(value, np.ndarray) or isinstance(
+        value, np.ma.MaskedArray
+    ):
       raise TypeError(
           f'{prefix}{name} must be a NumPy array, got a'
           f' {type(value).__name__}; np.asarray(value, dtype) makes one.'

@@ -9,6 +9,7 @@ import re
 from typing import Any, Optional
 
 import grpc
+import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
@@ -17,6 +18,8 @@ from astraea_tff import client_errors
 from astraea_tff import client_names
 
 _WRONG_LABEL = re.compile(r'label value of -?\d+ .*range of \[0, (\d+)\)')
+# Of what looks up rows, such as the embeddings of tokens.
+_WRONG_INDEX = re.compile(r' = (-?\d+) is not in \[0, (\d+)\)')
 # Before what is wrong, in the worker's words.
 _PREAMBLE = 'Failed to run computation: '
 
@@ -43,13 +46,15 @@ def named_errors(arg: Any) -> Iterator[None]:
     reason = client_errors.first_reason(
         error.details().removeprefix(_PREAMBLE)
     )
-    match = _WRONG_LABEL.search(error.details())
+    wrong_label = _WRONG_LABEL.search(error.details())
+    wrong_index = _WRONG_INDEX.search(error.details())
     found = ''
     # Whatever else fails in the search, the worker's error is what to tell.
     with contextlib.suppress(Exception):
       found = _find_fault(
           arg,
-          int(match[1]) if match else None,
+          wrong_label and int(wrong_label[1]),
+          wrong_index and (int(wrong_index[1]), int(wrong_index[2])),
           client_endings.MAY_NEVER_END in error.details(),
       )
     raise RuntimeError(
@@ -58,7 +63,10 @@ def named_errors(arg: Any) -> Iterator[None]:
 
 
 def _find_fault(
-    arg: Any, num_classes: Optional[int], is_endless: bool
+    arg: Any,
+    num_classes: Optional[int],
+    wrong_index: Optional[tuple[int, int]],
+    is_endless: bool,
 ) -> str:
   """Returns what is wrong with the first client's data that are, or ''."""
   # Of one that does not end, as much as is read of any.
@@ -73,11 +81,18 @@ def _find_fault(
         continue
       with client_errors.named_errors(client, dataset, 'read'):
         for element in dataset.take(most):
-          wrong = _wrong_label(element, num_classes)
+          features, labels = _features_and_labels(element)
+          wrong = _outside(labels, num_classes)
           if wrong is not None:
             return (
                 f'{client} has label {wrong}, but the model has classes in [0,'
                 f' {num_classes}).'
+            )
+          if wrong_index and _holds(features, wrong_index[0]):
+            return (
+                f'{client} has {wrong_index[0]} among its features, but the'
+                ' model knows tokens or categories in [0,'
+                f' {wrong_index[1]}).'
             )
     except tf.errors.OpError as error:
       return error.message
@@ -108,19 +123,33 @@ def _clients(
     yield from _clients(part, f'{place}[{number if name is None else name}]')
 
 
-def _wrong_label(element: Any, num_classes: Optional[int]) -> Optional[int]:
-  """Returns a label of a batch that is out of range, or None."""
-  if num_classes is None:
-    return None
+def _features_and_labels(element: Any) -> tuple[Any, Any]:
+  """Returns x and y of a batch, None for what is not there."""
   if isinstance(element, Mapping):
-    labels = element.get('y')
-  else:
-    labels = element[1] if isinstance(element, tuple) else None
+    return element.get('x'), element.get('y')
+  is_pair = isinstance(element, tuple) and len(element) == 2
+  return element if is_pair else (None, None)
+
+
+def _outside(labels: Any, limit: Optional[int]) -> Optional[int]:
+  """Returns a label that is not in [0, limit); None if all are, or any may."""
+  if limit is None:
+    return None
   # A model of several losses has as many labels.
-  for part in tf.nest.flatten(labels):
-    if isinstance(part, tf.Tensor) and part.dtype.is_integer:
-      part = tf.reshape(part, [-1])
-      outside = tf.boolean_mask(part, (part < 0) | (part >= num_classes))
-      if len(outside):
-        return int(outside[0])
+  for part in _integers(labels):
+    outside = part[(part < 0) | (part >= limit)]
+    if len(outside):
+      return int(outside[0])
   return None
+
+
+def _holds(features: Any, value: int) -> bool:
+  """Whether an integer is among the features."""
+  return any((part == value).any() for part in _integers(features))
+
+
+def _integers(parts: Any) -> Iterator[np.ndarray]:
+  """Yields the numbers of each of the tensors that are integers."""
+  for part in tf.nest.flatten(parts):
+    if isinstance(part, tf.Tensor) and part.dtype.is_integer:
+      yield part.numpy().reshape(-1)

@@ -225,6 +225,17 @@ def test_a_missing_client_is_an_empty_dataset_of_the_others_elements():
       assert nobody.element_spec == clients[3].element_spec
 
 
+def test_clients_may_be_lists_of_batches_as_in_tff():
+  clients = [[(np.ones([k + 1, 1]), np.zeros(k + 1))] for k in range(3)]
+  ((first, missing), second) = mediator_data_lib.mediator_data(
+      [[1], [0, 2]], clients, 2
+  )
+  assert first is clients[1] and missing == []
+  assert second[0] is clients[0] and second[1] is clients[2]
+  with pytest.raises(TypeError, match=r'clients\[0\] must be a .*Dataset, got'):
+    batches_lib.BatchedClients(clients, 2, seed=0).for_round(0)[0]
+
+
 def test_clients_in_a_mapping_by_name_are_refused():
   with pytest.raises(TypeError, match='by client index, got a mapping of .*c0'):
     next(SCHEDULE.rounds({f'c{k}': c for k, c in enumerate(CLIENTS)}, 1, seed=0))

@@ -303,6 +303,14 @@ def test_bad_arguments_are_refused_by_name(store, arguments, error, message):
     clients_by_id.ClientsById(**(given | arguments))
 
 
+def test_ids_that_are_no_texts_are_refused():
+  numbered = tff.simulation.datasets.ClientData.from_clients_and_tf_fn(
+      [3, 5], lambda client_id: tf.data.Dataset.range(2)
+  )
+  with pytest.raises(TypeError, match='texts as client ids.*got 3 of type int'):
+    clients_by_id.ClientsById(numbered, 2, seed=0)
+
+
 def test_batches_that_the_process_does_not_take_are_refused(astraea, store):
   floats = store.client_data.preprocess(
       lambda ds: ds.map(lambda x, y: (tf.cast(x, tf.float32), y))

@@ -45,6 +45,9 @@ def test_lists_are_refused_by_name(name):
   value = getattr(_dataset(), name).tolist()
   with pytest.raises(TypeError, match=f'{name} must be a NumPy array, got a l'):
     _dataset(**{name: value})
+  masked = np.ma.masked_array(getattr(_dataset(), name))
+  with pytest.raises(TypeError, match=f'{name} must be a NumPy .*MaskedArray'):
+    _dataset(**{name: masked})
 
 
 @pytest.mark.parametrize('changes, message', [

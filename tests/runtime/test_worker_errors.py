@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import client_endings
+from astraea_tff import models
 from astraea_tff.clients import by_id
 from astraea_tff.clients import mediator_data
 from astraea_tff.runtime import worker_errors
@@ -66,6 +67,32 @@ def test_a_label_out_of_range_is_named_with_its_client(execution_context):
   message = str(raised.value)
   assert message.startswith('clients[3] has label 100')
   assert len(message.splitlines()) == 1
+
+
+def test_a_token_that_the_model_does_not_know_is_named(execution_context):
+  def client(*tokens):
+    texts = np.array([[1, 2, 3, 4, 5, 6, 7, token] for token in tokens])
+    labels = np.zeros(len(tokens), np.int32)
+    return tf.data.Dataset.from_tensor_slices(
+        (texts.astype(np.int32), labels)
+    ).batch(2)
+
+  process = astraea.build_weighted_astraea(
+      models.tff_model_fn(
+          lambda: models.build_text_cnn(2, 20, 8), client(1).element_spec
+      ),
+      tff.learning.optimizers.build_sgdm(0.1),
+      max_clients=2,
+  )
+  for token in (20, -1):
+    clients = [client(19), client(3, token)]
+    data = mediator_data.mediator_data([[0, 1]], clients, 2)
+    with pytest.raises(RuntimeError) as raised:
+      process.next(process.initialize(), data)
+    assert str(raised.value) == (
+        f'clients[1] has {token} among its features, but the model knows tokens'
+        ' or categories in [0, 20).'
+    )
 
 
 def test_a_label_out_of_range_among_several_is_named():

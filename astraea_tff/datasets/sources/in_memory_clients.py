@@ -41,6 +41,12 @@ class InMemoryClients(tff.simulation.datasets.ClientData):
     self._places = {name: k for k, name in enumerate(self._client_ids)}
     numbers = np.asarray(sizes, np.int64)
     ends = np.cumsum(numbers)
+    for part in tf.nest.flatten(examples):
+      if isinstance(part, np.ma.MaskedArray):
+        raise TypeError(
+            '`examples` must be arrays without a mask, which clients do not'
+            ' keep; fill it in (`filled`), or leave out the examples.'
+        )
     self._examples = tf.nest.map_structure(np.asarray, examples)
     lengths = {len(part) for part in tf.nest.flatten(self._examples)}
     if not self._client_ids:

@@ -120,6 +120,7 @@ def store_clients(
     )
     for client, (name, dataset) in enumerate(progress):
       specs.append((name, dataset.element_spec))
+      element = _to_json(specs[0][1])
       # Against the first, so that an error comes before all are written.
       client_errors.check_alike([specs[0], specs[-1]])
       columns = _read(name, dataset)
@@ -135,7 +136,7 @@ def store_clients(
       checksums.append(zlib.crc32(content))
     index = dict(
         format=_FORMAT,
-        element=_to_json(specs[0][1]),
+        element=element,
         counts=counts,
         sizes=sizes,
         checksums=checksums,
@@ -151,8 +152,11 @@ def _new_folder(folder: pathlib.Path) -> Iterator[pathlib.Path]:
   try:
     with atomic_file.make_folder_atomically(folder, may_exist=False) as new:
       yield new
-  except FileExistsError as error:  # Another program was quicker.
-    raise FileExistsError(_there(folder)) from error
+  except OSError as error:
+    if isinstance(error, FileExistsError) and os.path.lexists(folder):
+      # Another program was quicker.
+      raise FileExistsError(_there(folder)) from error
+    raise type(error)(f'{folder} cannot be written: {error}') from error
 
 
 def _there(folder: pathlib.Path) -> str:
@@ -271,6 +275,11 @@ def _to_json(spec: Any) -> Any:
     return {'mapping': parts}
   if isinstance(spec, tuple):
     return {'tuple': [_to_json(part) for part in spec]}
+  if not isinstance(spec, tf.TensorSpec):
+    raise TypeError(
+        'Elements must be tensors, in tuples or mappings, got'
+        f' {type(spec).__name__}; bring them to this with map().'
+    )
   return {'dtype': spec.dtype.name, 'shape': spec.shape.as_list()}
 
 

@@ -135,6 +135,12 @@ def test_refuses_arguments(names, sizes, message):
     datasets.InMemoryClients(names, sizes, (ROWS, EXAMPLES[1]))
 
 
+def test_a_mask_is_not_dropped_without_a_word():
+  masked = np.ma.masked_array(ROWS, ROWS > 3)
+  with pytest.raises(TypeError, match='arrays without a mask'):
+    datasets.InMemoryClients(['a'], [len(ROWS)], (masked, EXAMPLES[1]))
+
+
 def test_refuses_an_unknown_client():
   with pytest.raises(ValueError, match="'c' is not one of the 4 clients"):
     clients().create_tf_dataset_for_client('c')

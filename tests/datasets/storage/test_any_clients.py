@@ -168,6 +168,12 @@ def test_a_link_that_leads_nowhere_is_in_the_way(tmp_path):
     datasets.store_clients(tmp_path / 'x', [], 2)
 
 
+def test_what_cannot_be_written_is_said_with_the_folder(tmp_path):
+  (tmp_path / 'file').write_text('no folder')
+  with pytest.raises(OSError, match='file/x cannot be written'):
+    datasets.store_clients(tmp_path / 'file' / 'x', _clients(), 2, label_fn=_sign)
+
+
 def test_a_folder_that_is_there_or_damaged_is_refused(stored, tmp_path):
   with pytest.raises(FileExistsError, match='open_clients'):
     datasets.store_clients(stored.folder, _clients(), 2, label_fn=_sign)
