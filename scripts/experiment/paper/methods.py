@@ -142,7 +142,8 @@ RATES_OF_HEADLINE = dict(
     small=_RATES | {'FedAvg, five local epochs': (1e-3,), 'Mime Lite': ()},
     # What the answers need, as CIFAR-10 takes long.
     emnist=dict.fromkeys(_RATES, ())
-    | {name: _RATES[name][-2:] for name in _CORE},
+    | {name: _RATES[name] for name in _CORE}
+    | {'FedAvg, balanced classes': (1e-3, *_FED_AVG_RATES)},
     paper=_RATES,
 )
 RATES_OF_HEADLINE_EMNIST = dict(
