@@ -255,10 +255,21 @@ def read_by_id(
 
   Raises:
     TypeError: The clients' batches are not what the process takes.
+    ValueError: What reads them looks at a variable or a table of outside.
   """
   state_type, data_type = process.next.type_signature.parameter
   by_id_type = clients.client_type
-  read_client = tff.tensorflow.computation(clients.read, by_id_type)
+  try:
+    read_client = tff.tensorflow.computation(clients.read, by_id_type)
+  except RuntimeError as error:
+    if 'EagerTensor' not in str(error):
+      raise
+    raise ValueError(
+        "`clients` must be read in a worker's graph, but what reads or"
+        ' preprocesses them looks at a variable, a table or a tensor of outside;'
+        ' make it inside of that function, or hand datasets in'
+        ' (`BatchedClients`).'
+    ) from error
   batches_type = read_client.type_signature.result
 
   def client_type(dataset_type):

@@ -303,6 +303,17 @@ def test_bad_arguments_are_refused_by_name(store, arguments, error, message):
     clients_by_id.ClientsById(**(given | arguments))
 
 
+def test_what_looks_at_a_variable_of_outside_is_told_what_to_do(astraea, store):
+  shift = tf.Variable(1, dtype=tf.uint8)
+  shifted = store.client_data.preprocess(
+      lambda dataset: dataset.map(lambda x, y: (x + shift, y))
+  )
+  with pytest.raises(ValueError, match='looks at a variable, a table or a tens'):
+    clients_by_id.read_by_id(
+        astraea, clients_by_id.ClientsById(shifted, 2, seed=0)
+    )
+
+
 def test_ids_that_are_no_texts_are_refused():
   numbered = tff.simulation.datasets.ClientData.from_clients_and_tf_fn(
       [3, 5], lambda client_id: tf.data.Dataset.range(2)
