@@ -7,6 +7,7 @@ and a text is a text, whatever it looks like.
 from collections.abc import Iterable, Mapping, Sequence
 import csv
 import pathlib
+import sys
 
 import numpy as np
 import pandas as pd
@@ -81,10 +82,20 @@ def _check_heads(heads: Sequence[str], needed: Sequence[str]) -> None:
 def write_csv(
     path: pathlib.Path, table: pd.DataFrame, missing: str = '', **options
 ) -> None:
-  """Writes a table with a head, atomically; NaN is `missing`."""
+  """Writes a table with a head, atomically; NaN is `missing`.
+
+  Raises:
+    ValueError: A text has a NUL, before Python 3.11.
+    OSError: The file cannot be written.
+  """
   # Of itself pandas leaves this without quotes, and it ends a line.
   texts = table.select_dtypes(object).to_numpy().flat
   has_break = any('\r' in str(text) for text in texts)
+  if sys.version_info < (3, 11) and any('\0' in str(text) for text in texts):
+    raise ValueError(
+        f'{path} has a name with a NUL, which Python writes to a CSV file from'
+        ' 3.11 on; take that, or rename it.'
+    )
   folder_lib.write_atomically(
       path,
       table.to_csv(

@@ -1,6 +1,7 @@
 """Names of any text in tables, pages, pictures, and paths of flags."""
 
 import asyncio
+import sys
 
 from absl import flags
 from absl.testing import flagsaver
@@ -26,6 +27,8 @@ NAMES = [
     "it's", ' spaced ', '\udcff', '\ud800', 'Icon\r', '\x1b[31m', 'n\0', 'n',
     'x' * 300, '猫' * 300, 'é', 'e\u0301', 'Case', 'case', '\u202eabc', '🙂',
 ]
+if sys.version_info < (3, 11):
+  NAMES.remove('n\0')  # Refused, as Python does not write it.
 MEASURES = {
     name: np.linspace(0, 1, len(NAMES)) for name in per_class.MEASURES
 }
@@ -39,6 +42,14 @@ def test_tables_keep_every_name(tmp_path):
   read = tables.read_csv(path, '', text=['class'], integers=['round'])
   assert read['class'].tolist() == NAMES * 2
   np.testing.assert_array_equal(read['f1'], np.tile(MEASURES['f1'], 2))
+
+
+def test_a_nul_is_refused_where_python_does_not_write_it(tmp_path, monkeypatch):
+  monkeypatch.setattr('sys.version_info', (3, 10, 13))
+  table = per_class.PerClassTable(tmp_path / 'per_class.csv', ['n\0', 'n'])
+  measures = {name: np.zeros(2) for name in per_class.MEASURES}
+  with pytest.raises(ValueError, match='per_class.csv has a name with a NUL'):
+    table.write(0, measures)
 
 
 def test_markdown_keeps_a_name_in_its_cell():
