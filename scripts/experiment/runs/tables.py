@@ -89,9 +89,9 @@ def write_csv(
     OSError: The file cannot be written.
   """
   # Of itself pandas leaves this without quotes, and it ends a line.
-  texts = table.select_dtypes(object).to_numpy().flat
-  has_break = any('\r' in str(text) for text in texts)
-  if sys.version_info < (3, 11) and any('\0' in str(text) for text in texts):
+  texts = [str(text) for text in table.select_dtypes(object).to_numpy().flat]
+  has_break = any('\r' in text for text in texts)
+  if sys.version_info < (3, 11) and any('\0' in text for text in texts):
     raise ValueError(
         f'{path} has a name with a NUL, which Python writes to a CSV file from'
         ' 3.11 on; take that, or rename it.'
