@@ -48,9 +48,20 @@ def name_of(dataset: tf.data.Dataset) -> str:
 
 
 def remember_sources(
-    dataset: tf.data.Dataset, *sources: tf.data.Dataset
+    dataset: tf.data.Dataset,
+    *sources: tf.data.Dataset,
+    calls_users_code: bool = False,
 ) -> None:
-  """Notes what a dataset reads that a `tf.function` made, which hides it."""
+  """Notes what a dataset reads that a `tf.function` made, which hides it.
+
+  Args:
+    dataset: The dataset.
+    *sources: What it reads.
+    calls_users_code: Whether the function called a user's, which may look at a
+      `tf.Variable`.
+  """
+  if calls_users_code:
+    _MAY_CHANGE[dataset] = True
   # At the dataset itself: a source may know in turn what was made of it, and a
   # table would then keep both for ever.
   setattr(dataset, _SOURCES, sources)
@@ -73,22 +84,31 @@ def may_change(dataset: tf.data.Dataset) -> bool:
   """Returns whether a dataset may hold other data though it is the same object.
 
   It may if a function of it, or of what it reads, looks at a `tf.Variable`, a
-  table or another resource, and if a `tf.function` made it, in which that
-  cannot be seen.
+  table or another resource, and where that cannot be seen: a `tf.function` made
+  it, a function of it reads another dataset, or its elements are datasets.
   """
   if dataset not in _MAY_CHANGE:
     inputs = inputs_of(dataset)
     _MAY_CHANGE[dataset] = (
         not inputs
-        and type(dataset).__name__ == '_VariantDataset'
+        and (
+            type(dataset).__name__ == '_VariantDataset'
+            or _gives_datasets(dataset)
+        )
         or any(
-            capture.dtype == tf.resource
+            capture.dtype in (tf.resource, tf.variant)
             for function in functions_of(dataset)
             for capture in function.function.captured_inputs
         )
         or any(map(may_change, inputs))
     )
   return _MAY_CHANGE[dataset]
+
+
+def _gives_datasets(dataset: tf.data.Dataset) -> bool:
+  """Whether datasets are among what a dataset's elements are made of."""
+  specs = tf.nest.flatten(dataset.element_spec)
+  return any(isinstance(spec, tf.data.DatasetSpec) for spec in specs)
 
 
 def operations_in(function: Any) -> frozenset[str]:

@@ -5,7 +5,7 @@ The paper augments once, at initialisation, and stores the result. So does
 in every epoch and nothing is stored.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import copy
 from typing import Any, Optional, Union
 
@@ -55,6 +55,7 @@ class FreshlyAugmentedClients(Sequence):
     self._augment_dataset = one_client.augment_dataset_fn(
         plan, transform, True, label_fn
     )
+    self._calls_users_code = _calls_users_code(transform, label_fn)
     self._seed = randomness.check_seed(seed)
     self._round_num = 0
 
@@ -67,7 +68,9 @@ class FreshlyAugmentedClients(Sequence):
     pair = randomness.seed_pair((*self._seed, client, self._round_num))
     dataset = self._clients[client]
     augmented = self._augment_dataset(dataset, pair)
-    client_names.remember_sources(augmented, dataset)
+    client_names.remember_sources(
+        augmented, dataset, calls_users_code=self._calls_users_code
+    )
     return augmented
 
   @property
@@ -152,6 +155,7 @@ def augment_clients(
             plan, transform, fresh_every_epoch, label_fn
         ),
         randomness.seed_pair(randomness.check_seed(seed)),
+        _calls_users_code(transform, label_fn),
     )
   if fresh_every_epoch:
     return FreshlyAugmentedClients(
@@ -206,7 +210,18 @@ def augmented_examples(
     )
 
 
-def _augment_client_data(clients, augment_dataset, pair):
+def _calls_users_code(transform: Any, label_fn: Any) -> bool:
+  """Whether augmentation calls what is not of this library."""
+  if label_fn is not None:
+    return True
+  given = transform.values() if isinstance(transform, Mapping) else [transform]
+  return any(
+      one is not None and not type(one).__module__.startswith('astraea_tff.')
+      for one in given
+  )
+
+
+def _augment_client_data(clients, augment_dataset, pair, calls_users_code):
   """Returns a `ClientData` whose datasets are augmented as they are read."""
 
   def augmented_dataset(client_id):
@@ -216,7 +231,9 @@ def _augment_client_data(clients, augment_dataset, pair):
     augmented = augment_dataset(
         dataset, randomness.client_id_pair(pair, client_id)
     )
-    client_names.remember_sources(augmented, dataset)
+    client_names.remember_sources(
+        augmented, dataset, calls_users_code=calls_users_code
+    )
     return augmented
 
   return tff.simulation.datasets.ClientData.from_clients_and_tf_fn(

@@ -69,6 +69,7 @@ def copy_rows_fn(
       makers.append(copying.copy_rows_fn(default(features)))
       masks.append(is_other)
     copies, places = [], []
+    names = [f'`transform`[{label}]' for label in given]
     for index, (maker, mask) in enumerate(zip(makers, masks)):
       place = tf.where(mask)[:, 0]
       copied = maker(
@@ -78,7 +79,10 @@ def copy_rows_fn(
           tf.random.experimental.stateless_fold_in(seed, index),
           axis,
       )
-      copies.append(copying.check_copies(copied, features))
+      parts = copying.check_copies(copied, features)
+      if index < len(given):
+        parts = _as_many(parts, tf.size(place), names[index])
+      copies.append(parts)
       places.append(place)
     # Back to the order of the rows.
     order = tf.argsort(tf.concat(places, axis=0))
@@ -91,3 +95,21 @@ def copy_rows_fn(
     )
 
   return copy_rows
+
+
+def _as_many(
+    parts: list[tf.Tensor], number: tf.Tensor, name: str
+) -> list[tf.Tensor]:
+  """Fails where parts have another number of rows, which would change places."""
+  checks = [
+      tf.raw_ops.Assert(
+          condition=tf.equal(tf.shape(part)[0], number),
+          data=[
+              f'{name} must return as many features as it was given,', number,
+              'got', tf.shape(part)[0],
+          ],
+      )
+      for part in parts
+  ]
+  with tf.control_dependencies(checks):
+    return [tf.identity(part) for part in parts]

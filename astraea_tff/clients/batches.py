@@ -226,7 +226,7 @@ def nobody_of(clients: Sequence[Any], visited: Mapping[int, Any]) -> Any:
       return []
   if isinstance(clients, ClientsOfRound):
     return clients.nobody
-  return _without_examples(clients[0])
+  return [] if isinstance(clients[0], list) else _without_examples(clients[0])
 
 
 def _without_examples(dataset: tf.data.Dataset) -> tf.data.Dataset:

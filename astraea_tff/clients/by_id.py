@@ -107,6 +107,7 @@ class ClientsById:
     self._local_epochs = check_integer(local_epochs, '`local_epochs`', 1)
     self._preprocess = preprocess
     self._copies = copies
+    self._num_classes: Optional[int] = None
     self._may_be_endless = client_endings.may_be_endless(client_data)
 
   @property
@@ -114,7 +115,7 @@ class ClientsById:
     """What a `ClientInRound` is."""
     if self._copies is None:
       return _CLIENT_TYPE
-    num_classes = len(self._copies(0))
+    num_classes = len(self._copies_of(0))
     return tff.types.to_type(
         collections.OrderedDict(
             tff.structure.iter_elements(_CLIENT_TYPE),
@@ -134,10 +135,28 @@ class ClientsById:
     """Returns the clients as round `round_num` takes them, by client index."""
     copies = None
     if self._copies is not None:
-      copies = np.asarray(self._copies(round_num), np.float32)
+      copies = self._copies_of(round_num)
     return _RoundOfIds(
         self._client_ids, self._seed, round_num, copies, self.read
     )
+
+  def _copies_of(self, round_num: int) -> np.ndarray:
+    """Returns the copies of a round, float32 [N], or says what is wrong."""
+    copies = np.asarray(self._copies(round_num))
+    if copies.dtype.kind not in 'iuf' or copies.ndim != 1 or not (
+        (copies > 0) & np.isfinite(copies)
+    ).all():
+      raise ValueError(
+          f'`copies` must return a finite number above 0 for each class, got'
+          f' {arguments.shorten(repr(copies.tolist()))} in round {round_num}.'
+      )
+    if self._num_classes not in (None, len(copies)):
+      raise ValueError(
+          f'`copies` must return a number for each of {self._num_classes}'
+          f' classes in every round, got {len(copies)} in round {round_num}.'
+      )
+    self._num_classes = len(copies)
+    return copies.astype(np.float32)
 
   def read(self, client: ClientInRound) -> tf.data.Dataset:
     """Returns a client's batches; runs in the worker's graph.

@@ -57,7 +57,7 @@ def clients_with_label_prior(
     prior_share: The share of P_global in the prior, in [0, 1].
     copies: None for the labels of the examples that a client trains on. With
       augmentation that is fresh in every epoch, these are augmented for
-      counting alone. With `AugmentationPlan.copies`, float `[N]`, a client
+      counting alone. With `AugmentationPlan.multiples`, float `[N]`, a client
       counts before augmentation and expects as many copies of each example.
 
   Returns:

@@ -234,7 +234,13 @@ class MediatorControl:
 
     Raises:
       TypeError: An option is one that the control has.
+      ValueError: The control has no policy.
     """
+    if self._policy is None:
+      raise ValueError(
+          'policy must decide the passes, got None; without one use'
+          ' Schedule.rounds(weights=control.weights).'
+      )
     return self._schedule.rounds(
         clients, self.considered, seed=self._seed, first_round=first_round,
         weights=self.weights, passes=self.passes, report_mediators=True,
@@ -288,6 +294,14 @@ class MediatorControl:
         np.int64,
     )
     trained = reported[order]
+    chosen = {m for m, number in zip(choice.mediators, choice.passes) if number}
+    if strange := set(reported.tolist()) - chosen:
+      raise ValueError(
+          f'round_num must be the round that `report` is of, got {round_num},'
+          f' which has passes for mediators {sorted(chosen)}, but mediator'
+          f' {min(strange)} trained. Learn each round once, and before the next'
+          ' is asked for; the first is 1.'
+      )
     if not trained.size:
       return trained, np.zeros(0)
     weights = np.asarray(report['weight'], np.float64)[order]
@@ -350,6 +364,15 @@ class MediatorControl:
       if name not in parts:
         raise ValueError(f'state must be of {sorted(parts)}, got {key!r}.')
       parts[name][of_part] = np.asarray(array)
+    before = self.state
+    try:
+      self._restore(parts)
+    except (ValueError, TypeError):
+      # One part refused; all stay what they were.
+      self.state = before
+      raise
+
+  def _restore(self, parts: Mapping[str, Mapping[str, np.ndarray]]) -> None:
     for name, part in self._parts().items():
       part.state = parts[name]
 

@@ -117,7 +117,7 @@ class Validation:
       yield self._images[part], self._labels[part], self._shares[part]
 
   def _utility_of_batch(self, images, labels, shares):
-    logits = self._model(images, training=False)
+    logits = tf.cast(self._model(images, training=False), tf.float32)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
     return -tf.reduce_sum(shares * losses)
 
@@ -128,7 +128,9 @@ class Validation:
     slopes = tape.gradient(
         utility, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
     )
-    return tf.concat([tf.reshape(slope, [-1]) for slope in slopes], axis=0)
+    return tf.concat(
+        [tf.cast(tf.reshape(slope, [-1]), tf.float32) for slope in slopes], axis=0
+    )
 
   def _assign(self, weights: np.ndarray) -> None:
     """Puts a vector into the model's trainable variables."""

@@ -63,7 +63,8 @@ def start_variable_chain(
     model: The model, in whose variables the clients train.
     made_with_model: All variables that were made with it. Those that it does
       not tell TFF of, such as the state of a stateful recurrent layer, are what
-      they were before the first client whenever a visit begins.
+      they were before the first client whenever a visit begins; but for those
+      that its metrics are made of, which add up over the chain.
     build_optimizer: Of `optimizer_steps.quickest`.
     carry_optimizer_state: Whether the optimizer's state is handed along.
   """
@@ -80,6 +81,8 @@ def start_variable_chain(
       tuple(model.local_variables),
   )
   untold = _floats_beside(tf.nest.flatten(variables), made_with_model)
+  if untold:
+    untold = _not_read_by(report_metrics, untold)
 
   def start(hparams, initial_weights):
     untold_values = _read(untold)
@@ -260,6 +263,16 @@ def _floats_beside(
       for variable in made
       if id(variable.handle) not in known and variable.dtype.is_floating
   )
+
+
+def _not_read_by(
+    function: Callable[[], Any], variables: Sequence[tf.Variable]
+) -> tuple[tf.Variable, ...]:
+  """Returns the variables that a function without arguments does not read."""
+  # It converts itself where that is needed.
+  traced = tf.function(lambda: function(), autograph=False)
+  read = {id(c) for c in traced.get_concrete_function().captured_inputs}
+  return tuple(v for v in variables if id(v.handle) not in read)
 
 
 def _read(variables: Any) -> Any:

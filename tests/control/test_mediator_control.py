@@ -211,8 +211,12 @@ def test_nothing_is_learned_of_mediators_whose_clients_all_dropped_out():
 def test_a_round_of_nobody_teaches_nothing():
   control = build(bandit.CreditBandit(8, seed=1), drop_probability=1.0)
   before = control.state
+  choice = control.choose(1)
+  trained = [m for m, e in zip(choice.mediators, choice.passes) if e]
   report = dict(
-      mediator=np.arange(3), weight=np.zeros(3), update=np.zeros((3, 4))
+      mediator=np.array(trained),
+      weight=np.zeros(len(trained)),
+      update=np.zeros((len(trained), 4)),
   )
   lesson = control.learn(1, Quadratic(), np.zeros(4), np.zeros(4), report)
   assert not lesson.mediators.size and not lesson.credits.size
@@ -302,6 +306,36 @@ def test_bad_arguments_are_refused_by_name(options, message):
 def test_a_state_of_something_else_is_refused():
   with pytest.raises(ValueError, match=r"got 'feedback/recall'"):
     build(policies.KlPasses()).state = {'feedback/recall': np.ones(4)}
+
+
+def test_the_report_of_another_round_is_refused():
+  control = build(bandit.CreditBandit(8, seed=1))
+  second = control.choose(2)
+  rest = set(range(8)) - {m for m, e in zip(second.mediators, second.passes) if e}
+  report = dict(
+      mediator=np.array([min(rest)]), weight=np.ones(1), update=np.ones((1, 4))
+  )
+  with pytest.raises(ValueError, match=f'got 2, .* but mediator {min(rest)} tra'):
+    control.learn(2, Quadratic(), np.zeros(4), np.ones(4), report)
+
+
+def test_a_state_that_one_part_refuses_changes_none():
+  control = build(bandit.CreditBandit(8, seed=1))
+  play(control, np.zeros(4), 1, 3)
+  other = build(
+      bandit.CreditBandit(8, seed=1), feedback=feedback.ClassFeedback(4)
+  )
+  before = other.state
+  with pytest.raises(ValueError, match="must have the array 'recall', got"):
+    other.state = control.state
+  for name, array in other.state.items():
+    np.testing.assert_array_equal(array, before[name], name)
+
+
+def test_without_a_policy_rounds_say_what_to_do():
+  control = mediator_control.MediatorControl(SCHEDULE, COUNTS, seed=5)
+  with pytest.raises(ValueError, match='weights=control.weights'):
+    control.rounds([])
 
 
 def test_without_a_policy_nothing_is_chosen():

@@ -184,6 +184,64 @@ def test_every_client_begins_with_the_state_of_the_model():
     assert metrics['chain']['num_non_finite_clients'] == num_undone
 
 
+class ForgetfulModel(tff.learning.models.VariableModel):
+  """Does not tell of the variables of its metrics, which FedAvg never asks for."""
+
+  def __init__(self):
+    self._weight = tf.Variable(tf.ones([2]))
+    self._sum = tf.Variable(0.0, trainable=False)
+    self._count = tf.Variable(0, trainable=False)
+
+  trainable_variables = property(lambda self: [self._weight])
+  non_trainable_variables = property(lambda self: [])
+  local_variables = property(lambda self: [])
+  input_spec = property(
+      lambda self: (tf.TensorSpec([None, 2]), tf.TensorSpec([None]))
+  )
+
+  def predict_on_batch(self, x, training=True):
+    return tf.linalg.matvec(x, self._weight)
+
+  def forward_pass(self, batch_input, training=True):
+    x, y = batch_input
+    predictions = self.predict_on_batch(x)
+    losses = (predictions - y) ** 2
+    self._sum.assign_add(tf.reduce_sum(losses))
+    self._count.assign_add(len(losses))
+    return tff.learning.models.BatchOutput(
+        tf.reduce_mean(losses), predictions, tf.shape(x)[0]
+    )
+
+  def report_local_unfinalized_metrics(self):
+    return collections.OrderedDict(loss=[self._sum, self._count])
+
+  def metric_finalizers(self):
+    return collections.OrderedDict(
+        loss=tf.function(lambda parts: parts[0] / tf.cast(parts[1], tf.float32))
+    )
+
+  def reset_metrics(self):
+    self._sum.assign(0.0)
+    self._count.assign(0)
+
+
+@pytest.mark.usefixtures('execution_context')
+def test_metrics_add_up_over_a_chain_though_the_model_does_not_tell_of_them():
+  rng = np.random.default_rng(0)
+  examples = [
+      (rng.normal(size=[n, 2]).astype(np.float32), np.arange(n, dtype='f4'))
+      for n in (4, 3)
+  ]
+  # No step, so that the losses are those of the weights of the beginning.
+  process = astraea_tff.build_weighted_astraea(
+      ForgetfulModel, tff.learning.optimizers.build_sgdm(0.0), max_clients=2
+  )
+  data = [tuple(tf.data.Dataset.from_tensors(pair) for pair in examples)]
+  metrics = process.next(process.initialize(), data).metrics['client_work']
+  losses = np.concatenate([(x.sum(axis=1) - y) ** 2 for x, y in examples])
+  np.testing.assert_allclose(metrics['train']['loss'], losses.mean(), rtol=1e-5)
+
+
 @pytest.mark.usefixtures('execution_context')
 def test_regression_with_a_recurrent_network_of_two_inputs():
   """Quantiles say for which class a value counts, in every step."""

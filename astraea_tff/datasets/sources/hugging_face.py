@@ -108,7 +108,10 @@ def _client_names(values: list[Any], name: str) -> np.ndarray:
       for value in values
   ]
   values = [
-      value.decode() if isinstance(value, bytes) else value for value in values
+      value.decode(errors='surrogateescape')
+      if isinstance(value, bytes)
+      else value
+      for value in values
   ]
   for row, value in enumerate(values):
     if value is None:
@@ -178,6 +181,7 @@ def _as_numbers(values: list[Any], name: str, hint: str) -> np.ndarray:
         f'Column {name!r} must hold numbers of one shape, got '
         f'{values[0] if values else None!r:.60} first{hint}.'
     )
-  if array.dtype == np.float64:
-    return narrowing.to_float32(array, f'Column {name!r}')
+  if array.dtype.kind == 'f':
+    narrow = narrowing.to_float32(array, f'Column {name!r}')
+    return narrow if array.dtype == np.float64 else array
   return array

@@ -16,12 +16,12 @@ def to_float32(array: np.ndarray, name: str) -> np.ndarray:
     name: What messages call them.
 
   Raises:
-    ValueError: There are no numbers, or one is not finite, which no training survives, or is
-      beyond what float32 holds.
+    ValueError: These are no numbers; or one is not finite, which no training
+      survives, or beyond what float32 holds.
   """
-  if array.dtype.kind not in 'iufb':
+  if array.dtype.kind not in 'iufb' and array.size:
     raise ValueError(f'{name} must hold numbers, got {array.flat[0]!r:.60}.')
-  is_finite = np.isfinite(array)
+  is_finite = np.isfinite(array.astype(np.float64))
   if not is_finite.all():
     raise ValueError(
         f'{name} must hold finite numbers, got {array[~is_finite].flat[0]}; fill'

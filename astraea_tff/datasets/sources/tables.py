@@ -277,19 +277,14 @@ def _no_numbers(name: str, source: str, kind: pyarrow.DataType) -> TypeError:
 def _without_decimals(column: pyarrow.Array, is_client: bool) -> pyarrow.Array:
   """Returns decimals as integers if they are such, as databases export ids.
 
-  Others become float64, for which ids could be one; so a client's are texts.
+  Others become float64, for which ids could be one; a client's stay decimals.
   """
   if column.type.scale <= 0:
     try:
       return column.cast(pyarrow.int64())
     except pyarrow.ArrowInvalid:
       pass  # Larger ones.
-  if is_client:
-    return pyarrow.array(
-        [None if value is None else str(value) for value in column.to_pylist()],
-        pyarrow.string(),
-    )
-  return column.cast(pyarrow.float64())
+  return column if is_client else column.cast(pyarrow.float64())
 
 
 def _values(column: np.ndarray, name: str, source: str) -> tuple[Any, ...]:

@@ -41,7 +41,8 @@ def dataset_folder(
   if cache_dir is None:
     root = default_cache_dir()
   else:
-    root = pathlib.Path(arguments.expand_path(cache_dir, 'cache_dir'))
+    # Whole, as the program may change its folder, and a worker stays in its own.
+    root = pathlib.Path(arguments.expand_path(cache_dir, 'cache_dir')).absolute()
   plain = name.replace('/', '_').replace(':', '_')
   if not _PLAIN_NAME.fullmatch(plain):
     # A name may be any text, and a folder's name may not.

@@ -2,12 +2,14 @@
 
 metrics.csv has these columns beside the others, a cell holding one number for
 each mediator or class, with spaces between: `mediators`, those that trained;
-`passes`, how many each made; `credits`, what its update was worth in nats;
+`passes`, how many each made; `credits`, what its update was worth in nats, nan
+where all of its clients dropped out;
 `price`, see `astraea_tff.control.policies.Decision`; and `class_weights`.
 """
 
 import collections
 from collections.abc import Mapping, Sequence
+import math
 import pathlib
 from typing import Any
 
@@ -35,8 +37,10 @@ def cells(lesson: mediator_control.Lesson) -> dict[str, Any]:
     values['mediators'] = _join(trained)
     values['passes'] = _join(passes[m] for m in trained)
     values['price'] = float(lesson.choice.price)
-  if lesson.mediators.size:
-    values['credits'] = _join(lesson.credits.tolist())
+    if lesson.mediators.size:
+      # Of those whose clients all dropped out nothing is known.
+      credits = dict(zip(lesson.mediators.tolist(), lesson.credits.tolist()))
+      values['credits'] = _join(credits.get(m, math.nan) for m in trained)
   if lesson.class_weights is not None:
     values['class_weights'] = _join(lesson.class_weights.tolist())
   return values
@@ -135,7 +139,8 @@ def _show_table(axes: Any, rows: Any, column: str, colors: str) -> None:
   for round_num, mediators, values in lists:
     if len(values) == len(mediators):
       table[mediators.astype(int), round_num] = values
-  largest = np.nanmax(np.abs(table))
+  is_known = ~np.isnan(table)
+  largest = np.abs(table).max(where=is_known, initial=0) or 1
   image = axes.imshow(
       table,
       aspect='auto',

@@ -157,6 +157,10 @@ def test_texts_are_encoded():
             "'values' must hold finite numbers, got nan",
         ),
         (
+            dataset(values=np.array([[1], [0], [np.inf], [1]], np.float32)), {},
+            ValueError, "'values' must hold finite numbers, got inf",
+        ),
+        (
             dataset(values=[[1.0], [1e39], [0.0], [1.0]]), {}, ValueError,
             "'values' must hold numbers within float32, got 1e[+]39",
         ),

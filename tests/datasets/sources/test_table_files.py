@@ -76,6 +76,8 @@ def test_decimals_name_the_client_that_they_are():
   ]
   tenths = [decimal.Decimal(f'{n}.5') for n in (1, 0, 1)]
   assert load(_FRAME.assign(user=tenths)).client_ids == ['0.5', '1.5']
+  cents = [decimal.Decimal(text) for text in ('10.00', '2.00', '1.00')]
+  assert load(_FRAME.assign(user=cents)).client_ids == ['1.00', '2.00', '10.00']
   # Labels that a float32 would take for one; and features are numbers.
   labels = [decimal.Decimal(16777216 + n) for n in (1, 0, 1)]
   clients = load(_FRAME.assign(y=labels, x=tenths))
@@ -144,3 +146,6 @@ def test_tables_without_rows_or_numbers_are_refused_by_name(tmp_path):
   coding = load(_FRAME).columns
   with pytest.raises(ValueError, match="'x' of the DataFrame must hold numbers"):
     coding.encode(_FRAME.assign(x=['1', '?', '3']))
+  (tmp_path / 'head.csv').write_text('user,x,y\n')
+  features, labels = coding.encode(tmp_path / 'head.csv')
+  assert features.shape == (0, 1) and labels.shape == (0,)
