@@ -18,8 +18,10 @@ from astraea_tff import client_errors
 from astraea_tff import client_names
 
 _WRONG_LABEL = re.compile(r'label value of -?\d+ .*range of \[0, (\d+)\)')
-# Of what looks up rows, such as the embeddings of tokens.
-_WRONG_INDEX = re.compile(r' = (-?\d+) is not in \[0, (\d+)\)')
+# Of an embedding, whose indices are features.
+_WRONG_INDEX = re.compile(
+    r' = (-?\d+) is not in \[0, (\d+)\).*embedding_lookup', re.DOTALL
+)
 # Before what is wrong, in the worker's words.
 _PREAMBLE = 'Failed to run computation: '
 

@@ -39,6 +39,26 @@ def test_each_class_has_its_transform_and_the_others_the_default():
     assert copy.any() and (copy != original).any()
 
 
+def test_a_transform_of_another_number_of_rows_is_named():
+  """The rows of the other classes would be taken for these."""
+  labels = np.array([0, 1, 2, 3, 1, 2, 3])
+  dataset = one_client.augment(
+      support.as_dataset(labels, dtype=np.float32),
+      PLAN,
+      seed=1,
+      transform={
+          1: lambda features, seed: tf.concat([features, features], 0),
+          2: lambda features, seed: features,
+      },
+  )
+  with pytest.raises(
+      tf.errors.InvalidArgumentError,
+      match=r'`transform`.1. must return as many features as it was given,. .4. '
+      r'.got. .8.',
+  ):
+    list(dataset)
+
+
 def test_a_workers_graph_gives_what_a_program_does():
   labels = np.array([0, 1, 2, 3, 1, 2, 3])
   transforms = {1: _filled(7.0), 3: _filled(9.0)}

@@ -49,6 +49,22 @@ def test_a_round_has_its_copies_and_an_empty_place_their_type():
     assert nobody.keys() == client.keys()
 
 
+@pytest.mark.parametrize(
+    'copies, message',
+    [
+        ([1, -1, 1], r'number above 0 for each class, got \[1, -1, 1\] in round 7'),
+        ([1, np.nan, 1], 'must return a finite number'),
+        (2.0, 'must return a finite number above 0 for each class, got 2.0'),
+        ([1, 1], 'each of 3 classes in every round, got 2 in round 7'),
+    ],
+)
+def test_what_is_no_copies_is_refused_with_its_round(copies, message):
+  clients = _clients(copies=lambda round_num: copies if round_num else [1, 1, 1])
+  clients.for_round(0)
+  with pytest.raises(ValueError, match=message):
+    clients.for_round(7)
+
+
 @pytest.mark.parametrize('copies', [[1, 1, 1], None])
 def test_the_prior_counts_the_copies_of_the_round(copies):
   with_prior = label_prior.clients_with_label_prior(

@@ -40,6 +40,20 @@ def test_utility_and_gradient_are_those_of_balanced_classes():
     np.testing.assert_allclose(examples.gradient(vector), slope, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    'dtype, tolerance', [('mixed_bfloat16', 0.02), ('float64', 1e-5)]
+)
+def test_logits_of_other_precisions(dtype, tolerance):
+  model = tf.keras.Sequential([
+      tf.keras.layers.Input([4]), tf.keras.layers.Dense(5, dtype=dtype)
+  ])
+  examples = validation.Validation(model, IMAGES, LABELS, 5)
+  vector = 0.1 * RNG.normal(size=25)
+  utility, slope = by_hand(vector)
+  assert examples.utility(vector) == pytest.approx(utility, rel=tolerance)
+  np.testing.assert_allclose(examples.gradient(vector), slope, atol=tolerance)
+
+
 def test_weights_of_a_state_become_a_vector_and_give_recalls():
   examples = build()
   kernel, bias = np.zeros((4, 5), np.float32), np.float32([0, 0, 0, 1, 0])

@@ -120,8 +120,13 @@ def test_what_reads_a_variable_is_sent_with_its_value(
   scale = lambda number: number * factor
   scale_all = tf.function(lambda given: given.map(scale))
   flat_scale = lambda number: tf.data.Dataset.from_tensors(number).map(scale)
+  once = tf.data.Dataset.range(1)
   for make in (
       lambda given: given.map(scale).prefetch(1),
+      lambda given: once.flat_map(lambda _, read=given.map(scale): read),
+      lambda given: tf.data.Dataset.from_tensors(given.map(scale)).flat_map(
+          lambda read: read
+      ),
       lambda given: given.flat_map(flat_scale),
       scale_all,
   ):

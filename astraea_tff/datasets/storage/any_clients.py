@@ -131,7 +131,12 @@ def store_clients(
           reading.count_labels(name, examples, num_classes, label_fn).tolist()
       )
       content = _serialize(name, columns)
-      (new_folder / _file_name(client, num_clients)).write_bytes(content)
+      try:
+        (new_folder / _file_name(client, num_clients)).write_bytes(content)
+      except OSError as error:
+        raise OSError(
+            error.errno, f'{folder} cannot be written: {error.strerror}'
+        ) from error
       sizes.append(len(content))
       checksums.append(zlib.crc32(content))
     index = dict(
@@ -152,11 +157,10 @@ def _new_folder(folder: pathlib.Path) -> Iterator[pathlib.Path]:
   try:
     with atomic_file.make_folder_atomically(folder, may_exist=False) as new:
       yield new
-  except OSError as error:
-    if isinstance(error, FileExistsError) and os.path.lexists(folder):
-      # Another program was quicker.
+  except FileExistsError as error:
+    if os.path.lexists(folder):  # Another program was quicker.
       raise FileExistsError(_there(folder)) from error
-    raise type(error)(f'{folder} cannot be written: {error}') from error
+    raise
 
 
 def _there(folder: pathlib.Path) -> str:

@@ -1,6 +1,8 @@
 """Clients of any structure on disk: they come back, and a worker reads them."""
 
 import collections
+import errno
+import pathlib
 
 import numpy as np
 import pytest
@@ -168,10 +170,18 @@ def test_a_link_that_leads_nowhere_is_in_the_way(tmp_path):
     datasets.store_clients(tmp_path / 'x', [], 2)
 
 
-def test_what_cannot_be_written_is_said_with_the_folder(tmp_path):
+def test_what_cannot_be_written_is_said_with_the_folder(tmp_path, monkeypatch):
   (tmp_path / 'file').write_text('no folder')
-  with pytest.raises(OSError, match='file/x cannot be written'):
+  with pytest.raises(FileExistsError, match="File exists: '.*/file'"):
     datasets.store_clients(tmp_path / 'file' / 'x', _clients(), 2, label_fn=_sign)
+
+  def write_to_a_full_disk(path, content):
+    raise OSError(errno.ENOSPC, 'No space left on device', str(path))
+
+  monkeypatch.setattr(pathlib.Path, 'write_bytes', write_to_a_full_disk)
+  with pytest.raises(OSError, match='/x cannot be written: No space left'):
+    datasets.store_clients(tmp_path / 'x', _clients(), 2, label_fn=_sign)
+  assert [*tmp_path.iterdir()] == [tmp_path / 'file']
 
 
 def test_a_folder_that_is_there_or_damaged_is_refused(stored, tmp_path):
