@@ -36,10 +36,10 @@ def test_the_report_has_every_figure_as_a_ratio_within_the_run():
     names = list(benchmark._subjects('folder', 'small', 20))
   rounds = {name: subject(1.0, 1.0, 0.1) for name in names}
   rounds['tff'] = subject(
-      4.0, 4.0, 0.1, start=dict(wall=20.0, cpu=16.0, build_cpu=5.0)
+      4.0, 4.0, 0.1, start=dict(wall=[20.0], cpu=[16.0], build_cpu=[5.0])
   )
   rounds['astraea'] = subject(
-      1.0, 1.0, 0.1, start=dict(wall=10.0, cpu=8.0, build_cpu=2.0)
+      1.0, 1.0, 0.1, start=dict(wall=[10.0], cpu=[8.0], build_cpu=[2.0])
   )
   rounds[report.ONE_BATCH] = subject(0.2, 0.2, 0.1, examples=400)
   rounds[report.HANDED_IN_AGAIN] = subject(1.2, 1.0, 0.03, peak=150.0)

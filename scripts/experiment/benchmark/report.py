@@ -1,6 +1,6 @@
 """The figures of `scripts/benchmark.py` as ratios, in Markdown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -65,8 +65,10 @@ def compute_ratios(results: Mapping[str, Any]) -> dict[str, np.ndarray]:
   again, anew = rounds[HANDED_IN_AGAIN], rounds[HANDED_IN_ANEW]
 
   def start(figure):
-    ours, theirs = (rounds[name]['start'][figure] for name in ('astraea', 'tff'))
-    return np.array([ours / theirs])
+    ours, theirs = (
+        np.array(rounds[name]['start'][figure]) for name in ('astraea', 'tff')
+    )
+    return ours / theirs
 
   one, everyone = (cpus[name] for name in cpus if 'gamma' in name)
   few, many = (sum(peak.values()) for peak in results['memory'].values())
@@ -172,10 +174,12 @@ def write_report(results: Mapping[str, Any]) -> str:
   return '\n\n'.join(parts) + '\n'
 
 
-def _format_start(start: Optional[Mapping[str, float]]) -> str:
+def _format_start(start: Optional[Mapping[str, Sequence[float]]]) -> str:
+  """Returns the medians of a subject's starts."""
   if start is None:
     return ''
-  return f'{start["build_cpu"]:.1f}, {start["cpu"]:.1f} ({start["wall"]:.1f} s)'
+  medians = {figure: np.median(values) for figure, values in start.items()}
+  return '{build_cpu:.1f}, {cpu:.1f} ({wall:.1f} s)'.format(**medians)
 
 
 def _format_peak(peak: Mapping[str, float]) -> str:

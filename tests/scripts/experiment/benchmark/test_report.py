@@ -26,8 +26,14 @@ def _subject(
   )
 
 
-_OUR_START = {'wall': 10.0, 'cpu': 12.0, 'build_cpu': 2.0}
-_THEIR_START = {'wall': 20.0, 'cpu': 16.0, 'build_cpu': 5.0}
+_OUR_START = {
+    'wall': [9.0, 10.0, 30.0], 'cpu': [12.0, 11.0, 14.0],
+    'build_cpu': [2.0, 1.0, 4.0],
+}
+_THEIR_START = {
+    'wall': [20.0, 20.0, 20.0], 'cpu': [16.0, 16.0, 16.0],
+    'build_cpu': [5.0, 5.0, 5.0],
+}
 _RESULTS = {
     'machine': 'a processor, 2 cores',
     'load_before': 0.1,
@@ -111,7 +117,7 @@ def test_the_report_shows_each_ratio_beside_its_goal():
   text = benchmark_report.write_report(_RESULTS)
   assert '| speed / tff | 3.20 | 3.20 to 3.20 | >= 3 |' in text
   build = 'CPU to build the process / tff'
-  assert f'| {build} | 0.40 | measured once | <= 0.5 |' in text
+  assert f'| {build} | 0.40 | 0.30 to 0.60 | <= 0.5 |' in text
   start = '2.0, 12.0 (10.0 s)'
   assert f'| astraea | 800 | 2.00 | 0.100 | {start} | 700 + 100 |' in text
   assert '| astraea, gamma 1 | 1,000 | 2.00 | 0.100 |  | 700 + 100 |' in text
