@@ -1,7 +1,7 @@
-"""Whose a dataset is, and what it reads, for errors that name a client.
+"""Whose a dataset is, what it reads, and whether that may change.
 
-All is noted by object, for as long as the object lives. And how TensorFlow
-writes a client's id.
+Errors name a client by it. All is noted by object, for as long as the object
+lives. And how TensorFlow writes a client's id.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -69,8 +69,9 @@ def copy_rows_fn(
       makers.append(copying.copy_rows_fn(default(features)))
       masks.append(is_other)
     copies, places = [], []
-    names = [f'`transform`[{label}]' for label in given]
-    for index, (maker, mask) in enumerate(zip(makers, masks)):
+    # The default, if there is one, is the last and has no label.
+    of_each = zip(makers, masks, [*given, None])
+    for index, (maker, mask, label) in enumerate(of_each):
       place = tf.where(mask)[:, 0]
       copied = maker(
           features,
@@ -80,8 +81,8 @@ def copy_rows_fn(
           axis,
       )
       parts = copying.check_copies(copied, features)
-      if index < len(given):
-        parts = _as_many(parts, tf.size(place), names[index])
+      if label is not None:
+        parts = _as_many(parts, tf.size(place), f'`transform`[{label}]')
       copies.append(parts)
       places.append(place)
     # Back to the order of the rows.

@@ -285,14 +285,8 @@ class MediatorControl:
   def _learn_credits(self, round_num, choice, validation, before, report):
     """Returns the mediators that trained, and their credits."""
     reported = np.asarray(report['mediator'], np.int64)
-    order = np.array(
-        [
-            place
-            for place in np.argsort(reported)
-            if self._has_clients(reported[place], round_num)
-        ],
-        np.int64,
-    )
+    order = np.argsort(reported)
+    order = order[self._have_clients(reported[order], round_num)]
     trained = reported[order]
     chosen = {m for m, number in zip(choice.mediators, choice.passes) if number}
     if strange := set(reported.tolist()) - chosen:
@@ -336,16 +330,17 @@ class MediatorControl:
     )
     return trained, credits
 
-  def _has_clients(self, mediator: int, round_num: int) -> bool:
-    """Whether not all of a mediator's clients dropped out of the round."""
-    return bool(
-        sampling.available_clients(
-            self._schedule.mediators[mediator],
-            self._drop_probability,
-            seed=self._seed,
-            round_num=round_num,
-        )
+  def _have_clients(self, mediators: np.ndarray, round_num: int) -> np.ndarray:
+    """Returns bool [R], of which mediators not all clients dropped out."""
+    clients = [self._schedule.mediators[mediator] for mediator in mediators]
+    available = sampling.available_clients(
+        [client for of_one in clients for client in of_one],
+        self._drop_probability,
+        seed=self._seed,
+        round_num=round_num,
     )
+    is_available = set(available).__contains__
+    return np.array([any(map(is_available, of_one)) for of_one in clients], bool)
 
   @property
   def state(self) -> collections.OrderedDict[str, np.ndarray]:

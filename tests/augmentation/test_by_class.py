@@ -19,14 +19,14 @@ def _filled(value):
   return lambda images, seed: tf.ones_like(images) * value
 
 
+def _augmented(labels, transform):
+  dataset = support.as_dataset(labels, dtype=np.float32)
+  return one_client.augment(dataset, PLAN, seed=1, transform=transform)
+
+
 def test_each_class_has_its_transform_and_the_others_the_default():
   labels = np.array([0, 1, 2, 3, 1, 2, 3])
-  dataset = one_client.augment(
-      support.as_dataset(labels, dtype=np.float32),
-      PLAN,
-      seed=1,
-      transform={1: _filled(7.0), 3: _filled(9.0)},
-  )
+  dataset = _augmented(labels, {1: _filled(7.0), 3: _filled(9.0)})
   originals, _ = support.examples(labels, dtype=np.float32)
   images, after = next(dataset.batch(100).as_numpy_iterator())
   np.testing.assert_array_equal(images[:7], originals)
@@ -41,16 +41,9 @@ def test_each_class_has_its_transform_and_the_others_the_default():
 
 def test_a_transform_of_another_number_of_rows_is_named():
   """The rows of the other classes would be taken for these."""
-  labels = np.array([0, 1, 2, 3, 1, 2, 3])
-  dataset = one_client.augment(
-      support.as_dataset(labels, dtype=np.float32),
-      PLAN,
-      seed=1,
-      transform={
-          1: lambda features, seed: tf.concat([features, features], 0),
-          2: lambda features, seed: features,
-      },
-  )
+  twice = lambda features, seed: tf.concat([features, features], 0)
+  once = lambda features, seed: features
+  dataset = _augmented(np.array([0, 1, 2, 3, 1, 2, 3]), {1: twice, 2: once})
   with pytest.raises(
       tf.errors.InvalidArgumentError,
       match=r'`transform`.1. must return as many features as it was given,. .4. '

@@ -181,7 +181,7 @@ def _as_numbers(values: list[Any], name: str, hint: str) -> np.ndarray:
         f'Column {name!r} must hold numbers of one shape, got '
         f'{values[0] if values else None!r:.60} first{hint}.'
     )
-  if array.dtype.kind == 'f':
-    narrow = narrowing.to_float32(array, f'Column {name!r}')
-    return narrow if array.dtype == np.float64 else array
+  if array.dtype == np.float64:
+    return narrowing.to_float32(array, f'Column {name!r}')
+  narrowing.check_finite(array, f'Column {name!r}')
   return array

@@ -19,18 +19,25 @@ def to_float32(array: np.ndarray, name: str) -> np.ndarray:
     ValueError: These are no numbers; or one is not finite, which no training
       survives, or beyond what float32 holds.
   """
-  if array.dtype.kind not in 'iufb' and array.size:
+  if not array.size:
+    return array.astype(np.float32)
+  if array.dtype.kind not in 'iufb':
     raise ValueError(f'{name} must hold numbers, got {array.flat[0]!r:.60}.')
-  is_finite = np.isfinite(array.astype(np.float64))
+  check_finite(array, name)
+  with np.errstate(over='ignore'):
+    narrow = array.astype(np.float32)
+  _check(array, np.isfinite(narrow), name, narrow.dtype)
+  return narrow
+
+
+def check_finite(array: np.ndarray, name: str) -> None:
+  """Raises a ValueError if a number is not finite; `name` is as above."""
+  is_finite = np.isfinite(array)
   if not is_finite.all():
     raise ValueError(
         f'{name} must hold finite numbers, got {array[~is_finite].flat[0]}; fill'
         ' such values in, or leave out the examples.'
     )
-  with np.errstate(over='ignore'):
-    narrow = array.astype(np.float32)
-  _check(array, np.isfinite(narrow), name, narrow.dtype)
-  return narrow
 
 
 def to_integers(array: np.ndarray, name: str, dtype: Any) -> np.ndarray:

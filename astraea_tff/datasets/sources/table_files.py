@@ -7,6 +7,7 @@ import pathlib
 from typing import Any, Optional
 
 import pyarrow
+from pyarrow import compute
 from pyarrow import csv
 from pyarrow import parquet
 
@@ -108,11 +109,12 @@ def _read_csv(
   """Returns the table of a CSV file; see `read`."""
   parsed = csv.ParseOptions(newlines_in_values=True)
   table = csv.read_csv(path, parse_options=parsed)
-  # Texts are read once more to see which are missing.
+  # Empty texts are read once more, to see whether they have quotes.
   is_text = {
       field.name: True
-      for field in table.schema
+      for field, column in zip(table.schema, table.columns)
       if pyarrow.types.is_string(field.type)
+      and compute.any(compute.equal(column, '')).as_py()
   }
   names = [
       name

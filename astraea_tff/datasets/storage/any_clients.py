@@ -120,7 +120,8 @@ def store_clients(
     )
     for client, (name, dataset) in enumerate(progress):
       specs.append((name, dataset.element_spec))
-      element = _to_json(specs[0][1])
+      if not client:
+        element = _to_json(dataset.element_spec)
       # Against the first, so that an error comes before all are written.
       client_errors.check_alike([specs[0], specs[-1]])
       columns = _read(name, dataset)

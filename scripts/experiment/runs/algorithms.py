@@ -79,8 +79,6 @@ def _build_astraea(
   policy = policy or adaptive.build_policy(
       settings, mediators.static_schedule, population.seed
   )
-  # A longer chain would train the same, and cost with every empty place.
-  max_clients = min(settings.max_clients, len(population.counts))
   optimizer = optimizers.build_client_optimizer(settings)
   mediator_optimizer = optimizers.build_mediator_optimizer(settings)
   process = clients_by_id.read_by_id(
@@ -88,7 +86,7 @@ def _build_astraea(
           population_lib.build_model_fn(population),
           optimizer,
           optimizers.build_server_optimizer(settings),
-          max_clients=max_clients,
+          max_clients=mediators.max_clients,
           mediator_epochs=(
               settings.mediator_epochs
               if settings.mediator_policy == 'fixed'
@@ -157,7 +155,7 @@ def _build_astraea(
     data = rounds_lib.data_of_round(
         of_round.visits,
         population.clients,
-        max_clients,
+        mediators.max_clients,
         round_num=round_num,
         numbers=(
             of_round.numbers if adaptive.reports_mediators(settings) else None

@@ -142,6 +142,8 @@ class Mediators:
 
   Attributes:
     static_schedule: The schedule for all rounds; None if each has its own.
+    max_clients: Of a mediator's places, gamma or as many as there are clients:
+      a longer chain would train the same, and cost with every empty place.
   """
 
   def __init__(
@@ -166,6 +168,7 @@ class Mediators:
     self._seed = seed
     self._folder = folder
     self.static_schedule = schedule
+    self.max_clients = min(settings.max_clients, len(counts))
     if settings.schedule == 'per_round':
       (folder / 'schedules').mkdir(exist_ok=True)
       return
@@ -215,7 +218,7 @@ class Mediators:
     is_reshuffled = settings.client_order == 'reshuffled'
     visits = rounds_lib.visits_of_round(
         scheduled,
-        min(settings.max_clients, len(self._counts)),
+        self.max_clients,
         seed=self._seed,
         round_num=round_num,
         drop_probability=settings.drop_probability,
