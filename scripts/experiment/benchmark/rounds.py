@@ -1,7 +1,6 @@
 """Rounds of the benchmark's subjects, each in a process of its own, in turn."""
 
 from collections.abc import Mapping, Sequence
-from concurrent import futures
 import contextlib
 import functools
 import pathlib
@@ -29,12 +28,12 @@ class SubjectProcess(child_process.ChildProcess):
     super().__init__(is_quiet=True)
     self._build = build
 
-  def start_round(self) -> futures.Future[dict[str, Any]]:
+  def start_round(self) -> child_process.Call:
     """Starts a round, which goes on beside this process."""
     return self.submit(measuring.measure_next_round, self._build)
 
 
-def end_round(started: Sequence[futures.Future]) -> dict[str, Any]:
+def end_round(started: Sequence[child_process.Call]) -> dict[str, Any]:
   """Waits for a round of processes side by side, and adds up what they took.
 
   Args:

@@ -1,14 +1,17 @@
 """A process of its own that calls functions, and ends with this program."""
 
 from collections.abc import Callable
-from concurrent import futures
 import contextlib
 import ctypes
+import dataclasses
 import multiprocessing
+from multiprocessing import connection as connection_lib
+from multiprocessing import resource_tracker
 import os
 import signal
 import threading
-from typing import Any
+import traceback
+from typing import Any, NoReturn, Optional
 
 import psutil
 import tqdm
@@ -16,8 +19,9 @@ import tqdm
 _PR_SET_PDEATHSIG = 1
 
 
-def _begin(is_quiet: bool) -> None:
-  """Makes the kernel end this process with its parent, however that ends."""
+def _serve(connection: connection_lib.Connection, is_quiet: bool) -> NoReturn:
+  """Makes the calls that come; answers with a value, or an error and its text."""
+  # The kernel ends this process with its parent, however that ends.
   ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
   if not multiprocessing.parent_process().is_alive():
     os._exit(1)  # The parent ended before.
@@ -26,6 +30,39 @@ def _begin(is_quiet: bool) -> None:
   tqdm.tqdm.set_lock(threading.RLock())
   if is_quiet:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+  while True:
+    call, arguments = connection.recv()
+    try:
+      answer = call(*arguments), None, None
+    except Exception as error:  # It is raised where the result is asked for.
+      answer = None, error, traceback.format_exc()
+    connection.send(answer)
+
+
+class _CallError(Exception):
+  """Tells where in the process an error was raised."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+  """A call that goes on beside this program."""
+
+  _connection: connection_lib.Connection
+
+  def result(self, timeout: Optional[float] = None) -> Any:
+    """Waits for the call, so many seconds at most; may be asked for once.
+
+    It waits without a lock, which an interruption could leave locked.
+    """
+    if not self._connection.poll(timeout):
+      raise TimeoutError(f'The call did not end in {timeout:g} s.')
+    try:
+      value, error, where = self._connection.recv()
+    except EOFError:
+      raise RuntimeError('The process ended in the midst of a call.') from None
+    if error is not None:
+      raise error from _CallError(where)
+    return value
 
 
 class ChildProcess:
@@ -44,22 +81,26 @@ class ChildProcess:
     Args:
       is_quiet: Whether what it writes to standard error is thrown away.
     """
-    self._pool = futures.ProcessPoolExecutor(
-        1, multiprocessing.get_context('spawn'), _begin, (is_quiet,)
+    self._connection, theirs = multiprocessing.Pipe()
+    self._process = multiprocessing.get_context('spawn').Process(
+        target=_serve, args=(theirs, is_quiet), daemon=True
     )
-    before = set(multiprocessing.active_children())
+    # Which would end the block below.
+    resource_tracker.ensure_running()
     # A blocked signal stays so in what is started.
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-      self._pool.submit(os.getpid)
+      self._process.start()
     finally:
       signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    (process,) = set(multiprocessing.active_children()) - before
-    self.pid = process.pid
+    # Else there would be no end of file when the process has ended.
+    theirs.close()
+    self.pid = self._process.pid
 
-  def submit(self, call: Callable[..., Any], *arguments: Any) -> futures.Future:
-    """Calls a function, which goes on beside this program."""
-    return self._pool.submit(call, *arguments)
+  def submit(self, call: Callable[..., Any], *arguments: Any) -> Call:
+    """Starts a call; its result must be asked for before a later one's."""
+    self._connection.send((call, arguments))
+    return Call(self._connection)
 
   def close(self) -> None:
     """Ends the process at once, and what it started, which would outlive it."""
@@ -70,4 +111,5 @@ class ChildProcess:
     for each in family:
       with contextlib.suppress(psutil.NoSuchProcess):
         each.kill()
-    self._pool.shutdown()
+    self._process.join()
+    self._connection.close()

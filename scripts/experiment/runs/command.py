@@ -51,15 +51,18 @@ def run(command: Callable[[], None], argv: Sequence[str]) -> None:
   try:
     with interruption.handled_signals():
       command()
-  except _ERRORS as error:
+  except BaseException as error:
+    interrupted = interruption.interruption_behind(error)
+    if interrupted is not None:
+      print(
+          f'{script}: ended by {interrupted}; what was written is kept.',
+          file=sys.stderr,
+      )
+      # As a shell reports a process that a signal ended.
+      sys.exit(128 + interrupted.signal_number)
+    if not isinstance(error, _ERRORS):
+      raise
     logging.debug('The whole error:', exc_info=True)
     sys.exit(f'{script}: {" ".join(str(error).split())}')
-  except interruption.Interrupted as error:
-    print(
-        f'{script}: ended by {error}; what was written is kept.',
-        file=sys.stderr,
-    )
-    # As a shell reports a process that a signal ended.
-    sys.exit(128 + error.signal_number)
   finally:
     folder_lib.unlock_all()

@@ -4,18 +4,24 @@ A signal raises `Interrupted` in the main thread at once, in the middle of a
 round if need be, but not within `uninterrupted()`: there it waits for the end
 of the block, so that a checkpoint is written as a whole. One that comes in a
 destructor or a callback, where Python ignores every error, is raised soon after.
+So is one that comes just before the main thread waits for something.
 """
 
 from collections.abc import Callable, Iterator
 import contextlib
 import functools
+import os
 import signal
 import sys
 import threading
+import time
 from typing import Any, Optional
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SECONDS_TO_NEXT_TRY = 0.02
+# Ends a wait of the main thread for a moment, and nothing else.
+_WAKING_SIGNAL = signal.SIGURG
+_SECONDS_TO_WAKING = (0.02, 0.2, 2)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -62,6 +68,51 @@ def _keep_signals(hook: Callable[[Any], None], unraisable: Any) -> None:
   timer.start()
 
 
+def _wake_main_thread(noted_signals: int) -> None:
+  """Makes the main thread look again for each signal that Python has noted."""
+  with open(noted_signals, 'rb', buffering=0) as numbers:
+    while number := numbers.read(1):
+      if number[0] in _SIGNALS:
+        for seconds in _SECONDS_TO_WAKING:
+          time.sleep(seconds)
+          signal.pthread_kill(threading.main_thread().ident, _WAKING_SIGNAL)
+
+
+@contextlib.contextmanager
+def _waits_that_signals_end() -> Iterator[None]:
+  """Lets a signal end a wait that begins just after it came.
+
+  Python notes a signal, and handles it when the main thread looks next. One that
+  comes between the last look and a wait would be handled when that ends.
+  """
+  noted_signals, write_end = os.pipe()
+  os.set_blocking(write_end, False)
+  threading.Thread(
+      target=_wake_main_thread, args=(noted_signals,), daemon=True
+  ).start()
+  handler = signal.signal(_WAKING_SIGNAL, lambda number, frame: None)
+  file = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+  try:
+    yield
+  finally:
+    signal.set_wakeup_fd(file)
+    signal.signal(_WAKING_SIGNAL, handler)
+    # Which ends the thread.
+    os.close(write_end)
+
+
+def interruption_behind(error: BaseException) -> Optional[Interrupted]:
+  """Returns what interrupted the program, if an error came of that.
+
+  One that is raised between two steps of Python's own locks becomes another
+  error on its way.
+  """
+  behind = error
+  while behind is not None and not isinstance(behind, Interrupted):
+    behind = behind.__context__
+  return behind
+
+
 @contextlib.contextmanager
 def handled_signals() -> Iterator[None]:
   """Takes the signals in this block; must be entered in the main thread."""
@@ -70,7 +121,8 @@ def handled_signals() -> Iterator[None]:
   hook = sys.unraisablehook
   sys.unraisablehook = functools.partial(_keep_signals, hook)
   try:
-    yield
+    with _waits_that_signals_end():
+      yield
   finally:
     sys.unraisablehook = hook
     for number, handler in before.items():

@@ -28,6 +28,21 @@ def work():
 command.run(work, ['program'])
 """
 
+# Is interrupted between two steps of Python's own locks, as if waiting.
+_PROGRAM_BETWEEN_LOCKS = f"""
+import os, signal, sys, threading
+sys.path.insert(0, {str(script_runner.SCRIPTS)!r})
+from experiment.runs import command
+
+def work():
+  try:
+    os.kill(os.getpid(), signal.SIGTERM)
+  finally:
+    threading.Lock().release()
+
+command.run(work, ['program'])
+"""
+
 # Draws a bar in a process of its own, which is then killed.
 _PROGRAM_WITH_A_BAR = f"""
 import contextlib, sys
@@ -82,6 +97,30 @@ def test_it_ends_with_the_program_however_that_ends(number, code, said):
     assert errors.startswith(said) and errors.count('\n') == 1
   psutil.wait_procs([child], timeout=patience.SECONDS)
   assert not child.is_running()
+
+
+def test_an_interruption_that_became_another_error_is_told_as_one():
+  program = forked_program.start(code=_PROGRAM_BETWEEN_LOCKS)
+  _, errors = program.communicate(patience.SECONDS)
+  assert program.returncode == 143
+  assert errors == 'program: ended by SIGTERM; what was written is kept.\n'
+
+
+def test_errors_come_where_the_result_is_asked_for(process):
+  failing = process.submit(int, 'seven')
+  with pytest.raises(ValueError, match='seven') as error:
+    failing.result(patience.SECONDS)
+  assert 'call(*arguments)' in str(error.value.__cause__)
+  # The process goes on, until it ends by itself.
+  assert process.submit(int, '7').result(patience.SECONDS) == 7
+  with pytest.raises(TimeoutError, match='0.1 s'):
+    process.submit(time.sleep, 600).result(0.1)
+
+
+def test_a_process_that_ended_is_told(process):
+  ending = process.submit(os._exit, 3)
+  with pytest.raises(RuntimeError, match='ended in the midst of a call'):
+    ending.result(patience.SECONDS)
 
 
 def test_nothing_is_left_of_a_bar_that_it_drew():

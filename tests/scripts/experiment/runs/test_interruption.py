@@ -1,8 +1,10 @@
 import os
 import signal
 import sys
+import threading
 import time
 
+import patience
 import pytest
 
 from experiment.runs import interruption
@@ -48,6 +50,38 @@ def test_a_signal_that_python_ignores_comes_again():
       pytest.fail('went on')
 
 
+def test_a_signal_that_does_not_end_a_wait_is_taken_soon():
+  # As one that comes before the wait: noted, but the wait goes on.
+  def send_to_this_thread():
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+  lock = threading.Lock()
+  lock.acquire()
+  timer = threading.Timer(0.1, send_to_this_thread)
+  with pytest.raises(interruption.Interrupted):
+    with interruption.handled_signals():
+      timer.start()
+      lock.acquire(timeout=patience.SECONDS)
+      pytest.fail('waited to the end')
+  timer.join()
+
+
+def test_an_error_that_an_interruption_became_tells_of_it():
+  def fail_in_locks():
+    lock = threading.Lock()
+    with interruption.handled_signals():
+      try:
+        _send(signal.SIGINT)
+      finally:
+        lock.release()
+
+  with pytest.raises(RuntimeError, match='release unlocked') as error:
+    fail_in_locks()
+  behind = interruption.interruption_behind(error.value)
+  assert behind.signal_number == signal.SIGINT
+  assert interruption.interruption_behind(ValueError()) is None
+
+
 def test_other_errors_that_python_ignores_are_still_told(monkeypatch):
   class Object:
     def __del__(self):
@@ -81,8 +115,14 @@ def test_a_signal_before_an_error_does_not_reach_a_later_run():
 
 
 def test_handlers_are_put_back():
-  before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+  def handlers():
+    numbers = signal.SIGTERM, signal.SIGINT, signal.SIGURG
+    # The file of notes is told only when another is set.
+    file = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(file)
+    return [*map(signal.getsignal, numbers), file]
+
+  before = handlers()
   with interruption.handled_signals():
-    assert signal.getsignal(signal.SIGTERM) is not before[0]
-  after = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-  assert after == before
+    assert all(map(lambda a, b: a != b, handlers(), before))
+  assert handlers() == before
