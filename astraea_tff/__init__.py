@@ -13,6 +13,10 @@ _gc.disable()
 try:
   import tensorflow_federated as _
 finally:
+  if not _gc.get_freeze_count():
+    # Makes all of it old, which is looked through least of all.
+    _gc.freeze()
+    _gc.unfreeze()
   if _collects:
     _gc.enable()
 

@@ -6,6 +6,7 @@ import sys
 
 import forked_program
 import patience
+import pytest
 
 from experiment.runs import command
 
@@ -29,6 +30,40 @@ def test_what_a_script_imports_is_not_looked_through():
       capture_output=True, text=True, timeout=patience.SECONDS, check=True,
   )
   assert completed.stdout.split() == ['True'] * 4
+
+
+_OLD_CODE = """
+import gc
+gc.SETTING()
+looked_through = []
+def look(phase, info):
+  generations = range(info['generation'] + 1)
+  if phase == 'start':
+    looked_through.append(sum(len(gc.get_objects(g)) for g in generations))
+gc.callbacks.append(look)
+is_frozen = gc.get_freeze_count() > 0
+import astraea_tff
+gc.collect(1)
+print(gc.isenabled(), (gc.get_freeze_count() > 0) == is_frozen)
+print(len(gc.get_objects(2)) > 100_000 > max(looked_through))
+"""
+
+
+@pytest.mark.parametrize(
+    'setting, said',
+    [
+        # Most of what was imported is old at once.
+        ('enable', ['True', 'True', 'True']),
+        # What a program froze stays frozen.
+        ('freeze', ['True', 'True', 'False']),
+    ],
+)
+def test_what_the_package_imports_is_not_looked_through(setting, said):
+  completed = subprocess.run(
+      [sys.executable, '-c', _OLD_CODE.replace('SETTING', setting)],
+      capture_output=True, text=True, timeout=patience.SECONDS, check=True,
+  )
+  assert completed.stdout.split() == said
 
 
 def test_a_program_that_collects_nothing_stays_so():
