@@ -1,6 +1,7 @@
 """Checks of arguments: each names the argument, what it got and what would do."""
 
 from collections.abc import Sequence
+import dataclasses
 import math
 import numbers
 import os
@@ -161,3 +162,16 @@ def shorten(text: str) -> str:
   """Returns a text for a message: on one line, and cut where it is long."""
   text = ' '.join(text.split())
   return text if len(text) <= _LONGEST_TEXT else f'{text[:_LONGEST_TEXT]} ...'
+
+
+class CopiedByConstructor:
+  """Of frozen dataclasses whose constructor makes their arrays read-only.
+
+  What copies or unpickles one goes through the constructor too.
+  """
+
+  __slots__ = ()
+
+  def __reduce__(self):
+    fields = dataclasses.fields(self)
+    return type(self), tuple(getattr(self, field.name) for field in fields)

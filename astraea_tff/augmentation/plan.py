@@ -31,7 +31,7 @@ RULES = ('total', 'extra', 'z_score')
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class AugmentationPlan:
+class AugmentationPlan(arguments.CopiedByConstructor):
   """How many copies of a sample of each class there shall be.
 
   Attributes:

@@ -7,7 +7,7 @@ budget.
 """
 
 import dataclasses
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -19,9 +19,15 @@ _ROUNDING = 1e-9
 
 
 class Budget(Protocol):
-  """What mediators may spend in a round."""
+  """What mediators may spend in a round.
+
+  Attributes:
+    shape: R and A.
+    adds_up: Whether what one mediator does not spend is left for others.
+  """
 
   shape: tuple[int, int]
+  adds_up: bool
 
   def spent(self, choice: np.ndarray) -> float:
     """Returns what a choice costs."""
@@ -34,7 +40,7 @@ class Budget(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class TrafficBudget:
+class TrafficBudget(arguments.CopiedByConstructor):
   """A budget of costs that add up, such as bytes.
 
   Attributes:
@@ -48,6 +54,7 @@ class TrafficBudget:
 
   costs: np.ndarray
   amount: float
+  adds_up: ClassVar[bool] = True
 
   def __post_init__(self):
     _set_costs(self, 'costs')
@@ -103,7 +110,7 @@ class TrafficBudget:
 
 
 @dataclasses.dataclass(frozen=True)
-class SecondsBudget:
+class SecondsBudget(arguments.CopiedByConstructor):
   """A budget of time, where mediators train at once and share the link.
 
   A round lasts as long as its slowest mediator trains, and in addition the
@@ -123,6 +130,7 @@ class SecondsBudget:
   seconds: np.ndarray
   link_seconds: float
   amount: float
+  adds_up: ClassVar[bool] = False
 
   def __post_init__(self):
     _set_costs(self, 'seconds')
@@ -191,14 +199,16 @@ def fill(budget: Budget, ranking: Any, actions: Any = 1) -> np.ndarray:
       int [R].
 
   Returns:
-    The choice, int64 [R]. A mediator that does not fit is passed over.
+    The choice, int64 [R]. A mediator that does not fit is passed over; where
+    costs do not add up it gets the most passes that fit, which takes nothing
+    from others.
   """
   choice = np.zeros(budget.shape[0], np.int64)
   actions = np.broadcast_to(actions, choice.shape)
   for m in ranking:
     choice[m] = actions[m]
-    if not budget.allows(choice):
-      choice[m] = 0
+    while choice[m] and not budget.allows(choice):
+      choice[m] = 0 if budget.adds_up else choice[m] - 1
   return choice
 
 
@@ -230,8 +240,13 @@ def at_least_one(
       return alone
   raise ValueError(
       f'The budget of a round, {budget.amount:g}, must allow at least one'
-      ' mediator one pass.'
+      f' mediator one pass, which takes {_cheapest(budget):g} or more.'
   )
+
+
+def _cheapest(budget: Budget) -> float:
+  """Returns what one pass of the cheapest mediator would spend."""
+  return min(budget.spent(alone) for alone in np.eye(budget.shape[0], dtype=int))
 
 
 def _hull(values: np.ndarray, costs: np.ndarray) -> list[tuple[float, int]]:

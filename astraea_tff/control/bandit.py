@@ -28,6 +28,11 @@ class CreditBandit(history.ArrayState):
   moving average of a mediator's credits, that of all |credits|, and the rounds
   n in which it took part. They get as many passes each, while they fit into
   the budget. It only ranks, so that credits may sum to zero, as removal credits do.
+  With a budget of seconds, which is no longer for more mediators, those of the
+  highest sum of bounds per second take part.
+
+  Attributes:
+    num_mediators: M.
   """
 
   def __init__(
@@ -54,7 +59,9 @@ class CreditBandit(history.ArrayState):
       TypeError: An argument has a wrong type.
       ValueError: An argument is out of its range.
     """
-    num_mediators = arguments.check_integer(num_mediators, 'num_mediators', 1)
+    self.num_mediators = arguments.check_integer(
+        num_mediators, 'num_mediators', 1
+    )
     self._seed = arguments.check_integer(seed, 'seed', 0)
     self._decay = arguments.check_number(decay, 'decay', 0, 1, ends='[)')
     self._exploration = arguments.check_number(
@@ -62,8 +69,8 @@ class CreditBandit(history.ArrayState):
     )
     self.passes = (arguments.check_integer(num_passes, 'num_passes', 1),)
     self._arrays = {
-        'credit': np.zeros(num_mediators),
-        'rounds': np.zeros(num_mediators, np.int64),
+        'credit': np.zeros(self.num_mediators),
+        'rounds': np.zeros(self.num_mediators, np.int64),
         'scale': np.zeros(()),
         'seen': np.zeros((), np.int64),
     }
@@ -76,13 +83,19 @@ class CreditBandit(history.ArrayState):
       *,
       mediators: Optional[Sequence[int]] = None,
   ) -> policies.Decision:
-    """See `MediatorPolicy.decide`; the price is the best bound left out."""
+    """See `MediatorPolicy.decide`; the price is the best bound left out.
+
+    It is that of one mediator, in units of the mean |credit|.
+    """
     mediators = policies.check_offer(
         self.passes, observations, budget, mediators
     )
     bounds = self._bounds(round_num)[mediators]
-    ranking = np.argsort(-bounds, kind='stable')
-    choice = allocation.fill(budget, ranking)
+    if budget.adds_up:
+      choice = allocation.fill(budget, np.argsort(-bounds, kind='stable'))
+    else:
+      # Whoever is quick enough would fit, whatever its credits.
+      choice, _ = budget.clear(bounds[:, np.newaxis])
     left_out = bounds[(choice == 0) & (bounds < _NOT_TRIED)]
     return policies.to_decision(
         self.passes,

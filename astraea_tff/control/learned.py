@@ -7,7 +7,7 @@ others (decentralised execution). The server fits the network on every
 mediator's own credit, which is its part of the gain of the whole
 (centralised, cooperative training). The values of a team add up, so that the
 agents' own best answers at the price are the team's best for what they spend.
-What that leaves of the budget goes to the next best steps that fit.
+What that leaves of the budget goes to the next steps, of those that fit.
 """
 
 from collections.abc import Sequence

@@ -148,6 +148,7 @@ class MediatorControl:
     )
     if policy is None:
       return
+    _check_policy(policy, schedule.num_mediators)
     gamma = schedule.max_clients
     sizes = [len(mediator) / gamma for mediator in schedule.mediators]
     self._history = history_lib.MediatorHistory(
@@ -378,3 +379,18 @@ class MediatorControl:
     if self._feedback is not None:
       parts['feedback'] = self._feedback
     return parts
+
+
+def _check_policy(policy: Any, num_mediators: int) -> None:
+  """Raises if this is no policy, or one for another number of mediators."""
+  if not all(hasattr(policy, name) for name in ('passes', 'decide', 'learn')):
+    raise TypeError(
+        'policy must decide passes, such as bandit.CreditBandit(num_mediators,'
+        f' seed=1), got {arguments.shorten(repr(policy))}.'
+    )
+  known = getattr(policy, 'num_mediators', num_mediators)
+  if known != num_mediators:
+    raise ValueError(
+        f'policy must know the {num_mediators} mediators of `schedule`, got one'
+        f' for {known}.'
+    )

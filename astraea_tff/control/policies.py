@@ -27,8 +27,10 @@ class Decision(NamedTuple):
 
   Attributes:
     passes: int64 [R], the passes of each mediator that was considered.
-    price: What one more unit of the budget would have been worth, in the
-      policy's own unit of value; 0 where it knows none.
+    price: What was left out, or what the budget was spent at, in the policy's
+      own unit of value: for `LearnedPasses` the value per unit of the budget,
+      see `Budget.clear`; for `CreditBandit` the bound of a mediator; 0 for one
+      that values nothing.
   """
 
   passes: np.ndarray

@@ -60,15 +60,14 @@ class RoundBudget:
           f'objective must be one of {", ".join(OBJECTIVES)}, got'
           f' {objective!r}.'
       )
-    self._objective = objective
-    self._costs = np.array(
-        [[cost(clients, e) for e in passes] for clients in schedule.mediators],
-        np.float64,
-    )
+    self._objective, self._passes, self._cost = objective, tuple(passes), cost
+    self._mediators = schedule.mediators
+    first_costs = self._costs(range(schedule.num_mediators))[:, 0]
+    self._dearest_first = np.sort(first_costs)[::-1]
     if objective == 'seconds':
       self.considered = schedule.num_mediators
       self.amount = arguments.check_number(
-          float(self._costs[:, 0].max()) if budget is None else budget,
+          float(first_costs.max()) if budget is None else budget,
           'round_budget', 0, ends='()',
       )
       return
@@ -84,17 +83,31 @@ class RoundBudget:
     self.considered = 2 * int(np.ceil(visits / gamma))
 
   def of(self, mediators: Sequence[int]) -> allocation.Budget:
-    """Returns the budget of a round in which some mediators are considered."""
-    costs = self._costs[list(mediators)]
+    """Returns the budget of a round in which some mediators are considered.
+
+    What they cost is asked anew, as copies that follow the classes' recall
+    change how long a client trains.
+    """
+    costs = self._costs(mediators)
     if self._objective == 'traffic':
       return allocation.TrafficBudget(costs, self.amount)
     return allocation.SecondsBudget(costs, 0.0, self.amount)
 
   def check_allows_one_of(self, considered: int) -> None:
     """Raises a ValueError if the dearest of so many might all be too dear."""
-    least = np.sort(self._costs[:, 0])[-considered]
+    least = self._dearest_first[considered - 1]
     if least > self.amount:
       raise ValueError(
           f'round_budget must allow one of {considered} mediators one pass,'
           f' which may cost {least:g}; it allows {self.amount:g}.'
       )
+
+  def _costs(self, mediators: Sequence[int]) -> np.ndarray:
+    """Returns what the numbers of passes of some mediators cost, [R, A]."""
+    return np.array(
+        [
+            [self._cost(self._mediators[m], e) for e in self._passes]
+            for m in mediators
+        ],
+        np.float64,
+    )

@@ -25,7 +25,7 @@ class Validation:
   def __init__(
       self,
       model: tf.keras.Model,
-      images: Any,
+      features: Any,
       labels: Any,
       num_classes: int,
       *,
@@ -36,10 +36,11 @@ class Validation:
     Args:
       model: Returns logits [B, N]. Its weights are overwritten. It must be
         built after the learning process: Keras gives up models made before one.
-      images: [m, ...] in the form that the model takes, m at least 1.
+      features: [m, ...] in the form that the model takes, m at least 1; an
+        array, or a structure of such.
       labels: int [m] in [0, N).
       num_classes: N, at least 2.
-      batch_size: How many images the model gets at once, at least 1.
+      batch_size: How many examples the model gets at once, at least 1.
 
     Raises:
       TypeError: An argument has a wrong type.
@@ -47,23 +48,13 @@ class Validation:
     """
     self._num_classes = arguments.check_integer(num_classes, 'num_classes', 2)
     self._batch_size = arguments.check_integer(batch_size, 'batch_size', 1)
-    labels = np.asarray(labels)
-    if labels.dtype.kind not in 'iu':
-      raise TypeError(f'labels must be integers, got dtype {labels.dtype}.')
-    if not len(images) or labels.shape != (len(images),):
-      raise ValueError(
-          'labels must have a label for each of at least one image, got shape'
-          f' {list(labels.shape)} for {len(images)} images.'
-      )
-    if not 0 <= labels.min() <= labels.max() < num_classes:
-      raise ValueError(
-          f'labels must lie in [0, {num_classes}), got'
-          f' {labels.min()} to {labels.max()}.'
-      )
+    features, labels = classification.check_examples(
+        features, labels, num_classes
+    )
     # TensorFlow's cross-entropy takes no smaller integers.
     labels = labels.astype(np.int64)
     self._model = model
-    self._images, self._labels = images, labels
+    self._features, self._labels = features, labels
     self._counts = np.bincount(labels, minlength=num_classes)
     shares = 1 / (self._counts[labels] * np.count_nonzero(self._counts))
     self._shares = shares.astype(np.float32)
@@ -104,7 +95,7 @@ class Validation:
     weights.assign_weights_to(self._model)
     evaluation = classification.evaluate(
         self._model,
-        self._images,
+        self._features,
         self._labels,
         self._num_classes,
         batch_size=self._batch_size,
@@ -112,18 +103,18 @@ class Validation:
     return np.where(self._counts > 0, evaluation.recall, np.nan)
 
   def _batches(self):
-    for start in range(0, len(self._labels), self._batch_size):
-      part = slice(start, start + self._batch_size)
-      yield self._images[part], self._labels[part], self._shares[part]
+    for part in classification.parts_of(len(self._labels), self._batch_size):
+      features = classification.take(self._features, part)
+      yield features, self._labels[part], self._shares[part]
 
-  def _utility_of_batch(self, images, labels, shares):
-    logits = tf.cast(self._model(images, training=False), tf.float32)
+  def _utility_of_batch(self, features, labels, shares):
+    logits = tf.cast(self._model(features, training=False), tf.float32)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
     return -tf.reduce_sum(shares * losses)
 
-  def _slope_of_batch(self, images, labels, shares):
+  def _slope_of_batch(self, features, labels, shares):
     with tf.GradientTape() as tape:
-      utility = self._utility_of_batch(images, labels, shares)
+      utility = self._utility_of_batch(features, labels, shares)
     variables = self._model.trainable_variables
     slopes = tape.gradient(
         utility, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from astraea_tff import arguments
 from astraea_tff.labels import counts as counts_lib
 from astraea_tff.labels import divergence
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class ImbalanceReport:
+class ImbalanceReport(arguments.CopiedByConstructor):
   """How imbalanced a federation is, in the paper's three senses (section II).
 
   `str(report)` is a summary to print. The arrays are read-only.
@@ -34,6 +35,14 @@ class ImbalanceReport:
   client_absent_classes: np.ndarray
   class_sizes: np.ndarray
   kl_divergence: float
+
+  def __post_init__(self):
+    for field in dataclasses.fields(self):
+      value = getattr(self, field.name)
+      if isinstance(value, np.ndarray):
+        value = value.copy()
+        value.setflags(write=False)
+        object.__setattr__(self, field.name, value)
 
   @property
   def size_variation(self) -> float:
@@ -100,16 +109,13 @@ def imbalance_report(counts: Any, target: Any = None) -> ImbalanceReport:
   """
   counts = counts_lib.check_counts(counts)
   class_sizes = counts.sum(axis=0)
-  arrays = dict(
+  return ImbalanceReport(
       client_sizes=counts.sum(axis=1),
       client_kl_divergence=divergence.kl_divergence(counts, target),
       client_absent_classes=(counts == 0).sum(axis=1),
       class_sizes=class_sizes,
+      kl_divergence=float(divergence.kl_divergence(class_sizes, target)),
   )
-  for array in arrays.values():
-    array.setflags(write=False)
-  overall = divergence.kl_divergence(class_sizes, target)
-  return ImbalanceReport(**arrays, kl_divergence=float(overall))
 
 
 def _largest_to_smallest(sizes: np.ndarray) -> float:

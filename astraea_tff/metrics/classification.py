@@ -5,7 +5,7 @@ test sets are balanced. Global imbalance is paid for by the minority classes
 (Fig. 1), so what each class gets is measured here as well.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 import dataclasses
 import functools
 from typing import Any, Union
@@ -65,7 +65,7 @@ class Evaluation:
 
 def evaluate(
     model: Union[tf.keras.Model, Callable[[np.ndarray], Any]],
-    features: np.ndarray,
+    features: Any,
     labels: np.ndarray,
     num_classes: int,
     *,
@@ -79,7 +79,8 @@ def evaluate(
   Args:
     model: A Keras model that returns logits, called with `training=False`, or a
       function from features `[B, ...]` to logits `[B, N]`.
-    features: `[n, ...]` in the form that the model takes, n at least 1.
+    features: `[n, ...]` in the form that the model takes, n at least 1; an
+      array, or a structure of such.
     labels: `int [n]` in [0, N).
     num_classes: N, at least 2.
     batch_size: How many examples the model gets at once, at least 1.
@@ -94,20 +95,79 @@ def evaluate(
   """
   num_classes = arguments.check_integer(num_classes, 'num_classes', 2)
   batch_size = arguments.check_integer(batch_size, 'batch_size', 1)
-  labels = _check_labels(labels, len(features), num_classes)
+  features, labels = check_examples(features, labels, num_classes)
   if isinstance(model, tf.keras.Model):
     model = functools.partial(model, training=False)
   batches = []
-  for start in range(0, len(features), batch_size):
-    batch = features[start : start + batch_size]
-    logits = np.asarray(model(batch), np.float64)
-    if logits.shape != (len(batch), num_classes):
+  for part in parts_of(len(labels), batch_size):
+    length = len(labels[part])
+    logits = np.asarray(model(take(features, part)), np.float64)
+    if logits.shape != (length, num_classes):
       raise ValueError(
-          f'model must return logits of shape [{len(batch)}, {num_classes}] '
-          f'for {len(batch)} examples, got {list(logits.shape)}.'
+          f'model must return logits of shape [{length}, {num_classes}] '
+          f'for {length} examples, got {list(logits.shape)}.'
       )
     batches.append(logits)
   return _evaluate_logits(np.concatenate(batches), labels)
+
+
+def check_examples(
+    features: Any, labels: Any, num_classes: int
+) -> tuple[Any, np.ndarray]:
+  """Checks examples.
+
+  Args:
+    features: See `evaluate`.
+    labels: See `evaluate`.
+    num_classes: N, at least 2.
+
+  Returns:
+    The features as a structure of arrays, and the labels as an array.
+
+  Raises:
+    TypeError: `labels` are no integers.
+    ValueError: Shapes do not fit, a label is outside [0, N), or there are no
+      examples.
+  """
+  if isinstance(features, list) and not any(
+      hasattr(part, 'shape') for part in features
+  ):
+    # Numbers, and no list of a model's inputs.
+    features = np.asarray(features)
+  features = tf.nest.map_structure(np.asarray, features)
+  shapes = [part.shape for part in tf.nest.flatten(features)]
+  lengths = {shape[0] if shape else 0 for shape in shapes}
+  if len(lengths) != 1:
+    raise ValueError(
+        'features must be arrays [n, ...] of one length, got shapes '
+        f'{arguments.shorten(str([*map(list, shapes)]))}.'
+    )
+  (length,) = lengths
+  labels = np.asarray(labels)
+  if labels.dtype.kind not in 'iu':
+    raise TypeError(f'labels must be integers, got dtype {labels.dtype}.')
+  if not length or labels.shape != (length,):
+    raise ValueError(
+        'labels must have a label for each of at least one example, got shape '
+        f'{list(labels.shape)} for {length} examples.'
+    )
+  outside = labels[(labels < 0) | (labels >= num_classes)]
+  if outside.size:
+    raise ValueError(
+        f'labels must lie in [0, {num_classes}), got {outside[0]}.'
+    )
+  return features, labels
+
+
+def parts_of(num_examples: int, batch_size: int) -> Iterator[slice]:
+  """Yields the places of one batch after another."""
+  for start in range(0, num_examples, batch_size):
+    yield slice(start, start + batch_size)
+
+
+def take(features: Any, part: slice) -> Any:
+  """Returns some of the examples of a structure of arrays."""
+  return tf.nest.map_structure(lambda array: array[part], features)
 
 
 def _evaluate_logits(logits: np.ndarray, labels: np.ndarray) -> Evaluation:
@@ -161,19 +221,3 @@ def _calibration_error(logits: np.ndarray, is_right: np.ndarray) -> float:
   excess = np.bincount(bins, weights=is_right - confidences)
   return float(np.abs(excess).sum() / len(logits))
 
-
-def _check_labels(labels: Any, length: int, num_classes: int) -> np.ndarray:
-  labels = np.asarray(labels)
-  if labels.dtype.kind not in 'iu':
-    raise TypeError(f'labels must be integers, got dtype {labels.dtype}.')
-  if not length or labels.shape != (length,):
-    raise ValueError(
-        'labels must have a label for each of at least one example, got shape '
-        f'{list(labels.shape)} for {length} examples.'
-    )
-  outside = labels[(labels < 0) | (labels >= num_classes)]
-  if outside.size:
-    raise ValueError(
-        f'labels must lie in [0, {num_classes}), got {outside[0]}.'
-    )
-  return labels

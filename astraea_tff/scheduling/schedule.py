@@ -16,7 +16,7 @@ _JSON_KEYS = frozenset({'version', 'max_clients', 'mediators', 'kl_divergence'})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Schedule:
+class Schedule(arguments.CopiedByConstructor):
   """Which clients train in which mediator, in which order; immutable.
 
   Schedules are equal, and hash equally, when their values are.
@@ -73,10 +73,6 @@ class Schedule:
 
   def __hash__(self) -> int:
     return hash(self._values())
-
-  def __reduce__(self):
-    # Going through the constructor keeps a copied array read-only.
-    return Schedule, self._values()
 
   def _values(self) -> tuple[Any, ...]:
     return self.mediators, tuple(self.kl_divergence.tolist()), self.max_clients

@@ -130,6 +130,18 @@ def test_filling_serves_the_ranking_while_it_fits():
                                 [0, 2, 0, 0])
 
 
+def test_filling_a_time_that_all_share_gives_the_slow_fewer_passes():
+  budget = allocation.SecondsBudget([[4, 8], [3, 6], [2, 4], [7.5, 9]], 0, 7)
+  np.testing.assert_array_equal(
+      allocation.fill(budget, [3, 0, 1, 2], [2, 2, 1, 2]), [1, 2, 1, 0]
+  )
+  # As few as fit beside what the link takes.
+  link = allocation.SecondsBudget(budget.seconds, 1, 7)
+  np.testing.assert_array_equal(
+      allocation.fill(link, range(4), 2), [1, 1, 2, 0]
+  )
+
+
 def test_somebody_trains_where_all_would_sit_out():
   values = np.array([[-1.0, -3.0], [-0.5, -2.0]])
   budget = allocation.TrafficBudget([[1, 2], [5, 9]], 5)
@@ -142,7 +154,7 @@ def test_somebody_trains_where_all_would_sit_out():
   np.testing.assert_array_equal(
       allocation.at_least_one(choice, values, tight), [1, 0]
   )
-  with pytest.raises(ValueError, match='budget of a round, 0.5, must allow'):
+  with pytest.raises(ValueError, match='a round, 0.5, must .* takes 1 or more'):
     allocation.at_least_one(
         choice, values, allocation.TrafficBudget([[1, 2], [5, 9]], 0.5)
     )

@@ -72,6 +72,15 @@ def test_mediators_make_the_passes_that_were_asked_for_within_the_budget():
   np.testing.assert_array_equal(passes, [0, 3, 3, 0])
 
 
+def test_seconds_are_spent_where_bounds_are_highest():
+  policy = bandit.CreditBandit(4, seed=0, exploration=0)
+  policy.learn(report(1, range(4), [-1.0, 4.0, 3.0, 1.0]))
+  seconds = allocation.SecondsBudget([[1], [2], [2], [9]], 0, 10)
+  passes, _ = policy.decide(2, np.zeros((4, 12)), seconds)
+  # The last would fit, and would make the round four times as long.
+  np.testing.assert_array_equal(passes, [0, 1, 1, 0])
+
+
 def test_credits_that_sum_to_zero_still_fill_the_budget():
   policy = bandit.CreditBandit(10, seed=0, exploration=0)
   policy.learn(report(1, range(10), -np.arange(10.0) - 1))

@@ -284,6 +284,33 @@ def test_seconds_are_rationed_by_the_slowest():
   assert by_default.amount == 22
 
 
+def test_costs_are_those_of_the_round():
+  now = [1.0]
+  budget = round_budget.RoundBudget(
+      SCHEDULE, (1, 2), 10.0, objective='seconds',
+      cost=lambda clients, passes: passes * now[0],
+  )
+  now[0] = 4.0
+  of_round = budget.of([0, 5])
+  np.testing.assert_array_equal(of_round.seconds, [[4, 8], [4, 8]])
+  assert of_round.amount == 10
+
+
+@pytest.mark.parametrize(
+    'policy, error, message',
+    [
+        ('credit', TypeError, "policy must decide passes, .*, got 'credit'"),
+        (
+            bandit.CreditBandit(2, seed=1), ValueError,
+            'policy must know the 8 mediators of `schedule`, got one for 2',
+        ),
+    ],
+)
+def test_what_is_no_policy_of_the_schedule_is_refused(policy, error, message):
+  with pytest.raises(error, match=message):
+    build(policy)
+
+
 @pytest.mark.parametrize(
     'options, message',
     [

@@ -40,6 +40,25 @@ def test_utility_and_gradient_are_those_of_balanced_classes():
     np.testing.assert_allclose(examples.gradient(vector), slope, atol=1e-6)
 
 
+def test_features_may_be_a_structure():
+  inputs = [tf.keras.Input([1]), tf.keras.Input([3])]
+  outputs = tf.keras.layers.Dense(5)(tf.keras.layers.Concatenate()(inputs))
+  examples = validation.Validation(
+      tf.keras.Model(inputs, outputs), [IMAGES[:, :1], IMAGES[:, 1:]], LABELS, 5,
+      batch_size=10,
+  )
+  vector = RNG.normal(size=25)
+  utility, slope = by_hand(vector)
+  assert examples.utility(vector) == pytest.approx(utility, rel=1e-5)
+  np.testing.assert_allclose(examples.gradient(vector), slope, atol=1e-6)
+  weights = tff.learning.models.ModelWeights(
+      [vector[:20].reshape(4, 5), vector[20:]], []
+  )
+  np.testing.assert_array_equal(
+      examples.recall(weights), build().recall(weights)
+  )
+
+
 @pytest.mark.parametrize(
     'dtype, tolerance', [('mixed_bfloat16', 0.02), ('float64', 1e-5)]
 )

@@ -76,6 +76,30 @@ def test_a_keras_model_is_evaluated_without_dropout_on_images_as_they_are():
   assert result.loss == pytest.approx(float(np.mean(expected)), rel=1e-5)
 
 
+def test_features_may_be_a_structure():
+  rng = np.random.default_rng(5)
+  images, rows = rng.normal(size=(7, 2, 2, 1)), rng.normal(size=(7, 3))
+  labels = rng.integers(3, size=7)
+  inputs = {
+      'images': tf.keras.Input([2, 2, 1]), 'rows': tf.keras.Input([3])
+  }
+  flat = tf.keras.layers.Flatten()(inputs['images'])
+  joined = tf.keras.layers.Concatenate()([flat, inputs['rows']])
+  model = tf.keras.Model(inputs, tf.keras.layers.Dense(3)(joined))
+  features = {'images': images, 'rows': rows}
+  found = classification.evaluate(model, features, labels, 3, batch_size=2)
+  kernel, bias = model.get_weights()
+  logits = np.hstack([images.reshape(7, 4), rows]) @ kernel + bias
+  by_hand = classification.evaluate(_identity, logits, labels, 3)
+  assert found.loss == pytest.approx(by_hand.loss, rel=1e-5)
+  np.testing.assert_array_equal(
+      found.confusion_matrix, by_hand.confusion_matrix
+  )
+  # Lists of numbers are an array.
+  listed = classification.evaluate(_identity, logits.tolist(), labels, 3)
+  assert listed.loss == by_hand.loss
+
+
 def test_nan_counts_as_wrong_and_is_in_no_column():
   logits = _one_hot(_PREDICTIONS, 3)
   logits[0, 2] = np.nan  # A right answer for class 0, spoilt.

@@ -1,5 +1,6 @@
 """train.py with what adapts: what it refuses, records, and goes on from."""
 
+from matplotlib import image
 import numpy as np
 import pytest
 import quick_runs
@@ -78,8 +79,17 @@ def test_a_round_is_recorded_with_its_decisions(unbroken, tmp_path):
   )
   np.testing.assert_array_equal(before[[0, 3, 7]], [1, 2, 1.5])
   assert (before != after).any()
-  control_log.draw(tmp_path / 'control.png', rows, list('0123456789'))
-  assert (tmp_path / 'control.png').stat().st_size > 10_000
+  few, many = tmp_path / 'few.png', tmp_path / 'many.png'
+  control_log.draw(few, rows, list('0123456789'))
+  assert few.stat().st_size > 10_000
+  # Those of more classes than there are colors have a row each.
+  of_many = [
+      row | {'class_weights': row['class_weights'] and '1 2 ' * 23 + '1'}
+      for row in rows
+  ]
+  control_log.draw(many, of_many, [f'class {n}' for n in range(47)])
+  heights = [image.imread(path).shape[0] for path in (few, many)]
+  assert heights[1] > heights[0] + 300
 
 
 def test_a_run_that_is_ended_after_every_round_is_the_unbroken_one(
@@ -192,7 +202,11 @@ def test_seconds_of_the_deployment_are_rationed(run_train, tmp_path):
         ),
         (
             ['--mediator_policy=kl', '--mediators_considered=9'],
-            'considered must be at most 3, got 9',
+            'mediators_considered=9 must be at most the 3 mediators',
+        ),
+        (
+            ['--mediator_policy=highest_loss', '--policy_objective=seconds'],
+            'mediator_policy=highest_loss needs policy_objective=traffic',
         ),
     ],
 )

@@ -24,7 +24,7 @@ _FORMAT = 'astraea_tff partition 1'
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Partition:
+class Partition(arguments.CopiedByConstructor):
   """Which examples of a pool each client has.
 
   Attributes:

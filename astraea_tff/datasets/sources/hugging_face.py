@@ -162,18 +162,26 @@ def _encode(columns, encode) -> Any:
 
 def _as_numbers(values: list[Any], name: str, hint: str) -> np.ndarray:
   """Returns a column as an array `[n, ...]`, or raises."""
+  convert = 'give encode=lambda image: image.convert("RGB").'
   for row, value in enumerate(values):
     if value is None:
       raise ValueError(f'Column {name!r} has no value in row {row}.')
     # Of Pillow. Which color an index means differs from image to image.
-    if getattr(value, 'mode', None) in ('P', 'PA'):
+    mode, first = (getattr(each, 'mode', None) for each in (value, values[0]))
+    if mode in ('P', 'PA'):
       raise ValueError(
           f'Column {name!r} has an image of indices into a palette in row'
-          f' {row}; give encode=lambda image: image.convert("RGB").'
+          f' {row}; {convert}'
+      )
+    if mode != first:
+      raise ValueError(
+          f'Column {name!r} has values of mode {first} in row 0 and of mode'
+          f' {mode} in row {row}, whose numbers do not mean the same; {convert}'
       )
   try:
     # Images become arrays one by one.
-    array = np.stack([np.asarray(value) for value in values])
+    arrays = [np.asarray(value) for value in values]
+    array = np.stack(arrays)
   except ValueError:
     array = np.array(None)
   if array.dtype.kind not in 'iufb':
@@ -182,6 +190,10 @@ def _as_numbers(values: list[Any], name: str, hint: str) -> np.ndarray:
         f'{values[0] if values else None!r:.60} first{hint}.'
     )
   if array.dtype == np.float64:
+    for part in arrays:
+      if part.dtype.kind in 'iu':
+        # NumPy has no integers that hold all of uint64 and a negative one.
+        narrowing.to_integers(part, f'Column {name!r}', np.int64)
     return narrowing.to_float32(array, f'Column {name!r}')
   narrowing.check_finite(array, f'Column {name!r}')
   return array

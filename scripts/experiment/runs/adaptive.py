@@ -42,6 +42,12 @@ def build_policy(
   """Returns what decides the passes, or None if nothing does."""
   if settings.mediator_policy == 'fixed':
     return None
+  considered, there_are = settings.mediators_considered, schedule.num_mediators
+  if considered is not None and considered > there_are:
+    raise ValueError(
+        f'mediators_considered={considered} must be at most the {there_are}'
+        ' mediators of the schedule.'
+    )
   if settings.mediator_policy == 'kl':
     return policies.KlPasses()
   if settings.mediator_policy == 'credit':
@@ -56,15 +62,14 @@ def build_policy(
   return learned.LearnedPasses(seed=seed)
 
 
-def copies_bytes(population: Any, num_clients: int) -> int:
-  """Returns what sending the copies of a round to so many clients takes.
+def copies_bytes(population: Any) -> int:
+  """Returns what sending the copies of a round to a client takes.
 
   Args:
     population: The clients, of `experiment.runs.population`.
-    num_clients: Those of the round.
   """
   copies = population.clients.for_round(0).nobody.get('copies')
-  return 0 if copies is None else num_clients * copies.nbytes
+  return 0 if copies is None else copies.nbytes
 
 
 def reports_mediators(settings: settings_lib.Settings) -> bool:

@@ -103,6 +103,12 @@ def _check_policy(settings: Any) -> None:
         f'mediator_policy={policy} needs schedule=static: mediators that are'
         ' new in every round have no past to learn from.'
     )
+  if policy == 'highest_loss' and settings.policy_objective == 'seconds':
+    raise ValueError(
+        'mediator_policy=highest_loss needs policy_objective=traffic: it ranks'
+        ' mediators, and in a budget of seconds there is room for all that are'
+        ' quick enough.'
+    )
   if settings.mediator_epochs != 1:
     raise ValueError(
         f'mediator_policy={policy} decides the passes itself; leave'

@@ -130,8 +130,10 @@ def _build_astraea(
         **state_bytes,
     )
 
+  copies_bytes = adaptive.copies_bytes(population)
+
   def sent(clients: Sequence[int], passes: int) -> float:
-    return round_bytes([len(clients)], [passes])
+    return round_bytes([len(clients)], [passes]) + len(clients) * copies_bytes
 
   def seconds(clients: Sequence[int], passes: int) -> float:
     return deployed.chains(
@@ -169,7 +171,7 @@ def _build_astraea(
     )
     num_bytes = round_bytes(num_clients, of_round.passes)
     return data, metrics_log.RoundCost(
-        num_bytes + adaptive.copies_bytes(population, sum(num_clients)),
+        num_bytes + sum(num_clients) * copies_bytes,
         round_bytes(num_clients, [1] * len(num_clients)),
         metrics_log.mean_or_none(of_round.kl_divergence),
         *work,
@@ -201,6 +203,7 @@ def _build_side_by_side(settings, population) -> Algorithm:
       settings, population.num_examples, population.seed
   )
   divergences = grouping.client_divergences(settings, population.counts)
+  copies_bytes = adaptive.copies_bytes(population)
   control = adaptive.build_control(
       settings,
       population.data.label_counts,
@@ -226,7 +229,7 @@ def _build_side_by_side(settings, population) -> Algorithm:
     data += [clients.nobody] * (len(sampled) - len(available))
     num_bytes = len(available) * sum(bytes_each_way)
     return data, metrics_log.RoundCost(
-        num_bytes + adaptive.copies_bytes(population, len(available)),
+        num_bytes + len(available) * copies_bytes,
         num_bytes,
         metrics_log.mean_or_none(divergences[available]),
         *deployed.side_by_side(available, *bytes_each_way),

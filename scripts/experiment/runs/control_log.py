@@ -14,6 +14,7 @@ import pathlib
 from typing import Any
 
 from matplotlib import figure
+from matplotlib import ticker
 import numpy as np
 
 from astraea_tff.control import mediator_control
@@ -26,6 +27,8 @@ COLUMNS = ('mediators', 'passes', 'credits', 'price', 'class_weights')
 # Those that hold text.
 TEXT_COLUMNS = _LISTS
 PICTURE_FILE = 'control.png'
+# Of classes, that colors and a legend tell apart.
+_MOST_LINES = 12
 
 
 def cells(lesson: mediator_control.Lesson) -> dict[str, Any]:
@@ -117,13 +120,20 @@ def draw(
             axes, rows, class_names
         ))
     )
+  heights = [2.4] * len(panels)
+  if any(row['class_weights'] for row in rows):
+    # With a line of its own for each of many classes.
+    heights[-1] = max(2.4, 0.13 * len(class_names))
   drawn = figure.Figure(
-      figsize=(8.0, 2.4 * len(panels) + 0.4), layout='constrained'
+      figsize=(8.0, sum(heights) + 0.4), layout='constrained'
   )
-  all_axes = drawn.subplots(len(panels), squeeze=False)[:, 0]
+  all_axes = drawn.subplots(
+      len(panels), squeeze=False, gridspec_kw=dict(height_ratios=heights)
+  )[:, 0]
   for axes, (title, show) in zip(all_axes, panels):
     axes.set_title(title, fontsize=10)
     show(axes)
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
   all_axes[-1].set_xlabel('synchronization round')
   plots.save(drawn, path)
 
@@ -163,8 +173,16 @@ def _show_weights(axes: Any, rows: Any, class_names: Sequence[str]) -> None:
   there = [row for row in rows if row['class_weights']]
   weights = np.array([read_list(row['class_weights']) for row in there])
   rounds = [row['round'] for row in there]
+  if len(class_names) > _MOST_LINES:
+    image = axes.pcolormesh(
+        rounds, range(len(class_names)), weights.T, shading='nearest'
+    )
+    axes.figure.colorbar(image, ax=axes)
+    names = [picture_text.plain(name, 32) for name in class_names]
+    axes.set_yticks(range(len(class_names)), names, fontsize=6)
+    axes.invert_yaxis()
+    return
   for name, values in zip(class_names, weights.T):
     axes.plot(rounds, values, label=picture_text.legend_name(name, 32))
   axes.grid(alpha=0.3)
-  if len(class_names) <= 12:
-    axes.legend(fontsize=7, ncols=2, loc='center left', bbox_to_anchor=(1, 0.5))
+  axes.legend(fontsize=7, ncols=2, loc='center left', bbox_to_anchor=(1, 0.5))

@@ -26,6 +26,7 @@ _PICTURES = {
     'kl_divergence.png': 'Divergence of clients and mediators',
     'label_histogram.png': 'Examples of each class',
     'confusion_matrix.png': 'Confusion matrix of the last round',
+    'control.png': 'What was decided by round',
 }
 # By heading, the column of the last evaluated row, a factor, and the digits.
 _OF_SEED: tables.Columns = {

@@ -141,6 +141,16 @@ def test_texts_are_encoded():
             "'values' has an image of indices into a palette in row 3",
         ),
         (
+            # Black is 0 in both, and white 255 or 1.
+            dataset(values=[PIL.Image.new('L', (2, 2))] * 3
+                    + [PIL.Image.new('1', (2, 2))]), {}, ValueError,
+            "'values' has values of mode L in row 0 and of mode 1 in row 3",
+        ),
+        (
+            dataset(values=[2**63 + 1, 3, -1, 0]), {}, ValueError,
+            "'values' must hold numbers within int64, got 9223372036854775809",
+        ),
+        (
             dataset(user=['a', None, 'b', 'b']), {}, ValueError,
             "'user' names no client in row 1",
         ),
