@@ -116,7 +116,8 @@ def check_alike(clients: Sequence[tuple[str, Any]]) -> None:
       those of most clients.
   """
   kinds = []
-  for client, spec in clients:
+  # Those that leave most open come last, as they fit several.
+  for client, spec in sorted(clients, key=lambda named: _num_open(named[1])):
     for kind in kinds:
       if _fits(kind[0][1], spec):
         kind.append((client, spec))
@@ -132,6 +133,16 @@ def check_alike(clients: Sequence[tuple[str, Any]]) -> None:
       f'like {len(usual)} of {len(clients)} clients, has '
       f'{describe(usual[0][1])}; bring all to one structure, dtype and size '
       'with map().'
+  )
+
+
+def _num_open(spec: Any) -> float:
+  """How many dimensions elements leave open."""
+  shapes = [getattr(part, 'shape', None) for part in tf.nest.flatten(spec)]
+  return sum(
+      float('inf') if shape.rank is None else shape.as_list().count(None)
+      for shape in shapes
+      if isinstance(shape, tf.TensorShape)
   )
 
 

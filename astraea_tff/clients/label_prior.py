@@ -204,6 +204,7 @@ class _SequenceWithPrior(batches.ClientsOfRound):
   def _add(self, name, dataset, counted):
     """Returns a client's dataset with the prior."""
     for part in (dataset, counted):
+      prior_lib.check_elements(part.element_spec, name)
       client_endings.check_ends(name, part)
     added = self._add_when_read(dataset, client_endings.bounded(counted))
     client_names.remember_sources(added, dataset, counted)

@@ -51,6 +51,7 @@ def mediator_data(
     E_m times int32 [gamma], and of the number, int32 [] in a list.
 
   Raises:
+    TypeError: A mediator is no sequence of integers.
     ValueError: A client is not there or visited twice, a mediator has more than
       gamma; a client never ends, calls Python, or has other elements than most
       (the message names it); or `orders` are not as above. In the round, one of
@@ -87,6 +88,10 @@ def _check_mediators(
   """Refuses mediators of other clients than there are."""
   seen = set()
   for place, mediator in enumerate(mediators):
+    if not hasattr(mediator, '__len__'):
+      raise TypeError(
+          f'mediators[{place}] must be a sequence of clients, got {mediator!r}.'
+      )
     if len(mediator) > max_clients:
       raise ValueError(
           f'mediators[{place}] must have at most max_clients={max_clients}'

@@ -72,8 +72,8 @@ class LabelPrior:
       copies: Those of a sample of each class, [N], in the place of those of
         the prior; None for the prior's.
     """
-    _check_elements(dataset.element_spec)
-    _check_elements(counted.element_spec)
+    check_elements(dataset.element_spec)
+    check_elements(counted.element_spec)
     counts = _batched(counted).with_options(_quick_start()).reduce(
         tf.zeros([self._num_classes], tf.int64),
         lambda counts, element: counts + self._count(element),
@@ -88,8 +88,8 @@ class LabelPrior:
     It consists of datasets alone, so that it can be sent to a worker, which
     then counts. (A `reduce` within a dataset is refused as having state.)
     """
-    _check_elements(dataset.element_spec)
-    _check_elements(counted.element_spec)
+    check_elements(dataset.element_spec)
+    check_elements(counted.element_spec)
     all_counts = _batched(counted).map(lambda *parts: self._count(parts))
     # One element, or none for a client without examples. The numbers stand
     # between: TensorFlow fuses `map` and `batch` to one that takes the memory
@@ -189,27 +189,37 @@ def _quick_start() -> tf.data.Options:
   return options
 
 
-def _check_elements(structure: Any) -> None:
-  """Raises unless elements are `(x, y)`, or 'x' and 'y', with class labels."""
+def check_elements(structure: Any, owner: str = 'A client') -> None:
+  """Raises unless elements are `(x, y)`, or 'x' and 'y', with class labels.
+
+  Args:
+    structure: An `element_spec`.
+    owner: What messages call the client.
+
+  Raises:
+    TypeError: The labels are no integers.
+    ValueError: The elements, or the labels' shape, are not as above.
+  """
   if isinstance(structure, Mapping):
     known = set(structure) == {'x', 'y'}
   else:
     known = isinstance(structure, tuple) and len(structure) == 2
   if not known:
     raise ValueError(
-        "The clients' elements must be (x, y), or mappings of 'x' and 'y', as "
-        f'TFF trains on, got {structure}; bring them to this with `map()`.'
+        f"{owner} must have elements (x, y), or mappings of 'x' and 'y', as "
+        f'TFF trains on, got {arguments.shorten(str(structure))}; bring them to'
+        ' this with `map()`.'
     )
   label = _label(structure)
   if not isinstance(label, tf.TensorSpec) or not label.dtype.is_integer:
     raise TypeError(
-        f"The clients' labels must be a tensor of integers, got {label}."
+        f'{owner} must have labels that are a tensor of integers, got {label}.'
     )
   rank = label.shape.rank
   if rank is None or rank > 2 or (rank == 2 and label.shape[1] != 1):
     raise ValueError(
-        "The clients' labels must be one integer for each example, [] or in "
-        f'batches [B] or [B, 1], got shape {label.shape}.'
+        f'{owner} must have labels of one integer for each example, [] or in'
+        f' batches [B] or [B, 1], got shape {label.shape}.'
     )
 
 

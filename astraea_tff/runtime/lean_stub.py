@@ -15,6 +15,9 @@ import grpc
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff import client_errors
+from astraea_tff import client_names
+
 # The clients' data that the next request to create a value gets, and their type.
 _data = contextvars.ContextVar('data', default=None)
 
@@ -72,8 +75,17 @@ def _fill_in(message: Any, value: Any, type_spec: tff.types.Type) -> None:
           element.name = name
         _fill_in(element.value, part, part_type)
       return
-  # Raises for what is of another type.
-  serialized, _ = tff.framework.serialize_value(value, type_spec)
+  try:
+    serialized, _ = tff.framework.serialize_value(value, type_spec)
+  except TypeError as error:
+    name = isinstance(value, tf.data.Dataset) and client_names.name_of(value)
+    if not name:
+      raise
+    raise TypeError(
+        f'{name} has elements {client_errors.describe(value.element_spec)}, where'
+        f' the process takes {type_spec.element}; bring them to these sizes, or'
+        ' state them with tf.ensure_shape.'
+    ) from error
   if isinstance(value, tf.data.Dataset):
     # Field by field, as protobuf copies a message by way of its bytes.
     sequence = serialized.sequence

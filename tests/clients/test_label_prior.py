@@ -248,6 +248,23 @@ def test_copies_for_clients_without_fresh_augmentation_are_refused(
     label_prior.clients_with_label_prior(clients, _GLOBAL, copies=[1, 2, 3])
 
 
+@pytest.mark.parametrize(
+    'change, error, message',
+    [
+        (lambda x, y: (x, tf.cast(y, tf.float32)), TypeError, 'tensor of integ'),
+        (lambda x, y: (x, tf.reshape(y, [1, 1, 1])), ValueError, 'one integer'),
+        (lambda x, y: (x, y, y), ValueError, r'elements \(x, y\)'),
+    ],
+)
+def test_an_odd_client_is_named(change, error, message):
+  clients = list(_clients())
+  clients[1] = clients[1].map(change)
+  with_prior = label_prior.clients_with_label_prior(clients, _GLOBAL)
+  next(iter(with_prior[0]))
+  with pytest.raises(error, match=rf'^clients\[1\] must have .*{message}'):
+    with_prior[1]
+
+
 def test_other_clients_and_numbers_are_refused_by_name():
   with pytest.raises(TypeError, match='`clients` must be BatchedClients'):
     label_prior.clients_with_label_prior(3, _GLOBAL)

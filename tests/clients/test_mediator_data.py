@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff import client_errors
 from astraea_tff.clients import batches
 from astraea_tff.clients import mediator_data as mediator_data_lib
 
@@ -54,6 +55,19 @@ def test_sizes_that_are_open_fit_and_empty_clients_do():
   assert len(data[0]) == 3
 
 
+@pytest.mark.parametrize('first', ['open', 'given'])
+def test_an_odd_size_is_named_beside_one_that_is_open(first):
+  is_open = tf.data.Dataset.from_generator(
+      lambda: (), output_signature=tf.TensorSpec([None, None, None, 1])
+  ).element_spec
+  specs = [('open', (is_open,)), ('odd', (tf.TensorSpec([None, 9, 9, 1]),))]
+  given = [(f'given{k}', (tf.TensorSpec([None, 8, 8, 1]),)) for k in range(3)]
+  specs = specs + given if first == 'open' else given + specs
+  with pytest.raises(ValueError, match=r'^odd has elements .*9, 9, 1.* given'):
+    client_errors.check_alike(specs)
+  client_errors.check_alike([specs[0], specs[-1]] if first == 'open' else given)
+
+
 def test_a_client_that_never_ends_is_named():
   client_data = tff.simulation.datasets.ClientData.from_clients_and_tf_fn(
       ['a', '猫'], lambda client_id: client().repeat()
@@ -76,6 +90,11 @@ def test_a_client_that_never_ends_is_named():
 def test_other_clients_than_there_are_are_refused(mediators, message):
   with pytest.raises(ValueError, match=message):
     mediator_data_lib.mediator_data(mediators, [client()] * 3, 2)
+
+
+def test_what_are_no_mediators_is_refused():
+  with pytest.raises(TypeError, match=r'mediators\[0\] must be a sequence .* 0'):
+    mediator_data_lib.mediator_data([0, 1], [client()] * 2, 2)
 
 
 @pytest.mark.parametrize('orders, message', [

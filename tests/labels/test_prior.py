@@ -180,9 +180,9 @@ def test_bad_numbers_are_refused_by_name(arguments, error, message):
 @pytest.mark.parametrize(
     'form, error, message',
     [
-        (lambda x, y: (x, x, y), ValueError, r'must be \(x, y\)'),
-        (lambda x, y: {'image': x, 'label': y}, ValueError, 'must be'),
-        (lambda x, y: (x, x), TypeError, 'must be a tensor of integers'),
+        (lambda x, y: (x, x, y), ValueError, r'must have elements \(x, y\)'),
+        (lambda x, y: {'image': x, 'label': y}, ValueError, 'must have elements'),
+        (lambda x, y: (x, x), TypeError, 'must have labels that are a tensor of integers'),
         (lambda x, y: (x, tf.one_hot(y, 3, dtype=tf.int32)[None]), ValueError,
          'one integer for each example'),
     ],

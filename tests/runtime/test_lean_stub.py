@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff import client_names
 from astraea_tff.runtime import lean_stub
 
 _BATCHES = tff.SequenceType(
@@ -73,6 +74,17 @@ def test_what_is_filled_in_is_what_tff_serializes(data, member_type):
   for one in data:
     lean_stub._fill_in(actual.federated.value.add(), one, type_spec.member)
   assert contents(actual) == contents(expected)
+
+
+def test_a_client_that_leaves_sizes_open_is_named():
+  images = tf.data.Dataset.from_tensors(tf.zeros([3]))
+  is_open = images.map(lambda image: tf.io.parse_tensor(
+      tf.io.serialize_tensor(image), tf.float32
+  ))
+  client_names.remember_name('client 7', is_open)
+  type_spec = tff.SequenceType(tff.TensorType(np.float32, [3]))
+  with pytest.raises(TypeError, match=r'^client 7 has elements .*\[...\].*ensure_s'):
+    lean_stub._fill_in(None, is_open, type_spec)
 
 
 @pytest.mark.parametrize(

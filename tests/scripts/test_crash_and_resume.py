@@ -227,3 +227,33 @@ def test_checkpoint_that_is_due_later_is_written_on_the_way_out(
   # The last of which there is a row; round 4 is trained again.
   saved = os.listdir(folder / 'seed_0' / 'checkpoints')
   assert sorted(saved) == ['program_state_0', 'program_state_3']
+
+
+def test_a_row_that_was_lost_is_trained_again(run_train, unbroken, tmp_path):
+  folder = tmp_path / 'run'
+  run_train(folder)
+  metrics = folder / 'seed_0' / 'metrics.csv'
+  lines = metrics.read_text().splitlines(keepends=True)
+  metrics.write_text(''.join(lines[:-1]))
+  run_train(folder)
+  _check_resumed(folder, unbroken)
+
+
+@pytest.mark.parametrize('num_lines', [None, 1, 3])
+def test_a_log_without_the_rows_of_the_checkpoints_is_refused(
+    run_train, tmp_path, num_lines
+):
+  folder = tmp_path / 'run'
+  run_train(folder)
+  metrics = folder / 'seed_0' / 'metrics.csv'
+  lines = metrics.read_text().splitlines(keepends=True)
+  metrics.unlink()
+  if num_lines is not None:
+    metrics.write_text(''.join(lines[:num_lines]))
+  for rounds in ('--rounds=4', '--rounds=6'):
+    with pytest.raises(SystemExit, match='checkpoint of round 3, but the rows'):
+      run_train(folder, rounds)
+  # Of the file that is put back, nothing was lost.
+  metrics.write_text(''.join(lines))
+  run_train(folder, '--rounds=6')
+  assert quick_runs.rows_but_seconds(folder)[-1]['round'] == 6

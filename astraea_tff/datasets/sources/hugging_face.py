@@ -121,12 +121,25 @@ def _client_names(values: list[Any], name: str) -> np.ndarray:
           f'Column {name!r} must name a client by one value, got {value!r:.60}'
           f' in row {row}.'
       )
+    first, kind = map(_kind_of_name, (values[0], value))
+    if kind != first:
+      raise ValueError(
+          f'Column {name!r} must name all clients by one kind of value, got'
+          f' {values[0]!r:.60} in row 0 and {value!r:.60} in row {row}.'
+      )
   # NumPy's own kind of text would lose what it ends with if that is NUL.
   if any(isinstance(value, str) for value in values):
     return np.array([*map(str, values)], object)
   array = np.array(values)
   # Its floats would take large integers that differ for one.
   return np.array(values, object) if array.dtype.kind == 'f' else array
+
+
+def _kind_of_name(value: Any) -> str:
+  """Returns what a client is named by: a text, a truth value or a number."""
+  if isinstance(value, str):
+    return 'text'
+  return 'truth' if isinstance(value, (bool, np.bool_)) else 'number'
 
 
 def _encode(columns, encode) -> Any:

@@ -34,8 +34,8 @@ class InMemoryClients(tff.simulation.datasets.ClientData):
         client, followed by those of the second, and so on.
 
     Raises:
-      ValueError: There are no clients, a name is there twice, or `sizes` do not
-        add up to n.
+      ValueError: There are no clients, a name is there twice, or is the same
+        bytes as another, or `sizes` do not add up to n.
     """
     self._client_ids = [str(name) for name in client_ids]
     self._places = {name: k for k, name in enumerate(self._client_ids)}
@@ -58,6 +58,19 @@ class InMemoryClients(tff.simulation.datasets.ClientData):
           if self._places[name] != k
       )
       raise ValueError(f'`client_ids` must differ, got {twice!r} twice.')
+    # As TensorFlow takes them.
+    self._known = [client_names.id_in_bytes(name) for name in self._client_ids]
+    self._names = dict(zip(self._known, self._client_ids))
+    if len(self._names) < len(self._client_ids):
+      name, same = next(
+          (name, self._names[known])
+          for name, known in zip(self._client_ids, self._known)
+          if self._names[known] != name
+      )
+      raise ValueError(
+          f'`client_ids` must differ in UTF-8, which TensorFlow has for texts,'
+          f' but {name!r} and {same!r} are the same bytes.'
+      )
     if (
         len(sizes) != len(self._client_ids)
         or min(sizes) < 0
@@ -68,9 +81,6 @@ class InMemoryClients(tff.simulation.datasets.ClientData):
           f'{len(self._client_ids)} clients, got {sizes!r:.80}.'
       )
     self._bounds = np.stack([ends - numbers, ends], axis=1)
-    # As TensorFlow takes them; of names that it takes for one, the first.
-    self._known = [client_names.id_in_bytes(name) for name in self._client_ids]
-    self._names = dict(zip(self._known[::-1], self._client_ids[::-1]))
 
   @property
   def client_ids(self) -> list[str]:

@@ -61,8 +61,11 @@ def replace_atomically(path: pathlib.Path) -> Iterator[BinaryIO]:
       # Within the block, as closing the file gives up the lock.
       os.replace(temporary, path)
     _fsync_folder(path.parent)
-  except BaseException:
+  except BaseException as error:
     temporary.unlink(missing_ok=True)
+    if isinstance(error, OSError) and error.errno and error.filename is None:
+      # Of writing, which the system tells no name for.
+      raise type(error)(error.errno, error.strerror, str(path)) from error
     raise
 
 

@@ -154,6 +154,9 @@ def prepare(
   source = source or preset.source_state(data_dir)
   with cache_folders.explained_errors(folder):
     path = folder / requests.request_file(request, source)
+    if path.is_symlink():
+      # Somebody's, to a file that is not the cache's.
+      path.unlink()
     with atomic_file.replace_atomically(path) as file:
       file.write(prepared.clients.folder.name.encode())
   return prepared

@@ -18,10 +18,7 @@ def build_process(
       optimizers.build_client_optimizer(settings),
       optimizers.build_server_optimizer(settings),
   )
-  # TFF's default makes NaN of the model when everyone dropped out of a round.
-  mean = tff.aggregators.MeanFactory(no_nan_division=True)
   options = dict(
-      model_aggregator=mean,
       # The quicker of TFF's two loops, and the one that our chains have.
       loop_implementation=tff.learning.LoopImplementation.DATASET_ITERATOR,
   )
@@ -36,6 +33,9 @@ def build_process(
     options['loop_implementation'] = (
         tff.learning.LoopImplementation.DATASET_REDUCE
     )
+    # The mean update of a round in which everyone dropped out is NaN, which
+    # TFF's server refuses; nothing refuses such a gradient.
+    mean = tff.aggregators.MeanFactory(no_nan_division=True)
     return algorithms.build_weighted_mime_lite(
         model_fn, *both, full_gradient_aggregator=mean, **options
     )

@@ -15,24 +15,47 @@ _FOLDER = 'checkpoints'
 
 
 class Checkpoints(tff.program.FileProgramStateManager):
-  """TFF's file manager, whose `save` no signal cuts short."""
+  """TFF's file manager, whose `save` no signal cuts short.
 
-  def __init__(
-      self,
-      folder: pathlib.Path,
-      restore: Optional[Callable[[Any], None]] = None,
-  ):
+  Attributes:
+    restore: What is told every state that is read, to go on from it, if
+      anything is.
+  """
+
+  def __init__(self, folder: pathlib.Path):
     """Opens the checkpoints of a run.
 
     Args:
       folder: Of the run.
-      restore: What is told every state that is read, to go on from it.
     """
-    self._restore = restore
+    self.restore: Optional[Callable[[Any], None]] = None
     self._folder = folder / _FOLDER
     super().__init__(self._folder, keep_total=2, keep_first=False)
     for half_written in self._folder.glob('*_temp*'):
       shutil.rmtree(half_written, ignore_errors=True)
+
+  def go_on_after(self, last_row: int) -> None:
+    """Forgets rounds that have no row in metrics.csv, to train them again.
+
+    A row is written before its checkpoint, so that such rows were lost.
+
+    Args:
+      last_row: The last round that has a row; -1 if none has.
+
+    Raises:
+      ValueError: No round is left to go on from.
+    """
+    versions = asyncio.run(self.get_versions()) or []
+    beyond = [version for version in versions if version > last_row]
+    if beyond and len(beyond) == len(versions):
+      until = f'end at round {last_row}' if last_row >= 0 else 'are gone'
+      raise ValueError(
+          f'{self._folder.parent} has a checkpoint of round {beyond[0]}, but the'
+          f' rows of its metrics.csv {until}. Put the file back, or train anew'
+          ' in another folder.'
+      )
+    for version in beyond:
+      shutil.rmtree(self._folder / f'program_state_{version}')
 
   def check_last(
       self, process: tff.learning.templates.LearningProcess
@@ -60,8 +83,8 @@ class Checkpoints(tff.program.FileProgramStateManager):
   async def load(self, version: int, structure: Any) -> Any:
     """Returns the state after round `version`, like `structure`."""
     state = await super().load(version, structure)
-    if self._restore is not None:
-      self._restore(state)
+    if self.restore is not None:
+      self.restore(state)
     return state
 
   async def save(self, program_state: Any, version: int) -> None:

@@ -147,7 +147,8 @@ def open_run_folder(
     flag_values: What the run's results depend on, by flag name; values that
       JSON can hold.
     growing: The flags of which a run may be given more: integers that may be
-      larger than those recorded, and lists with values added.
+      larger than those recorded, and lists, whose values are added to those
+      recorded.
 
   Returns:
     The folder.
@@ -175,6 +176,10 @@ def open_run_folder(
   recorded = read_flags(folder)
   # Through JSON, as the recorded ones went: tuples became lists.
   wanted = json.loads(json.dumps(flag_values))
+  for name in growing:
+    before = (recorded or {}).get(name)
+    if isinstance(before, list) and _results(folder):
+      wanted[name] = before + [v for v in wanted[name] if v not in before]
   if recorded is not None and _results(folder):
     differing = [
         f'--{name}={wanted.get(name)} (was {recorded.get(name)})'
@@ -192,7 +197,8 @@ def open_run_folder(
       )
   if wanted != recorded:
     text = json.dumps(wanted, indent=2, sort_keys=True) + '\n'
-    write_atomically(flags_file, text)
+    with errors_that_name_the_flag(path):
+      write_atomically(flags_file, text)
   return folder
 
 
@@ -210,7 +216,7 @@ def _results(folder: pathlib.Path) -> list[pathlib.Path]:
 def _has_grown(now: Any, before: Any) -> bool:
   """Whether a flag's value has all that it had, and more."""
   if isinstance(now, list):
-    return isinstance(before, list) and all(value in now for value in before)
+    return isinstance(before, list)
   return isinstance(before, int) and now >= before
 
 

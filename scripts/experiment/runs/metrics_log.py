@@ -187,6 +187,8 @@ class TrainingLog(tff.program.ReleaseManager):
 
   Attributes:
     last_round: The round that was released last; None before the first.
+    last_row: The last round that had a row when the log was opened; -1 for
+      none.
   """
 
   def __init__(
@@ -234,6 +236,7 @@ class TrainingLog(tff.program.ReleaseManager):
             ' another --output_dir.'
         )
       self._totals[row['round']] = row
+    self.last_row = max(self._totals, default=-1)
     self._bar = tqdm.tqdm(
         total=num_rounds, desc=description, unit='round', leave=True
     )

@@ -109,6 +109,8 @@ def train_population(
       class_names=data.class_names,
       adapts=adaptive_settings.adapts(settings),
   )
+  checkpoints = checkpoints_lib.Checkpoints(folder)
+  checkpoints.go_on_after(log.last_row)
   # It may be that of fewer rounds.
   (folder / _LAST_FILE).unlink(missing_ok=True)
   algorithm = algorithms.build(
@@ -117,11 +119,10 @@ def train_population(
   # After the process, which builds its models in graphs: Keras gives up models
   # made before.
   model = population_lib.build_keras_model(population)
-  process, restore = algorithm.process, None
+  process = algorithm.process
   if algorithm.control is not None:
     process = _adaptive_process(algorithm, data, model, validation)
-    restore = process.restore
-  checkpoints = checkpoints_lib.Checkpoints(folder, restore)
+    checkpoints.restore = process.restore
   checkpoints.check_last(process)
   # The states of the last two rounds. Of the last one there may be no row yet.
   states: dict[int, Any] = {}

@@ -159,6 +159,18 @@ def test_texts_are_encoded():
             r"'user' must name a client by one value, got \[1, 2\] in row 0",
         ),
         (
+            dataset(user=[1, 1, '1', 2]), {}, ValueError,
+            "'user' must name all clients by one kind of value, got 1 in row 0"
+            " and '1' in row 2",
+        ),
+        (
+            dataset(user=[1, True, 2, 1]), {}, ValueError, 'got 1 in row 0 and True',
+        ),
+        (
+            dataset(label=[1, 2, 2**63 + 1, 0]), {}, ValueError,
+            "'label' must hold numbers within int64, got 9223372036854775809",
+        ),
+        (
             dataset(label=np.array([1, 2, 2**63, 0], np.uint64)), {}, ValueError,
             "'label' must hold numbers within int64, got 9223372036854775808",
         ),

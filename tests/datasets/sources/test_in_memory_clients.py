@@ -125,6 +125,10 @@ def test_examples_are_grouped_in_their_order():
     [
         ([], [], 'at least one client'),
         (['a', 'b', 'a'], [2, 2, 2], "must differ, got 'a' twice"),
+        (
+            ['\udcc3\udca9', 'a', 'é'], [2, 2, 2],
+            r"must differ in UTF-8.* but '\\udcc3\\udca9' and 'é' are the same",
+        ),
         (['a', 'b'], [2, 3], r'how the \[6\] `examples`.*got \[2, 3\]'),
         (['a', 'b'], [6], 'belong to 2 clients'),
         (['a', 'b'], [7, -1], r'belong to 2 clients, got \[7, -1\]'),

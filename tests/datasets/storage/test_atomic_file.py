@@ -1,3 +1,6 @@
+import errno
+import os
+
 import forked_program
 import patience
 import pytest
@@ -29,6 +32,17 @@ def test_a_file_stays_when_the_block_fails(tmp_path):
       raise KeyboardInterrupt
   assert path.read_bytes() == b'before'
   assert _files(tmp_path) == ['file']
+
+
+def test_an_error_of_writing_names_the_file(tmp_path):
+  path = tmp_path / 'file'
+  with pytest.raises(OSError, match='No space left on device.*file') as error:
+    with atomic_file.replace_atomically(path):
+      # As the system says it of a file that is open.
+      raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+  assert error.value.errno == errno.ENOSPC
+  assert error.value.filename == str(path)
+  assert _files(tmp_path) == []
 
 
 def test_a_folder_appears_as_a_whole(tmp_path):

@@ -69,6 +69,19 @@ def test_a_request_names_a_folder_of_the_cache_or_nothing(cache, text):
     assert _tree(cache.parent) == before
 
 
+def test_a_request_that_is_a_link_leaves_the_file_it_leads_to(cache):
+  prepared = _prepare(cache)
+  (request,) = (cache / 'digits').glob('*.request')
+  thesis = cache.parent / 'thesis'
+  thesis.write_text('years of work')
+  request.unlink()
+  request.symlink_to(thesis)
+  assert _prepare(cache).content_hash == prepared.content_hash
+  assert thesis.read_text() == 'years of work'
+  assert request.read_text() == prepared.clients.folder.name
+  assert not request.is_symlink()
+
+
 def test_only_a_folder_of_the_cache_can_be_deleted(tmp_path):
   for name in ('thesis', '..', '0' * 15, '0' * 16 + '-augmented', '0' * 17):
     (tmp_path / name).mkdir(exist_ok=True)
