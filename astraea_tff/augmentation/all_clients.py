@@ -148,7 +148,9 @@ def augment_clients(
       outside [0, N). The message names it, and the file where it is known.
   """
   if isinstance(clients, tff.simulation.datasets.ClientData):
-    _check_elements(clients.element_type_structure, transform, label_fn)
+    elements.check_elements(
+        clients.element_type_structure, transform, label_fn
+    )
     return _augment_client_data(
         clients,
         one_client.augment_dataset_fn(
@@ -279,15 +281,6 @@ def _augment_now(
   return [np.concatenate(column) for column in zip(*augmented)]
 
 
-def _check_elements(structure, transform, label_fn) -> None:
-  """Raises unless clients' elements go with the other arguments."""
-  elements.check_elements(
-      structure,
-      has_transform=transform is not None,
-      has_label_fn=label_fn is not None,
-  )
-
-
 def _check_clients(clients: Any, transform: Any, label_fn: Any) -> None:
   """Refuses what is no sequence of datasets that are alike and end."""
   if not isinstance(clients, Sequence):
@@ -303,7 +296,7 @@ def _check_clients(clients: Any, transform: Any, label_fn: Any) -> None:
           f'{type(dataset).__name__}.'
       )
     try:
-      _check_elements(dataset.element_spec, transform, label_fn)
+      elements.check_elements(dataset.element_spec, transform, label_fn)
     except (TypeError, ValueError) as error:
       raise type(error)(f'`clients[{client}]`: {error}') from error
     client_endings.check_ends(f'`clients[{client}]`', dataset)

@@ -32,17 +32,13 @@ def features_and_label(element: Any) -> tuple[Any, Any]:
   return element[_FEATURES_KEYS[label_key]], element[label_key]
 
 
-def check_elements(
-    structure: Any, *, has_transform: bool = False, has_label_fn: bool = False
-) -> None:
+def check_elements(structure: Any, transform: Any, label_fn: Any) -> None:
   """Raises unless elements are single examples as `augment` takes them.
 
   Args:
     structure: The `element_spec` of a dataset.
-    has_transform: Whether a transform is given, so that features of any kind
-      will do.
-    has_label_fn: Whether a `label_fn` is given, so that labels of any kind will
-      do.
+    transform: The transform; with one, features of any kind will do. Or None.
+    label_fn: The `label_fn`; with one, labels of any kind will do. Or None.
 
   Raises:
     TypeError: The features or the label have a wrong dtype.
@@ -62,7 +58,7 @@ def check_elements(
         '`map()`.'
     )
   features, label = features_and_label(structure)
-  if not has_label_fn:
+  if label_fn is None:
     _check_label(features, label)
   for spec in tf.nest.flatten(structure):
     if not spec.shape.is_fully_defined():
@@ -71,7 +67,7 @@ def check_elements(
           f'{spec.shape}; resize or pad them, or state it with '
           '`tf.ensure_shape`.'
       )
-  if not has_transform:
+  if transform is None:
     default_transform(features)
 
 

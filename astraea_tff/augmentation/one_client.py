@@ -92,11 +92,7 @@ def augment(
         '`dataset` must be a tf.data.Dataset, got '
         f'{type(dataset).__name__}.'
     )
-  elements.check_elements(
-      dataset.element_spec,
-      has_transform=transform is not None,
-      has_label_fn=label_fn is not None,
-  )
+  elements.check_elements(dataset.element_spec, transform, label_fn)
   pair = randomness.seed_pair(randomness.check_seed(seed))
   return augment_dataset_fn(plan, transform, fresh_every_epoch, label_fn)(
       dataset, pair
