@@ -27,39 +27,23 @@ from astraea_tff.datasets.sources import tfds_images
 CLASS_NAMES = tuple('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt')
 NUM_CLIENTS = 500
 
+_LETTERS = 'letter_frequency_any_case'
 # Table I as arguments of `partition`. Its local axis "Balanced" is
 # 'proportional', which gives each client of BAL1 five examples of each class.
 TABLE_I: Mapping[str, Mapping[str, Any]] = types.MappingProxyType({
-    'emnist_bal1': dict(
-        num_examples=117_500,
-        size_distribution='even',
-        global_distribution='balanced',
-        local_distribution='proportional',
-    ),
-    'emnist_bal2': dict(
-        num_examples=117_500,
-        size_distribution='even',
-        global_distribution='balanced',
-        local_distribution='random',
-    ),
-    'emnist_ins': dict(
-        num_examples=117_500,
-        size_distribution='instagram',
-        global_distribution='balanced',
-        local_distribution='random',
-    ),
-    'emnist_ltrf1': dict(
-        num_examples=117_500,
-        size_distribution='instagram',
-        global_distribution='letter_frequency_any_case',
-        local_distribution='random',
-    ),
-    'emnist_ltrf2': dict(
-        num_examples=230_752,
-        size_distribution='instagram',
-        global_distribution='letter_frequency_any_case',
-        local_distribution='random',
-    ),
+    name: dict(
+        num_examples=num_examples,
+        size_distribution=sizes,
+        global_distribution=classes,
+        local_distribution=mixes,
+    )
+    for name, num_examples, sizes, classes, mixes in (
+        ('emnist_bal1', 117_500, 'even', 'balanced', 'proportional'),
+        ('emnist_bal2', 117_500, 'even', 'balanced', 'random'),
+        ('emnist_ins', 117_500, 'instagram', 'balanced', 'random'),
+        ('emnist_ltrf1', 117_500, 'instagram', _LETTERS, 'random'),
+        ('emnist_ltrf2', 230_752, 'instagram', _LETTERS, 'random'),
+    )
 })
 
 TEST_EXAMPLES_PER_CLASS = 400
