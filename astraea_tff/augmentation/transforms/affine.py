@@ -132,34 +132,18 @@ class AffineTransform:
     transformed.set_shape(images.shape)
     return transformed
 
-  def output_to_input(
-      self, num_images: tf.Tensor, height: int, width: int, seed: tf.Tensor
-  ) -> tf.Tensor:
-    """Draws the maps from a pixel of the output to its place in the input.
-
-    Args:
-      num_images: int `[]`, `B`.
-      height: The height of the images, in pixels.
-      width: The width of the images, in pixels.
-      seed: int32 or int64 `[2]`, as in `__call__`.
-
-    Returns:
-      float32 `[B, 2, 3]`: with `((a, b, c), (d, e, f))`, the pixel `(x, y)` of
-      the output comes from `(a x + b y + c, d x + e y + f)` of the input.
-
-    Raises:
-      ValueError: `seed` is not int32 or int64 `[2]`.
-    """
-    columns = self._map_columns(num_images, height, width, seed)
-    return tf.reshape(tf.stack(columns, axis=1), [-1, 2, 3])
-
   def _map_columns(
       self, num_images: tf.Tensor, height: int, width: int, seed: tf.Tensor
   ) -> tuple[tf.Tensor, ...]:
-    """As `output_to_input`, the numbers a to f for themselves.
+    """Draws the maps from a pixel of the output to its place in the input.
 
-    A pipeline opens this for every client, which takes longer than computing
-    it and the longer the more operations there are; hence vectors, no slices.
+    The pixel `(x, y)` of the output comes from `(a x + b y + c, d x + e y + f)`
+    of the input. A pipeline opens this for every client, which takes longer
+    than computing it and the longer the more operations there are; hence
+    vectors, no slices.
+
+    Returns:
+      The numbers a to f, float32 `[B]` each.
     """
     seed = tf.convert_to_tensor(seed)
     checks.check_seed(seed)

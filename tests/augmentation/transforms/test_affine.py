@@ -26,8 +26,9 @@ def photos(batch_size, shape=(28, 28, 1), dtype=np.uint8):
 
 
 def maps_of(transform, num_images, height=28, width=28):
-  maps = transform.output_to_input(num_images, height, width, SEED).numpy()
-  return maps.astype(np.float64)
+  """Returns float64 [B, 2, 3], `((a, b, c), (d, e, f))` of each image."""
+  columns = transform._map_columns(num_images, height, width, SEED)
+  return np.stack(columns, axis=1).reshape(-1, 2, 3).astype(np.float64)
 
 
 def scipy_transform(image, output_to_input, mode):
