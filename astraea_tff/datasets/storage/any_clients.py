@@ -69,8 +69,7 @@ class StoredClients:
       return tf.data.Dataset.from_tensor_slices(_parse(path, element_spec))
 
     return tff.simulation.datasets.ClientData.from_clients_and_tf_fn(
-        [_file_name(client, len(self)) for client in range(len(self))],
-        read_client,
+        client_store.client_ids(len(self)), read_client
     )
 
 
@@ -133,7 +132,8 @@ def store_clients(
       )
       content = _serialize(name, columns)
       try:
-        (new_folder / _file_name(client, num_clients)).write_bytes(content)
+        file_name = client_store.client_id(client, num_clients)
+        (new_folder / file_name).write_bytes(content)
       except OSError as error:
         raise OSError(
             error.errno, f'{folder} cannot be written: {error.strerror}'
@@ -192,9 +192,13 @@ def open_clients(folder: Union[str, os.PathLike]) -> StoredClients:
   )
   counts = np.array(index['counts'], np.int64)
   counts.flags.writeable = False
-  parts = zip(index['sizes'], index['checksums'], strict=True)
-  for client, (size, checksum) in enumerate(parts):
-    name = _file_name(client, len(counts))
+  parts = zip(
+      client_store.client_ids(len(counts)),
+      index['sizes'],
+      index['checksums'],
+      strict=True,
+  )
+  for name, size, checksum in parts:
     client_store.check_file(folder / name, size, checksum)
   return StoredClients(folder, _from_json(index['element']), counts)
 
@@ -266,11 +270,6 @@ def _parse(path: tf.Tensor, element_spec: Any) -> Any:
 
 def _part_name(place: int) -> str:
   return f'part_{place}'
-
-
-def _file_name(client: int, num_clients: int) -> str:
-  """A client's file; the names' alphabetical order is the clients' order."""
-  return f'{client:0{len(str(num_clients - 1))}d}'
 
 
 def _to_json(spec: Any) -> Any:

@@ -69,12 +69,12 @@ class ClientStore:
       return client_files.read_examples(path, feature_spec)
 
     return tff.simulation.datasets.ClientData.from_clients_and_tf_fn(
-        _client_ids(len(self)), read_client
+        client_ids(len(self)), read_client
     )
 
   def load(self, client: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns a client's features `[n, ...]` and labels `int32 [n]`."""
-    name = _client_id(range(len(self))[client], len(self))
+    name = client_id(range(len(self))[client], len(self))
     return client_files.load_examples(
         self.folder / _CLIENTS_FOLDER / name, self.feature_spec
     )
@@ -108,7 +108,7 @@ def write_store(
   checksums = np.zeros(num_clients, np.uint32)
   (folder / _CLIENTS_FOLDER).mkdir()
   progress = tqdm.tqdm(
-      zip(_client_ids(num_clients), clients),
+      zip(client_ids(num_clients), clients),
       total=num_clients, desc=description, unit='client', leave=False,
   )
   for client, (name, (features, labels)) in enumerate(progress):
@@ -141,8 +141,8 @@ def open_store(folder: pathlib.Path) -> ClientStore:
   """
   index = read_checked(folder / _INDEX_FILE, _parse_index)
   counts, sizes = index['counts'], index['sizes']
-  for client, (size, checksum) in enumerate(zip(sizes, index['checksums'])):
-    name = _client_id(client, len(counts))
+  parts = zip(client_ids(len(counts)), sizes, index['checksums'])
+  for name, size, checksum in parts:
     check_file(folder / _CLIENTS_FOLDER / name, int(size), int(checksum))
   counts.flags.writeable = False
   return ClientStore(folder, index['feature_spec'], counts)
@@ -160,7 +160,7 @@ def check_file(path: pathlib.Path, size: int, checksum: int) -> None:
     DamagedStoreError: It is missing, or holds something else.
     OSError: It cannot be read at the moment.
   """
-  found = _stat(path).st_size
+  found = _unless_missing(os.stat, path).st_size
   if found != size:
     raise DamagedStoreError(f'{path} should have {size} bytes, got {found}.')
   if zlib.crc32(_read(path)) != checksum:
@@ -212,10 +212,6 @@ def _parse_index(content: bytes) -> dict[str, Any]:
   return index
 
 
-def _stat(path: pathlib.Path) -> os.stat_result:
-  return _unless_missing(os.stat, path)
-
-
 def _read(path: pathlib.Path) -> bytes:
   return _unless_missing(pathlib.Path.read_bytes, path)
 
@@ -231,10 +227,11 @@ def _unless_missing(function: Callable[[Any], Any], path: pathlib.Path) -> Any:
     ) from error
 
 
-def _client_id(client: int, num_clients: int) -> str:
+def client_id(client: int, num_clients: int) -> str:
   """A client's name; the names' alphabetical order is the clients' order."""
   return f'{client:0{len(str(num_clients - 1))}d}'
 
 
-def _client_ids(num_clients: int) -> list[str]:
-  return [_client_id(client, num_clients) for client in range(num_clients)]
+def client_ids(num_clients: int) -> list[str]:
+  """The names of all clients, in their order."""
+  return [client_id(client, num_clients) for client in range(num_clients)]
