@@ -52,38 +52,28 @@ def _invoke_fn(stub_fn: StubFn) -> Callable[[threading.Event], Invoke]:
   """Returns what makes one of TFF's contexts."""
 
   def make_invoke(given_up: threading.Event) -> Invoke:
+    last_data = keeping_executor.LastData()
 
-    def stub():
+    def create_executor(
+        cardinalities: Mapping[tff.framework.PlacementLiteral, int]
+    ):
       if given_up.is_set():
         # TFF would compute the call again on the next worker.
         raise RuntimeError('The call was interrupted.')
-      return stub_fn()
+      executor = keeping_executor.KeepingExecutor(stub_fn(), last_data)
+      executor.set_cardinalities({tff.CLIENTS: 0, **cardinalities})
+      return executor
 
     return tff.framework.AsyncExecutionContext(
-        **_context_arguments(stub)
+        executor_fn=tff.framework.ResourceManagingExecutorFactory(
+            create_executor
+        ),
+        compiler_fn=_compile,
+        transform_args=tff.tensorflow.transform_args,
+        transform_result=tff.tensorflow.transform_result,
     ).invoke
 
   return make_invoke
-
-
-def _context_arguments(stub_fn: StubFn) -> dict[str, Any]:
-  last_data = keeping_executor.LastData()
-
-  def create_executor(
-      cardinalities: Mapping[tff.framework.PlacementLiteral, int]
-  ):
-    executor = keeping_executor.KeepingExecutor(stub_fn(), last_data)
-    executor.set_cardinalities({tff.CLIENTS: 0, **cardinalities})
-    return executor
-
-  return dict(
-      executor_fn=tff.framework.ResourceManagingExecutorFactory(
-          create_executor
-      ),
-      compiler_fn=_compile,
-      transform_args=tff.tensorflow.transform_args,
-      transform_result=tff.tensorflow.transform_result,
-  )
 
 
 def _compile(computation: tff.Computation) -> tff.Computation:

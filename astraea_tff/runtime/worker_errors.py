@@ -11,11 +11,11 @@ from typing import Any, Optional
 import grpc
 import numpy as np
 import tensorflow as tf
-import tensorflow_federated as tff
 
 from astraea_tff import client_endings
 from astraea_tff import client_errors
 from astraea_tff import client_names
+from astraea_tff.runtime import client_data_kinds
 
 _WRONG_LABEL = re.compile(r'label value of -?\d+ .*range of \[0, (\d+)\)')
 # Of an embedding, whose indices are features.
@@ -113,14 +113,7 @@ def _clients(
   if by_id:
     yield by_id
     return
-  if isinstance(value, tff.structure.Struct):
-    parts = tff.structure.to_elements(value)
-  elif isinstance(value, Mapping):
-    parts = value.items()
-  elif isinstance(value, (list, tuple)):
-    parts = ((None, part) for part in value)
-  else:
-    return
+  parts = client_data_kinds.parts_of(value) or ()
   for number, (name, part) in enumerate(parts):
     yield from _clients(part, f'{place}[{number if name is None else name}]')
 
