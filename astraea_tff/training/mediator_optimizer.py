@@ -47,7 +47,13 @@ _Step = Callable[[Any, Any, Any, tf.Tensor], tuple[Any, Any]]
 
 
 class MediatorOptimizer:
-  """A TFF optimizer that steps between the visits of a chain."""
+  """A TFF optimizer that steps between the visits of a chain.
+
+  Attributes:
+    takes_vector: Whether it steps all weights in one vector
+      (`flat_optimizer.join`). Between the visits of its chain they are then one
+      vector, which spares some ten operations for each weight.
+  """
 
   def __init__(
       self,
@@ -64,21 +70,12 @@ class MediatorOptimizer:
     """
     self._optimizer = optimizer
     self._step_power = step_power
-    self._takes_vector = flat_optimizer.is_flattenable(optimizer, weights)
-    if self._takes_vector:
+    self.takes_vector = flat_optimizer.is_flattenable(optimizer, weights)
+    if self.takes_vector:
       size = sum(spec.shape.num_elements() for spec in weights)
       self._specs = (tf.TensorSpec([size], weights[0].dtype),)
     else:
       self._specs = tuple(weights)
-
-  @property
-  def takes_vector(self) -> bool:
-    """Whether it steps all weights in one vector (`flat_optimizer.join`).
-
-    Between the visits of its chain they are then one vector, which spares some
-    ten operations for each weight.
-    """
-    return self._takes_vector
 
   def initialize(self) -> Any:
     """Returns the state before the first visit, tensors."""

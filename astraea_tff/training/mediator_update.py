@@ -86,13 +86,14 @@ def build_mediator_update(
         lambda: handed.mediator_state,
         lambda: mediator_state,
     )
+    num_non_finite = tf.reduce_sum(tf.cast(non_finite_clients, tf.int64))
     return MediatorOutput(
         result,
         server_state.change(
             mediator_state, mediator_state_after, result.update_weight
         ),
         model_metrics,
-        _measure(non_finite_clients),
+        collections.OrderedDict(num_non_finite_clients=num_non_finite),
     )
 
   return mediator_update
@@ -118,14 +119,6 @@ def _hand_over(
     return after
 
   return hand_over
-
-
-def _measure(
-    non_finite_clients: tf.Tensor,
-) -> collections.OrderedDict[str, tf.Tensor]:
-  """Returns the chain's own metrics, int64 []."""
-  count = tf.reduce_sum(tf.cast(non_finite_clients, tf.int64))
-  return collections.OrderedDict(num_non_finite_clients=count)
 
 
 def _build_result(
