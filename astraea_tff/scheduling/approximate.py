@@ -98,13 +98,13 @@ def _arrange_blocks(
     blocks: Sequence[np.ndarray],
 ) -> list[np.ndarray]:
   """Schedules each block alone; returns the rows of each mediator."""
-  mean_size = max(counts.sum() / len(counts), 1)
+  unit = divergence.unit(counts)
   fitted = np.concatenate(blocks)[:_CLIENTS_FITTED]
-  surrogate = _Surrogate(counts[fitted] / mean_size)
+  surrogate = _Surrogate(counts[fitted] / unit)
   mediators = []
   for block in blocks:
     # In this unit a float32 is precise enough, see divergence.scaled.
-    scaled = (counts[block] / mean_size).astype(np.float32)
+    scaled = (counts[block] / unit).astype(np.float32)
     search = _Block(scaled, surprisals.astype(np.float32), surrogate)
     mediators += [block[mediator] for mediator in search.schedule(max_clients)]
   return mediators

@@ -243,5 +243,4 @@ def _type_of(value: Any) -> tff.types.Type:
   if isinstance(value, tf.data.Dataset):
     return tff.SequenceType(tff.types.tensorflow_to_type(value.element_spec))
   array = np.asarray(value)
-  dtype = np.str_ if array.dtype.kind == 'U' else array.dtype.type
-  return tff.TensorType(dtype, array.shape)
+  return tff.TensorType(array.dtype.type, array.shape)
