@@ -59,8 +59,6 @@ class TrafficBudget(arguments.CopiedByConstructor):
   def __post_init__(self):
     _set_costs(self, 'costs')
     arguments.check_number(self.amount, 'amount', 0)
-    if (np.diff(self.costs, axis=1, prepend=0) <= 0).any():
-      raise ValueError('costs must be above 0 and rise with the passes.')
 
   @property
   def shape(self) -> tuple[int, int]:
@@ -136,8 +134,6 @@ class SecondsBudget(arguments.CopiedByConstructor):
     _set_costs(self, 'seconds')
     arguments.check_number(self.link_seconds, 'link_seconds', 0, ends='[)')
     arguments.check_number(self.amount, 'amount', 0)
-    if (np.diff(self.seconds, axis=1, prepend=0) <= 0).any():
-      raise ValueError('seconds must be above 0 and rise with the passes.')
 
   @property
   def shape(self) -> tuple[int, int]:
@@ -274,5 +270,7 @@ def _set_costs(budget: Any, name: str) -> None:
         f'{name} must be [R, A], one for each number of passes of each'
         f' mediator, got shape {list(costs.shape)}.'
     )
+  if (np.diff(costs, axis=1, prepend=0) <= 0).any():
+    raise ValueError(f'{name} must be above 0 and rise with the passes.')
   costs.setflags(write=False)
   object.__setattr__(budget, name, costs)

@@ -107,13 +107,12 @@ class CreditBandit(history.ArrayState):
 
   def learn(self, report: policies.RoundReport) -> None:
     """See `MediatorPolicy.learn`."""
-    known = report.known[:, 0].astype(bool)
+    credits = np.asarray(report.credits, np.float64)[:, 0]
     # The credits of a model that diverged would stay in the averages for ever.
-    known &= np.isfinite(np.asarray(report.credits, np.float64)[:, 0])
-    at = np.array(report.mediators, np.int64)[known]
+    known = report.known[:, 0].astype(bool) & np.isfinite(credits)
+    at, credits = np.array(report.mediators, np.int64)[known], credits[known]
     if not at.size:
       return
-    credits = np.asarray(report.credits, np.float64)[known, 0]
     now = self.state
     average = self._decay * now['credit'][at] + (1 - self._decay) * credits
     now['credit'][at] = np.where(now['rounds'][at] == 0, credits, average)

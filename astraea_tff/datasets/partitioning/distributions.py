@@ -14,6 +14,8 @@ from typing import Any, Union
 
 import numpy as np
 
+# In a message.
+_MOST_LISTED = 12
 # A distribution by name, or the counts themselves.
 Distribution = Union[str, Sequence[int], np.ndarray]
 
@@ -78,16 +80,11 @@ def check_given_counts(
   return counts.astype(np.int64)
 
 
-def join_some(items: Sequence[str], most: int = 12) -> str:
-  """Joins what a message lists; of a long list its first items and its last.
-
-  Args:
-    items: What is listed.
-    most: How many items are joined as they are.
-  """
-  if len(items) > most:
-    left_out = f'({len(items) - most} more)'
-    items = [*items[: most - 1], left_out, items[-1]]
+def join_some(items: Sequence[str]) -> str:
+  """Joins what a message lists; of a long list its first items and its last."""
+  if len(items) > _MOST_LISTED:
+    left_out = f'({len(items) - _MOST_LISTED} more)'
+    items = [*items[: _MOST_LISTED - 1], left_out, items[-1]]
   return '; '.join(items)
 
 
