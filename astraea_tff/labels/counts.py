@@ -192,6 +192,13 @@ def _as_counts(counts: np.ndarray, name: str) -> np.ndarray:
 
 def check_numbers(values: Any, name: str) -> np.ndarray:
   """Returns nonnegative finite real numbers as an array, or refuses them."""
+  values = check_finite(values, name)
+  _refuse_entries(values, values < 0, name, 'be zero or more')
+  return values
+
+
+def check_finite(values: Any, name: str) -> np.ndarray:
+  """Returns finite real numbers as an array, or refuses them."""
   try:
     values = np.asarray(values)
   except ValueError as error:
@@ -202,7 +209,6 @@ def check_numbers(values: Any, name: str) -> np.ndarray:
         f'{values.dtype}.'
     )
   _refuse_entries(values, ~np.isfinite(values), name, 'be finite')
-  _refuse_entries(values, values < 0, name, 'be zero or more')
   return values
 
 

@@ -22,6 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from astraea_tff import arguments
+from astraea_tff.labels import counts as counts_lib
 
 _SMOOTHING = 1e-3
 # Enough to make counting a few steps, and little in memory.
@@ -225,7 +226,8 @@ def check_elements(structure: Any, owner: str = 'A client') -> None:
 
 def _check_global_counts(counts: Any) -> np.ndarray:
   """Returns `[N]` or `[K, N]` counts as float64 `[N]`, over all clients."""
-  counts = _check_numbers(counts, '`global_counts`')
+  counts = counts_lib.check_finite(counts, '`global_counts`')
+  counts = counts.astype(np.float64)
   if counts.ndim == 2:
     counts = counts.sum(axis=0)
   if counts.ndim != 1 or len(counts) < 2:
@@ -245,25 +247,10 @@ def _check_copies(copies: Any, num_classes: int) -> Optional[np.ndarray]:
   """Returns `copies` as float64 `[N]`, or None."""
   if copies is None:
     return None
-  copies = _check_numbers(copies, '`copies`')
+  copies = counts_lib.check_finite(copies, '`copies`').astype(np.float64)
   if copies.shape != (num_classes,) or not (copies > 0).all():
     raise ValueError(
         f'`copies` must be a number above 0 for each of the {num_classes} '
         f'classes of `global_counts`, got {arguments.shorten(str(copies))}.'
     )
   return copies
-
-
-def _check_numbers(values: Any, name: str) -> np.ndarray:
-  """Returns finite real numbers as a float64 array."""
-  try:
-    values = np.asarray(values)
-  except ValueError as error:
-    raise ValueError(f'{name} must be rows of one length: {error}') from error
-  if values.dtype.kind not in 'iuf':
-    raise TypeError(f'{name} must hold numbers, got {values.dtype}.')
-  if not np.isfinite(values).all():
-    raise ValueError(
-        f'{name} must be finite, got {arguments.shorten(str(values))}.'
-    )
-  return values.astype(np.float64)
