@@ -262,6 +262,7 @@ def cost_to_accuracy(
     there is none.
 
   Raises:
+    TypeError: `target` is no number.
     ValueError: The sequences differ in length, or an argument is out of range.
   """
   accuracies = np.asarray(accuracies, np.float64)
@@ -270,8 +271,7 @@ def cost_to_accuracy(
         'accuracies and costs must be sequences of one length, got shapes '
         f'{list(accuracies.shape)} and {list(np.shape(costs))}.'
     )
-  if not 0 < target <= 1:
-    raise ValueError(f'target must be in (0, 1], got {target}.')
+  arguments.check_number(target, 'target', 0, 1, ends='(]')
   if ((accuracies < 0) | (accuracies > 1)).any():
     raise ValueError('accuracies must be in [0, 1]; give shares, not percent.')
   amounts = np.asarray(costs, np.float64)

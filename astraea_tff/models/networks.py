@@ -51,8 +51,7 @@ def build_emnist_cnn(
     ValueError: An argument is out of range.
   """
   num_classes, shape = _check_arguments(num_classes, input_shape, 13)
-  if not 0 <= dropout_rate < 1:
-    raise ValueError(f'dropout_rate must be in [0, 1), got {dropout_rate}.')
+  arguments.check_number(dropout_rate, 'dropout_rate', 0, 1, ends='[)')
   layers, seeds = tf.keras.layers, randomness.layer_seeds(seed)
   initializer = tf.keras.initializers.GlorotUniform
   return _chain_layers('emnist_cnn', shape, [

@@ -67,7 +67,7 @@ def set_local_execution_context(
     The worker.
 
   Raises:
-    TypeError: If `num_threads` is not an int.
+    TypeError: If `num_threads` is not an int, or `startup_timeout` no number.
     ValueError: If `num_threads` or `startup_timeout` is not positive.
     RuntimeError: If TFF's wheel holds no worker binary, or in a process that
       was forked from one that runs TFF. An error in starting the worker shows
@@ -107,7 +107,8 @@ def set_remote_execution_context(
     The workers.
 
   Raises:
-    TypeError: If `addresses` is no sequence of strings.
+    TypeError: If `addresses` is no sequence of strings, or
+      `connection_timeout` no number.
     ValueError: If an argument is out of range or an address is given twice.
     RuntimeError: If a worker does not answer, or in a process that was forked
       from one that runs TFF.
@@ -174,7 +175,7 @@ def create_async_execution_context(
     The context.
 
   Raises:
-    TypeError: If `num_threads` is not an int.
+    TypeError: If `num_threads` is not an int, or `startup_timeout` no number.
     ValueError: If `num_threads` or `startup_timeout` is not positive.
     RuntimeError: If TFF's wheel holds no worker binary, or in a process that
       was forked from one that runs TFF.

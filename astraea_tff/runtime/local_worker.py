@@ -86,17 +86,17 @@ class Worker:
         network of its own and is reached through a relay (`worker_relay`).
 
     Raises:
-      TypeError: If `num_threads` is not an int.
+      TypeError: If `num_threads` is not an int, or `startup_timeout` no number.
       ValueError: If `num_threads` or `startup_timeout` is not positive.
       RuntimeError: If TFF's wheel holds no worker binary.
     """
     if num_threads is None:
       num_threads = len(os.sched_getaffinity(0))
     arguments.check_integer(num_threads, '`num_threads`', 1)
-    if not startup_timeout > 0:
-      raise ValueError(
-          f'`startup_timeout` must be positive seconds, got {startup_timeout}.'
-      )
+    arguments.check_number(
+        startup_timeout, '`startup_timeout`', 0, ends='(]',
+        advice='it is in seconds',
+    )
     if not _WORKER_BINARY.is_file():
       raise RuntimeError(
           f'TFF has no worker at {_WORKER_BINARY}; install'

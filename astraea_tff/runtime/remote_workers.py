@@ -18,6 +18,7 @@ from absl import logging
 import grpc
 import tensorflow_federated as tff
 
+from astraea_tff import arguments
 from astraea_tff.runtime import execution_context
 from astraea_tff.runtime import lean_stub
 from astraea_tff.runtime import local_worker
@@ -167,16 +168,16 @@ class RemoteWorkers(tff.framework.SyncContext):
         and after a lost connection.
 
     Raises:
-      TypeError: If `addresses` is no sequence of strings.
+      TypeError: If `addresses` is no sequence of strings, or
+        `connection_timeout` no number.
       ValueError: If an argument is out of range or an address is given twice.
       RuntimeError: If a worker does not answer.
     """
     addresses = _check_addresses(addresses)
-    if not connection_timeout > 0:
-      raise ValueError(
-          '`connection_timeout` must be positive seconds, got'
-          f' {connection_timeout}.'
-      )
+    arguments.check_number(
+        connection_timeout, '`connection_timeout`', 0, ends='()',
+        advice='it is in seconds',
+    )
     self._workers = [
         RemoteWorker(address, connection_timeout) for address in addresses
     ]

@@ -312,7 +312,7 @@ def test_bad_addresses_are_refused(addresses, error, match):
 
 
 def test_bad_timeout_is_refused():
-  with pytest.raises(ValueError, match='`connection_timeout` must be positive'):
+  with pytest.raises(ValueError, match='`connection_timeout` must be finite and above 0'):
     runtime.set_remote_execution_context(['a:1'], connection_timeout=0)
 
 
