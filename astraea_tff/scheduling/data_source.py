@@ -63,11 +63,7 @@ class MediatorDataSource(tff.program.FederatedDataSource):
       ValueError: If `clients` has fewer clients than the schedule, or a number
         is out of its range, or `Schedule.sample` refuses `weights`.
     """
-    if not isinstance(schedule, schedule_lib.Schedule):
-      raise TypeError(
-          '`schedule` must be an astraea_tff.Schedule, got '
-          f'{arguments.shorten(repr(schedule))}.'
-      )
+    arguments.check_type(schedule, '`schedule`', schedule_lib.Schedule)
     self._schedule = schedule
     if weights is not None:
       weights = sampling.check_weights(weights, schedule.num_mediators)

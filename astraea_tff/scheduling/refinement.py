@@ -188,11 +188,7 @@ def _scheduled_counts(
     schedule: schedule_lib.Schedule, counts: Any
 ) -> tuple[np.ndarray, np.ndarray]:
   """Returns the clients in the schedule's order, and their counts."""
-  if not isinstance(schedule, schedule_lib.Schedule):
-    raise TypeError(
-        'schedule must be a Schedule, got '
-        f'{arguments.shorten(repr(schedule))}.'
-    )
+  arguments.check_type(schedule, 'schedule', schedule_lib.Schedule)
   counts = counts_lib.check_counts(counts)
   clients = np.concatenate([np.array(m) for m in schedule.mediators])
   if clients.max() >= len(counts):

@@ -231,8 +231,8 @@ def reshuffled_orders(
   )
   shape = (len(num_clients), mediator_epochs, max_clients)
   orders = np.broadcast_to(np.arange(max_clients, dtype=np.int32), shape).copy()
-  for order, num in zip(orders, num_clients):
-    _check_num_clients(num, max_clients)
+  for place, (order, num) in enumerate(zip(orders, num_clients)):
+    check_integer(num, f'num_clients[{place}]', 0, max_clients)
     for places in order:
       places[:num] = generator.permutation(num)
   return orders
@@ -279,7 +279,7 @@ def mediator_orders(
     )
   orders = []
   for place, (num, num_passes) in enumerate(zip(num_clients, passes)):
-    _check_num_clients(num, max_clients)
+    arguments.check_integer(num, f'num_clients[{place}]', 0, max_clients)
     arguments.check_integer(num_passes, f'passes[{place}]', 0)
     order = np.tile(np.arange(max_clients, dtype=np.int32), (num_passes, 1))
     if reshuffled:
@@ -290,14 +290,3 @@ def mediator_orders(
         places[:num] = generator.permutation(num)
     orders.append(order)
   return orders
-
-
-def _check_num_clients(num_clients: int, max_clients: int) -> None:
-  """Raises if a mediator has a negative number of clients, or too many."""
-  if arguments.check_integer(num_clients, 'a number of clients', 0) > (
-      max_clients
-  ):
-    raise ValueError(
-        f'num_clients must be at most max_clients={max_clients}, got'
-        f' {num_clients}.'
-    )

@@ -188,7 +188,7 @@ def test_clients_without_examples_and_huge_counts_are_refined():
 @pytest.mark.parametrize(
     'arguments, error, message',
     [
-        ({'schedule': ((0, 1),)}, TypeError, 'schedule must be a Schedule'),
+        ({'schedule': ((0, 1),)}, TypeError, 'schedule must be a .*Schedule, got'),
         ({'counts': [[1, 2]]}, ValueError, 'got 1 rows .* with client 3'),
         ({'counts': [[1.0, 2.0]] * 4}, TypeError, 'counts must hold integers'),
         ({'target': 'global'}, ValueError, "None, 'pooled' or"),

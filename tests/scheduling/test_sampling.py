@@ -111,7 +111,7 @@ def test_orders_differ_by_pass_mediator_seed_and_round_and_can_be_repeated():
 
 
 def test_more_clients_than_places_are_refused():
-  with pytest.raises(ValueError, match='at most max_clients=4, got 5'):
+  with pytest.raises(ValueError, match=r'num_clients\[1\] must be at most 4, got 5'):
     orders_of([4, 5])
   with pytest.raises(ValueError, match='mediator_epochs must be at least 1'):
     orders_of([4], epochs=0)
