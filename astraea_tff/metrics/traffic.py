@@ -188,63 +188,6 @@ def _count_visits(
   return sum(visits), sum(map(bool, visits))
 
 
-def mime_lite_round_bytes(
-    bytes_per_model: int,
-    num_clients: int,
-    *,
-    gradient_bytes: int,
-    optimizer_state_bytes: int,
-) -> int:
-  """Traffic of a round of TFF's Mime Lite, `c (2 |w| + |g| + |s|)`.
-
-  Beside FedAvg's traffic every client gets the state of the server's optimizer
-  and returns the full gradient at the round's first model.
-
-  Args:
-    bytes_per_model: |w|, at least 1; see `model_bytes`.
-    num_clients: c, at least 1.
-    gradient_bytes: |g|, the trainable weights, at least 1.
-    optimizer_state_bytes: |s|, at least 0; two models for Adam.
-
-  Returns:
-    Bytes.
-
-  Raises:
-    TypeError: An argument is no integer.
-    ValueError: An argument is out of range.
-  """
-  check = arguments.check_integer
-  extra = check(gradient_bytes, 'gradient_bytes', 1) + check(
-      optimizer_state_bytes, 'optimizer_state_bytes', 0
-  )
-  return (
-      fed_avg_round_bytes(bytes_per_model, num_clients) + num_clients * extra
-  )
-
-
-def label_distribution_bytes(num_clients: int, num_classes: int) -> int:
-  """What Astraea sends once, before training, beyond FedAvg's traffic.
-
-  Every client sends the server its label counts (section III-C,
-  Initialization) and gets the number of copies of each class (Rebalancing): N
-  numbers of four bytes either way.
-
-  Args:
-    num_clients: K, at least 1.
-    num_classes: N, at least 2.
-
-  Returns:
-    Bytes.
-
-  Raises:
-    TypeError: An argument is no integer.
-    ValueError: An argument is out of range.
-  """
-  clients = arguments.check_integer(num_clients, 'num_clients', 1)
-  classes = arguments.check_integer(num_classes, 'num_classes', 2)
-  return 2 * 4 * clients * classes
-
-
 def cost_to_accuracy(
     accuracies: Sequence[float], costs: Sequence[float], target: float
 ) -> Optional[float]:

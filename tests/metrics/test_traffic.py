@@ -84,23 +84,11 @@ def test_impossible_numbers_of_mediators_are_refused(num_mediators):
     traffic.astraea_round_bytes(3, 4, 2, num_mediators=num_mediators)
 
 
-def test_mime_lite_round_by_hand():
-  # Model and state to seven clients, update and gradient back.
-  assert traffic.mime_lite_round_bytes(
-      100, 7, gradient_bytes=90, optimizer_state_bytes=180
-  ) == 7 * (100 + 180 + 100 + 90)
-
-
 def test_bytes_are_exact_beyond_floating_point():
   huge = 2**60 + 1
   assert traffic.astraea_round_bytes(huge, 3, 1, 5) == 36 * huge
   assert isinstance(
       traffic.fed_avg_round_bytes(np.int64(5), np.int32(2)), int)
-
-
-def test_label_distributions_by_hand():
-  # 500 clients send 47 counts and get 47 numbers of copies.
-  assert traffic.label_distribution_bytes(500, 47) == 188_000
 
 
 @pytest.mark.parametrize('function, arguments, error, message', [
@@ -113,8 +101,6 @@ def test_label_distributions_by_hand():
     (traffic.astraea_round_bytes, (1, 1, 0), ValueError, 'max_clients'),
     (traffic.astraea_round_bytes, (1, 1, 1, 0), ValueError, 'mediator'),
     (traffic.astraea_round_bytes, (1, 1, 1, 1.0), TypeError, 'mediator'),
-    (traffic.label_distribution_bytes, (0, 2), ValueError, 'num_clients'),
-    (traffic.label_distribution_bytes, (1, 1), ValueError, 'num_classes'),
 ])
 def test_bad_arguments_are_refused(function, arguments, error, message):
   with pytest.raises(error, match=message):
