@@ -101,16 +101,8 @@ def follow_rounds(
       settings, population.num_examples, population.seed
   )
   model = population_lib.build_keras_model(population)
-  state_bytes = {}
-  if settings.carry_optimizer_state:
-    state_bytes['carry_optimizer_state_bytes'] = optimizers.state_bytes(
-        optimizers.build_client_optimizer(settings), model.trainable_weights
-    )
-  mediator_optimizer = optimizers.build_mediator_optimizer(settings)
-  kept = 0
-  if mediator_optimizer is not None and settings.keep_mediator_state:
-    kept = optimizers.state_bytes(mediator_optimizer, model.trainable_weights)
-    state_bytes['mediator_state_bytes'] = kept
+  state_bytes = optimizers.sent_state_bytes(settings, model.trainable_weights)
+  kept = state_bytes['mediator_state_bytes']
   num_bytes = traffic.model_bytes(model.weights)
   seconds, megabytes = [0.0], [0.0]
   with tempfile.TemporaryDirectory() as folder:

@@ -79,12 +79,10 @@ def _build_astraea(
   policy = policy or adaptive.build_policy(
       settings, mediators.static_schedule, population.seed
   )
-  optimizer = optimizers.build_client_optimizer(settings)
-  mediator_optimizer = optimizers.build_mediator_optimizer(settings)
   process = clients_by_id.read_by_id(
       astraea.build_weighted_astraea(
           population_lib.build_model_fn(population),
-          optimizer,
+          optimizers.build_client_optimizer(settings),
           optimizers.build_server_optimizer(settings),
           max_clients=mediators.max_clients,
           mediator_epochs=(
@@ -96,7 +94,7 @@ def _build_astraea(
           carry_optimizer_state=settings.carry_optimizer_state,
           client_order=settings.client_order,
           client_clipping_norm=settings.client_clipping_norm,
-          mediator_optimizer_fn=mediator_optimizer,
+          mediator_optimizer_fn=optimizers.build_mediator_optimizer(settings),
           keep_mediator_state=settings.keep_mediator_state,
           visit_step_power=settings.visit_step_power,
           report_mediators=adaptive.reports_mediators(settings),
@@ -105,15 +103,7 @@ def _build_astraea(
   )
   weights = process.get_model_weights(process.initialize())
   model_bytes = traffic.model_bytes(tf.nest.flatten(weights))
-  state_bytes = dict(carry_optimizer_state_bytes=0, mediator_state_bytes=0)
-  if settings.carry_optimizer_state:
-    state_bytes['carry_optimizer_state_bytes'] = optimizers.state_bytes(
-        optimizer, weights.trainable
-    )
-  if mediator_optimizer is not None and settings.keep_mediator_state:
-    state_bytes['mediator_state_bytes'] = optimizers.state_bytes(
-        mediator_optimizer, weights.trainable
-    )
+  state_bytes = optimizers.sent_state_bytes(settings, weights.trainable)
   deployed = deployment.DeploymentOfRun(
       settings, population.num_examples, population.seed
   )

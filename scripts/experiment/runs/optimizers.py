@@ -52,6 +52,24 @@ def _build_optimizer(name: str, learning_rate: float, **adam_options: float):
   return tff.learning.optimizers.build_adam(learning_rate, **adam_options)
 
 
+def sent_state_bytes(
+    settings: settings_lib.Settings, trainable_weights
+) -> dict[str, int]:
+  """Returns the bytes of the optimizers' states that go along with a model.
+
+  They have the names under which `astraea_tff.astraea_round_bytes` takes them:
+  that of the clients' optimizer where it is handed along a chain, and that of
+  the mediators' where it is kept; 0 where not.
+  """
+  carried, kept = 0, 0
+  if settings.carry_optimizer_state:
+    carried = state_bytes(build_client_optimizer(settings), trainable_weights)
+  mediator_optimizer = build_mediator_optimizer(settings)
+  if mediator_optimizer is not None and settings.keep_mediator_state:
+    kept = state_bytes(mediator_optimizer, trainable_weights)
+  return dict(carry_optimizer_state_bytes=carried, mediator_state_bytes=kept)
+
+
 def state_bytes(
     optimizer: tff.learning.optimizers.Optimizer, trainable_weights
 ) -> int:
