@@ -228,8 +228,7 @@ def measure(setting: str, seed: int) -> dict[str, float]:
     rows = metrics_log.read_rows(
         pathlib.Path(folder) / metrics_log.METRICS_FILE
     )
-  evaluated = [row for row in rows if row['top_1'] is not None]
-  last = evaluated[-_EVALUATIONS_AVERAGED:]
+  last = metrics_log.evaluated_rows(rows)[-_EVALUATIONS_AVERAGED:]
   return {
       'accuracy': np.mean([row['top_1'] for row in last]),
       'macro_recall': np.mean([row['macro_recall'] for row in last]),

@@ -22,10 +22,9 @@ from experiment.runs import names as names_lib
 from experiment.runs import picture_text
 from experiment.runs import plots
 
-_LISTS = ('mediators', 'passes', 'credits', 'class_weights')
 COLUMNS = ('mediators', 'passes', 'credits', 'price', 'class_weights')
-# Those that hold text.
-TEXT_COLUMNS = _LISTS
+# Those that hold lists, as text.
+TEXT_COLUMNS = ('mediators', 'passes', 'credits', 'class_weights')
 PICTURE_FILE = 'control.png'
 # Of classes, that colors and a legend tell apart.
 _MOST_LINES = 12
@@ -86,7 +85,7 @@ def read_list(cell: Any) -> np.ndarray:
 
 def has_decisions(rows: Sequence[Mapping[str, Any]]) -> bool:
   """Whether a run's rows (`metrics_log.read_rows`) hold any decisions."""
-  return any(row.get(name) for row in rows for name in _LISTS)
+  return any(row.get(name) for row in rows for name in TEXT_COLUMNS)
 
 
 def draw(

@@ -7,8 +7,6 @@ display.
 
 from collections.abc import Mapping, Sequence
 import pathlib
-from typing import Optional
-
 from matplotlib import figure
 from matplotlib import text
 from matplotlib import ticker
@@ -172,17 +170,17 @@ def plot_trade_off(
 def plot_label_histogram(
     path: pathlib.Path,
     histograms: Mapping[str, np.ndarray],
-    class_names: Optional[Sequence[str]] = None,
+    class_names: Sequence[str],
 ) -> None:
   """Draws label histograms side by side.
 
   Args:
     path: The PNG file to write.
     histograms: By name, the number of examples of each class, [N].
-    class_names: The N names under the bars; the class numbers by default.
+    class_names: The N names under the bars.
   """
-  num_classes = len(next(iter(histograms.values())))
-  names = _class_labels(class_names, num_classes)
+  num_classes = len(class_names)
+  names = _class_labels(class_names)
   # Side by side there is room for some 70 characters.
   longest = max(map(len, names))
   is_crowded = num_classes > 12 or longest * num_classes > 70
@@ -204,11 +202,8 @@ def plot_label_histogram(
   save(drawn, path)
 
 
-def _class_labels(
-    class_names: Optional[Sequence[str]], num_classes: int
-) -> list[str]:
-  names = class_names or range(num_classes)
-  return [picture_text.plain(name, _LONGEST_CLASS_NAME) for name in names]
+def _class_labels(class_names: Sequence[str]) -> list[str]:
+  return [picture_text.plain(name, _LONGEST_CLASS_NAME) for name in class_names]
 
 
 def plot_client_sizes(path: pathlib.Path, sizes: np.ndarray) -> None:
@@ -270,19 +265,19 @@ def plot_contact_sheet(
 def plot_confusion_matrix(
     path: pathlib.Path,
     confusion: np.ndarray,
-    class_names: Optional[Sequence[str]] = None,
+    class_names: Sequence[str],
 ) -> None:
   """Draws a confusion matrix, each row as shares of its class.
 
   Args:
     path: The PNG file to write.
     confusion: int64 [N, N]; examples by true class (rows) and predicted class.
-    class_names: The N names; the class numbers by default.
+    class_names: The N names.
   """
   num_classes = len(confusion)
   totals = np.maximum(confusion.sum(axis=1, keepdims=True), 1)
   shares = confusion / totals
-  names = _class_labels(class_names, num_classes)
+  names = _class_labels(class_names)
   size = max(5.0, 0.22 * num_classes) + _CHARACTER * max(map(len, names))
   drawn, axes = _new_axes(width=size + 1, height=size)
   image = axes.imshow(shares, vmin=0, vmax=1, cmap='Blues')

@@ -20,10 +20,11 @@ def test_every_picture_is_a_png(tmp_path, num_classes):
   plots.plot_kl_divergence(
       tmp_path / 'b.png', {'clients': rng.random(9), 'mediators': rng.random(2)}
   )
+  names = [str(label) for label in range(num_classes)]
   plots.plot_label_histogram(
-      tmp_path / 'c.png', {'before': counts, 'after': 2 * counts}
+      tmp_path / 'c.png', {'before': counts, 'after': 2 * counts}, names
   )
-  plots.plot_confusion_matrix(tmp_path / 'd.png', confusion)
+  plots.plot_confusion_matrix(tmp_path / 'd.png', confusion, names)
   plots.plot_client_sizes(tmp_path / 'e.png', counts)
   plots.plot_contact_sheet(
       tmp_path / 'f.png',
@@ -141,7 +142,7 @@ def test_names_that_would_hide_the_curves_stand_below_them(
 def test_long_names_leave_their_bars_room(tmp_path, monkeypatch):
   drawn = []
   monkeypatch.setattr(plots, 'save', lambda f, path: drawn.append(f))
-  for names in (None, ['a class with a very long name'] * 47):
+  for names in (['0'] * 47, ['a class with a very long name'] * 47):
     plots.plot_label_histogram(tmp_path / 'a.png', {'x': np.ones(47)}, names)
     plots.plot_confusion_matrix(tmp_path / 'b.png', np.eye(47, dtype=int), names)
   for short, long in ((drawn[0], drawn[2]), (drawn[1], drawn[3])):
