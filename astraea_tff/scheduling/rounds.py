@@ -163,20 +163,14 @@ def static_round(
   The static form of Algorithm 3: all K clients were scheduled once, and a round
   draws some of the mediators without replacement.
 
+  Arguments that are not listed are those of `Schedule.rounds`.
+
   Args:
     mediators: The clients of each mediator of the schedule, in training order.
     max_clients: The most clients a mediator may have, gamma.
-    clients: See `Schedule.rounds`; but a `ClientData` makes its datasets anew
-      at every call, which `batches.as_sequence` avoids.
-    mediators_per_round: See `Schedule.rounds`.
-    seed: At least 0. Of the whole run.
+    clients: A `ClientData` makes its datasets anew at every call, which
+      `batches.as_sequence` avoids.
     round_num: At least 0.
-    drop_probability: See `Schedule.rounds`.
-    reshuffled_epochs: See `Schedule.rounds`.
-    weights: See `Schedule.rounds`.
-    passes: See `Schedule.rounds`.
-    reshuffled: See `Schedule.rounds`.
-    report_mediators: See `Schedule.rounds`.
 
   Returns:
     What `Schedule.rounds` yields.
@@ -234,13 +228,11 @@ def static_rounds(
 ) -> Iterator[list[mediator_data_lib.MediatorData]]:
   """Yields `static_round` of one round after another, without end.
 
+  Arguments that are not listed are those of `static_round`.
+
   Args:
-    mediators: See `static_round`.
-    max_clients: See `static_round`.
-    clients: See `Schedule.rounds`.
-    mediators_per_round: See `static_round`.
     first_round: The number of the first round that is yielded.
-    **options: The other arguments of `static_round`.
+    **options: Its other ones.
 
   Yields:
     A round's data. Raises what `static_round` does.

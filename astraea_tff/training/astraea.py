@@ -224,8 +224,8 @@ def build_unweighted_astraea(
   """Builds a learning process that performs Astraea with equal mediators.
 
   The counterpart of `tff.learning.algorithms.build_unweighted_fed_avg`: every
-  mediator with an example counts alike in the average, however many it has. For
-  the arguments see `build_weighted_astraea`.
+  mediator with an example counts alike in the average, however many it has.
+  Arguments that are not listed are those of `build_weighted_astraea`.
 
   A mediator without an example counts as nothing wherever the average is that
   of `tff.aggregators.UnweightedMeanFactory`, which most aggregators of TFF have
@@ -236,35 +236,15 @@ def build_unweighted_astraea(
   update.
 
   Args:
-    model_fn: See `build_weighted_astraea`.
-    client_optimizer_fn: See `build_weighted_astraea`.
-    server_optimizer_fn: See `build_weighted_astraea`.
-    model_distributor: See `build_weighted_astraea`.
     model_aggregator: A `tff.aggregators.UnweightedAggregationFactory`; by
       default `tff.aggregators.UnweightedMeanFactory`.
-    metrics_aggregator: See `build_weighted_astraea`.
-    loop_implementation: See `build_weighted_astraea`.
-    max_clients: See `build_weighted_astraea`.
-    mediator_epochs: See `build_weighted_astraea`.
-    local_epochs: See `build_weighted_astraea`.
-    carry_optimizer_state: See `build_weighted_astraea`.
-    client_order: See `build_weighted_astraea`.
-    client_clipping_norm: See `build_weighted_astraea`.
-    mediator_optimizer_fn: See `build_weighted_astraea`.
-    keep_mediator_state: See `build_weighted_astraea`.
-    visit_step_power: See `build_weighted_astraea`.
-    report_mediators: See `build_weighted_astraea`.
 
   Returns:
     A `tff.learning.templates.LearningProcess`.
 
   Raises:
     TypeError: If an argument is not of the documented type.
-    ValueError: If `max_clients`, `mediator_epochs` or `local_epochs` is less
-      than 1, `client_clipping_norm` is not positive, `visit_step_power` is
-      negative, `client_order` is unknown, `keep_mediator_state` does not go
-      with `model_aggregator`, or `report_mediators` does not go with a secure
-      or a private aggregator.
+    ValueError: As `build_weighted_astraea`.
   """
   if model_aggregator is None:
     model_aggregator = tff.aggregators.UnweightedMeanFactory()

@@ -38,18 +38,12 @@ def compose_astraea(
 ) -> tff.learning.templates.LearningProcess:
   """Composes the learning process of `astraea_tff.build_weighted_astraea`.
 
+  Arguments that are not listed are those of that function.
+
   Args:
-    model_fn: As there.
-    client_optimizer_fn: As there.
-    server_optimizer_fn: As there.
     hparams: The hyperparameters of the clients' optimizer, round by round; by
       default those that it has until a user sets others, or for a
       `FunctionalModel`, which has none in TFF, those that it was built with.
-    client_weighting: As there.
-    model_distributor: As there.
-    model_aggregator: As there.
-    metrics_aggregator: As there.
-    report_mediators: As there.
     **chain_arguments: The fields of `chain_options.ChainOptions`.
 
   Raises:

@@ -32,15 +32,10 @@ def digest_request(
 ) -> str:
   """Returns 16 hexadecimal digits for a request of `preparation.prepare`.
 
+  Arguments that are not listed are those of `prepare`.
+
   Args:
     file_format: Changed with what a seed's partition is.
-    name: See `prepare`.
-    num_clients: See `prepare`.
-    seed: See `prepare`.
-    data_dir: See `prepare`.
-    partition_arguments: See `prepare`.
-    fraction: See `prepare`.
-    test_per_class: See `prepare`.
   """
   preset = presets.find_preset(name, fraction, test_per_class)
   if num_clients is None:
