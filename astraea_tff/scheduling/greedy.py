@@ -4,7 +4,7 @@ The server knows each client's label counts. It fills one mediator after the
 other, always with the client that brings the mediator's pooled label
 distribution closest to uniform, so that a chain of clients trains on nearly
 balanced data although none of its members has any. See Duan et al. 2019,
-section III-D.
+section III-C.
 
 Four points the paper leaves open are read as follows. `P_m + P_k` (line 7)
 pools label counts and normalises the sum, because that is the data the mediator
@@ -42,7 +42,7 @@ def reschedule(
 
   While clients are left, a new mediator takes `argmin_k D_KL(P_m + P_k || P_u)`
   of those left (line 7), where P_m + P_k is the normalised sum of the label
-  counts, until it has `max_clients` (line 5) or none is left. Divergences
+  counts, until it has `max_clients` (line 6) or none is left. Divergences
   within 1e-12 of the smallest are ties, and the lowest client index wins; so
   those that are mathematically equal, mirrored histograms for example, are
   never told apart by how their sums were rounded.

@@ -1,4 +1,4 @@
-"""The loop of a mediator's chain (Algorithm 1, lines 9 to 13), in TensorFlow.
+"""The loop of a mediator's chain (Algorithm 1, lines 9 to 14), in TensorFlow.
 
 A mediator's clients are one dataset, whose batches carry their index
 (`astraea_tff.training.chain_batches`), so that the loop sees where a visit

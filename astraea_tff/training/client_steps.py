@@ -28,7 +28,7 @@ class ClientSteps(NamedTuple):
   Attributes:
     begin: From what the client is handed to the state in which it begins.
     step: From a state and a batch to the state after the step and the batch's
-      loss (lines 12 and 13).
+      loss (lines 13 and 14).
     hand_on: From a state to what the client would hand on.
     report: From what the last client handed on to its trainable weights and to
       the model's unfinalized metrics.

@@ -6,7 +6,7 @@ model w and runs
     for each of E_m mediator epochs:                             (line 9)
       for each of its own clients, in the schedule's order:      (line 10)
         for each of E local epochs:                              (line 11)
-          for each batch of the client: w <- optimizer(w, batch) (lines 12, 13)
+          for each batch of the client: w <- optimizer(w, batch) (lines 13, 14)
 
 A client starts from the weights its predecessor left, and the second mediator
 epoch from where the first ended. A client that goes non-finite leaves what it

@@ -1,6 +1,6 @@
 """Random shift, rotation, shear and zoom of a batch of images.
 
-These are the four kinds of augmentation that Duan et al. (2019), section III-B,
+These are the four kinds of augmentation that Duan et al. (2019), section III-C,
 name for the `Augment` function of Algorithm 2, line 11. The paper does not give
 their ranges. The defaults of `AffineTransform` are ours: small enough that a
 character stays the same character (no 6 becomes a 9, no n a z) and that the
