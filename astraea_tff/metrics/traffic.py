@@ -128,6 +128,7 @@ def astraea_round_bytes(
   )
   kept_bytes = check(mediator_state_bytes, 'mediator_state_bytes', 0)
   num_clients = check(num_clients, 'num_clients', 1)
+  max_clients = check(max_clients, 'max_clients', 1)
   if clients_per_mediator is not None:
     if num_mediators is not None:
       raise ValueError(
@@ -139,7 +140,7 @@ def astraea_round_bytes(
     )
   else:
     visits = num_clients * check(mediator_epochs, 'mediator_epochs', 1)
-    fewest = -(-num_clients // check(max_clients, 'max_clients', 1))
+    fewest = -(-num_clients // max_clients)
     if num_mediators is None:
       num_mediators = fewest
     elif not fewest <= check(num_mediators, 'num_mediators', 1) <= num_clients:
