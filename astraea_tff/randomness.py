@@ -1,4 +1,4 @@
-"""Every stream of random numbers in the package, and draws from a seed alone.
+"""Every stream of random numbers of a run, and draws from its seed alone.
 
 A stream is named by the run's seed and by what it is for, so that a draw
 depends on nothing else: not on what was drawn before, on the number of workers,

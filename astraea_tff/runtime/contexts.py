@@ -99,7 +99,7 @@ def set_remote_execution_context(
   says how to tunnel it.
 
   Args:
-    addresses: A `host:port` for each worker (`scripts/worker.py` starts one).
+    addresses: A `host:port` for each worker (`astraea-worker` starts one).
     connection_timeout: Seconds within which a worker must answer, at first and
       after a lost connection.
 

@@ -191,7 +191,7 @@ class RemoteWorkers(tff.framework.SyncContext):
     except WorkerLostError as error:
       self.close()
       raise RuntimeError(
-          f'{error} Start one there with `python scripts/worker.py'
+          f'{error} Start one there with `astraea-worker'
           f' --port={worker.address.rpartition(":")[2]}`; it must be up before'
           ' the program that uses it.'
       ) from None

@@ -105,7 +105,8 @@ def reschedule_round(
     The round's schedule, with client indices from 0 to K - 1.
 
   Raises:
-    ValueError: If `clients_per_round` is not in [1, K].
+    TypeError: See `reschedule` and `sample_clients`.
+    ValueError: If `clients_per_round` is not in [1, K], or see `reschedule`.
   """
   clients = sampling.sample_clients(
       len(counts), clients_per_round, seed=seed, round_num=round_num

@@ -1,7 +1,7 @@
 """What the scripts are made of: settings, runs, their records and pictures.
 
-Needs matplotlib and tqdm (`pip install astraea_tff[scripts]`), which the rest
-of the package does not. Scripts import it before TensorFlow.
+Needs matplotlib, pandas and others (`pip install astraea_tff[scripts]`), which
+the library does not. Scripts import it before TensorFlow.
 """
 
 import atexit

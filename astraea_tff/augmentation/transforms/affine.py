@@ -103,7 +103,7 @@ class AffineTransform:
 
     Returns:
       A tensor of the dtype and shape of `images`. Pixels are interpolated
-      linearly in float32; uint8 is rounded and saturated.
+      linearly in float32; uint8 is rounded.
 
     Raises:
       TypeError: `images` is neither uint8 nor float.

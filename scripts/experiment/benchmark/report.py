@@ -48,8 +48,8 @@ def compute_ratios(results: Mapping[str, Any]) -> dict[str, np.ndarray]:
   Returns:
     Arrays of ratios, shape `[rounds]`, float64: of examples per second and of
     CPU seconds per example in the rounds that took turns. The CPU seconds to
-    build a process and from the start to the end of the first round, and peak
-    memory, have one ratio.
+    build a process and from the start to the end of the first round have a
+    ratio for each start that was measured, and peak memory has one.
   """
   rounds = results['rounds']
   speeds = {name: _speeds(subject) for name, subject in rounds.items()}

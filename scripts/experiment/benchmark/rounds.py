@@ -15,9 +15,9 @@ from experiment.runs import child_process
 from experiment.runs import machine
 
 _EXAMPLES_OF_MANY = 8
-# By subject whose start is reported, what a user's program imports first.
 # One start takes a tenth more or less than another.
 _NUM_STARTS = 3
+# By subject whose start is reported, what a user's program imports first.
 _FIRST_IMPORTS = {'astraea': 'astraea_tff', 'tff': 'tensorflow_federated'}
 
 

@@ -68,7 +68,7 @@ class RoundCost:
   Attributes:
     num_bytes: The bytes sent, every pass through a client counted.
     num_bytes_in_paper: The bytes by the paper's formula, which leaves mediator
-      epochs out; equal to `num_bytes` for FedAvg.
+      epochs out, and copies that change with the round.
     mean_kl_divergence: The mean over the round's mediators (with FedAvg: over
       its clients) of the divergence of their pooled labels from the target, in
       nats; None if no client took part.

@@ -245,9 +245,9 @@ class Settings:
 def to_record(settings: Settings) -> dict[str, Any]:
   """Returns what a folder records of a run's settings, by name.
 
-  Some are left out where they have their defaults, so that a
-  run without it has the record that it always had. The policy's file is
-  recorded with what it holds.
+  Some are left out where they have their defaults, so that a run without them
+  has the record that it always had. The policy's file is recorded with what it
+  holds.
 
   Raises:
     OSError: The policy's file cannot be read.
