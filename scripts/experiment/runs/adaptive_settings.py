@@ -77,16 +77,12 @@ def check(settings: Any) -> None:
         f'mediator_credit={settings.mediator_credit} needs a mediator_policy'
         f' that learns from credits, credit or learned, got {policy}.'
     )
-  if settings.credit_exploration is not None and policy != 'credit':
-    raise ValueError(
-        f'credit_exploration={settings.credit_exploration} needs'
-        f' mediator_policy=credit, got {policy}.'
-    )
-  if settings.credit_passes != 1 and policy != 'credit':
-    raise ValueError(
-        f'credit_passes={settings.credit_passes} needs mediator_policy=credit,'
-        f' got {policy}.'
-    )
+  for name, default in (('credit_exploration', None), ('credit_passes', 1)):
+    value = getattr(settings, name)
+    if value != default and policy != 'credit':
+      raise ValueError(
+          f'{name}={value} needs mediator_policy=credit, got {policy}.'
+      )
   priorities(settings.class_priorities)
 
 
