@@ -84,6 +84,8 @@ class MemoryLog(tff.program.ReleaseManager):
     """Notes the memory after round `key`."""
     del value
     pids = {'parent': os.getpid(), 'worker': self._worker.pid}
+    if pids['worker'] is None:
+      raise RuntimeError(f'the worker ended in round {key}.')
     row = {}
     for name, pid in pids.items():
       self.megabytes[name][key] = psutil.Process(pid).memory_info().rss / 1e6

@@ -151,6 +151,8 @@ def load_messages_of_users(path: str) -> datasets.FederatedDataset:
       with np.load(file) as archive:
         arrays = {name: archive[name] for name in names}
       _check_messages(arrays)
+    except MemoryError:
+      raise
     except Exception as error:  # A damaged archive raises many kinds.
       raise ValueError(
           f'--messages_of_users={path} must be an archive of the arrays'

@@ -68,8 +68,11 @@ def measure(
     the mean gradient from w to w + A, so without an evaluation for each.
 
   Raises:
-    ValueError: Shapes do not go together, or a weight is negative.
+    ValueError: There is no such kind, shapes do not go together, or a weight is
+      negative.
   """
+  if kind not in KINDS:
+    raise ValueError(f'kind must be one of {", ".join(KINDS)}, got {kind!r}.')
   slope = path_gradient(
       examples.gradient, model, mean_update(weights, updates)
   )

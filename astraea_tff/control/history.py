@@ -90,7 +90,8 @@ class MediatorHistory(ArrayState):
         # log_update, alignment, loss, loss_fall.
         'last': np.zeros((size, 4)),
         'last_round': np.zeros(size, np.int64),
-        'credit': np.zeros(size),
+        # NaN is not known yet.
+        'credit': np.full(size, np.nan),
         'scale': np.zeros(()),
         'rounds': np.zeros(size, np.int64),
         'seconds': np.full(size, np.nan),
@@ -121,7 +122,7 @@ class MediatorHistory(ArrayState):
         *now['last'].T,
         np.log1p(np.maximum(round_num - 1 - now['last_round'], 0)),
         np.full(self.num_mediators, float(spent)),
-        now['credit'] / scale,
+        np.nan_to_num(now['credit']) / scale,
         np.log1p(now['rounds']),
         _log_ratio(now['seconds']),
     ]
@@ -174,13 +175,13 @@ class MediatorHistory(ArrayState):
           np.isfinite(seconds), seconds, now['seconds'][at]
       )
     credits = np.asarray(credits, np.float64)
-    is_new = now['rounds'][at] == 0
-    average = self._decay * now['credit'][at] + (1 - self._decay) * credits
+    before = now['credit'][at]
+    average = self._decay * before + (1 - self._decay) * credits
     # That of a model that diverged says nothing.
     now['credit'][at] = np.where(
         np.isfinite(credits),
-        np.where(is_new, credits, average),
-        now['credit'][at],
+        np.where(np.isnan(before), credits, average),
+        before,
     )
     now['scale'] = moving_scale(now['scale'], credits, self._decay)
     now['rounds'][at] += 1

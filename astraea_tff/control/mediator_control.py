@@ -73,7 +73,12 @@ class Lesson(NamedTuple):
 
 
 class MediatorControl:
-  """Chooses a round's mediators and passes, and learns from what came of it."""
+  """Chooses a round's mediators and passes, and learns from what came of it.
+
+  Attributes:
+    considered: R, how many mediators the policy chooses from in a round; None
+      without a policy.
+  """
 
   def __init__(
       self,
@@ -146,6 +151,7 @@ class MediatorControl:
     self._rounds_per_feedback = check_integer(
         rounds_per_feedback, 'rounds_per_feedback', 1
     )
+    self.considered: Optional[int] = None
     if policy is None:
       return
     _check_policy(policy, schedule.num_mediators)

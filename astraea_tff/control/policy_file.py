@@ -33,6 +33,7 @@ def write(
   Raises:
     OSError: The file cannot be written.
   """
+  path = pathlib.Path(arguments.expand_path(path, 'path'))
   with atomic_file.replace_atomically(path) as file:
     np.savez(
         file, version=_VERSION, passes=passes, hidden=hidden, weights=weights
@@ -56,14 +57,15 @@ def read(
     OSError: The file cannot be read.
   """
   # Of its own, so that an error of the system is none of the file.
-  content = io.BytesIO(pathlib.Path(path).read_bytes())
+  path = pathlib.Path(arguments.expand_path(path, 'path'))
+  content = io.BytesIO(path.read_bytes())
   try:
     return _parse(content, num_features)
   except MemoryError:
     raise
   except Exception as error:  # A damaged archive raises many kinds.
     raise ValueError(
-        f'{os.fspath(path)} must be a policy that LearnedPasses.save wrote:'
+        f'{path} must be a policy that LearnedPasses.save wrote:'
         f' {str(error).rstrip(".")}.'
     ) from error
 

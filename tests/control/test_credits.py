@@ -201,6 +201,8 @@ def test_a_round_that_nobody_trained_has_no_credits():
 
 
 def test_bad_shapes_and_weights_are_refused():
+  with pytest.raises(ValueError, match="kind must be one of .*, got 'loss'"):
+    credits.measure('loss', None, None, None, None)
   utility, _, model, weights, updates = logistic()
   with pytest.raises(ValueError, match=r'got shapes \[3\] and \[4, 15\]'):
     credits.removal_credits(utility, model, weights[:3], updates)

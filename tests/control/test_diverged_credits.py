@@ -44,3 +44,11 @@ def test_the_history_keeps_the_credit_of_before():
   memory.record(2, [0, 1, 2], [4, 2, 2], updates, [np.nan, 2.0, np.inf])
   np.testing.assert_allclose(memory.state['credit'], [0.5, 1.2, -1.0])
   assert np.isfinite(memory.observe([0, 1, 2], 3)).all()
+
+
+def test_the_first_credit_that_is_known_counts_whole():
+  memory = history.MediatorHistory([4, 2], [0.1, 0.2], [1, 1])
+  memory.record(1, [0, 1], [4, 2], np.eye(2), [np.nan, 0.5])
+  assert memory.observe([0], 2)[0, history.OBSERVATIONS.index('credit')] == 0
+  memory.record(2, [0], [4], np.eye(2)[:1], [1.0])
+  np.testing.assert_array_equal(memory.state['credit'], [1.0, 0.5])

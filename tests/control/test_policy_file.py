@@ -30,6 +30,13 @@ def test_what_is_written_is_read(tmp_path):
   learned.LearnedPasses.frozen(_write(tmp_path / 'by_hand.npz'))
 
 
+def test_a_path_may_begin_with_the_home(tmp_path, monkeypatch):
+  monkeypatch.setenv('HOME', str(tmp_path))
+  learned.LearnedPasses(seed=3).save('~/policy.npz')
+  assert (tmp_path / 'policy.npz').is_file()
+  assert learned.LearnedPasses.frozen('~/policy.npz').passes == (1, 2)
+
+
 @pytest.mark.parametrize(
     'changes, message',
     [

@@ -46,7 +46,8 @@ def replace_atomically(path: pathlib.Path) -> Iterator[BinaryIO]:
     The new file, open for writing bytes.
 
   Raises:
-    OSError: The file cannot be written; what was there before is still there.
+    OSError: The file cannot be written; what was there before is still there,
+      unless all that failed was to make the new one outlive a power cut.
   """
   path = pathlib.Path(os.path.realpath(path))
   _remove_abandoned(path)
@@ -170,7 +171,11 @@ def _create(path, open_new) -> tuple[pathlib.Path, int]:
       if not path.parent.is_dir():
         raise
       continue  # Taken for abandoned before it could be opened.
-    _lock(handle)
+    try:
+      _lock(handle)
+    except OSError:
+      os.close(handle)
+      raise
     # Somebody may have taken it for abandoned before it was locked.
     if os.path.exists(temporary):
       return temporary, handle

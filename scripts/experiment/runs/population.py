@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 import dataclasses
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 import pandas as pd
@@ -37,8 +37,8 @@ class Population:
     seed: The seed of the run.
     data: The dataset and its partition, before augmentation.
     plan: The server's plan of the augmentation.
-    clients: The clients' batches, augmented, as ids that a worker reads; with
-      the label prior among the inputs, if there is one.
+    clients: The clients' batches, augmented, as ids that a worker reads: a
+      `ClientsById`, or what `clients_with_label_prior` makes of it.
     counts: int64 [K, N]; the labels the clients train on, augmented examples
       included. Those of the stored examples; if the augmentation is fresh in
       every epoch, those that the plan makes a client expect before there is
@@ -53,7 +53,7 @@ class Population:
   seed: int
   data: datasets.PreparedDataset
   plan: plan_lib.AugmentationPlan
-  clients: clients_by_id.ClientsById
+  clients: Any
   counts: np.ndarray
   model: str
   has_label_prior: bool = False
