@@ -1,11 +1,10 @@
 """What tells a transform from every other one, in any program."""
 
+import collections
 from collections.abc import Iterator, Mapping
 import dataclasses
-import dis
 import enum
 import functools
-import inspect
 import logging
 import pathlib
 import re
@@ -13,20 +12,35 @@ import types
 from typing import Any
 
 import numpy as np
+from scipy import special
 import tensorflow as tf
 
+from astraea_tff.datasets.storage import instructions
 from astraea_tff.datasets.storage import user_modules
 
-# What their `repr` says wholly.
+# Of exactly these types, as those that are made of them may do something else.
+_PLAIN = (type(None), bool, int, float, str, bytes)
+_MAPPINGS = (
+    dict, collections.OrderedDict, collections.Counter, types.MappingProxyType
+)
+# What their `repr` says wholly, unless their type is a user's.
 _SHOWN = (
-    complex, enum.Enum, logging.Logger, np.dtype, pathlib.PurePath, range,
-    re.Pattern, slice,
+    complex, logging.Logger, np.dtype, pathlib.PurePath, range, re.Pattern, slice,
 )
 # What Python and dataclasses make of fields, which are described themselves.
 _OF_FIELDS = frozenset({
     '__init__', '__repr__', '__eq__', '__lt__', '__le__', '__gt__', '__ge__',
     '__hash__', '__setattr__', '__delattr__', '__getstate__', '__setstate__',
 })
+# What Python, `dataclasses` and `typing` note of a class.
+_NOTES = frozenset({
+    '__abstractmethods__', '__annotations__', '__dataclass_fields__',
+    '__dataclass_params__', '__dict__', '__doc__', '__match_args__', '__module__',
+    '__orig_bases__', '__parameters__', '__qualname__', '__slots__',
+    '__weakref__',
+})
+# Through these a function reads what its instructions do not name.
+_HIDING = frozenset({'eval', 'exec', 'globals'})
 _SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 
 
@@ -67,25 +81,35 @@ def _describe(value: Any, seen: set[int]) -> Any:
     value: The value.
     seen: The functions and classes that are described already, by identity.
   """
-  kind = type(value).__name__
-  if value is None or isinstance(value, (bool, int, float, str, bytes)):
+  cls = type(value)
+  kind = cls.__name__
+  if cls in _PLAIN:
     return kind, value
-  if isinstance(value, (list, tuple)):
+  if cls in (list, tuple):
     return kind, [_describe(entry, seen) for entry in value]
-  if isinstance(value, (set, frozenset)):
+  if cls in (set, frozenset):
     return kind, sorted(repr(_describe(entry, seen)) for entry in value)
-  if isinstance(value, Mapping):
+  if cls in _MAPPINGS:
     return kind, [
         (_describe(k, seen), _describe(v, seen)) for k, v in value.items()
     ]
-  if isinstance(value, (np.ndarray, np.generic, tf.Tensor)):
+  is_library = user_modules.is_library(cls.__module__)
+  if cls in (np.ndarray, np.memmap) or is_library and isinstance(
+      value, (np.generic, tf.Tensor)
+  ):
     array = np.asarray(value)
     if array.dtype != object:
       return kind, str(array.dtype), array.shape, array.tobytes()
   if isinstance(value, tf.DType):
     return kind, value.name
-  if isinstance(value, _SHOWN):
+  if isinstance(value, enum.Enum):
+    return kind, value.name, _describe(value.value, seen), _methods(cls, seen)
+  if is_library and isinstance(value, _SHOWN):
     return kind, repr(value)
+  if isinstance(value, tuple) and hasattr(cls, '_fields'):
+    return kind, cls._fields, [
+        _describe(entry, seen) for entry in tuple.__iter__(value)
+    ], _methods(cls, seen)
   if dataclasses.is_dataclass(value) and not isinstance(value, type):
     names = [field.name for field in dataclasses.fields(value)]
     # What a method set is part of it too, field or not.
@@ -104,49 +128,81 @@ def _describe_class(cls: type[Any], seen: set[int]) -> Any:
   if id(cls) in seen:
     return name
   seen.add(id(cls))
-  bases = [
+  members = [
+      (base.__qualname__, key, _describe_used(member, base.__module__, seen))
+      for base in _bases(cls)
+      for key, member in sorted(vars(base).items())
+      if _is_own(key, member)
+  ]
+  if not user_modules.is_library(type(cls).__module__):
+    members.append(_describe_class(type(cls), seen))
+  return name, members
+
+
+def _bases(cls: type[Any]) -> list[type[Any]]:
+  """Returns the class and those it inherits from, but for libraries'."""
+  return [
       base for base in cls.__mro__
       if base.__module__ == cls.__module__
       or not user_modules.is_library(base.__module__)
   ]
-  return name, [
-      (base.__qualname__, key, _describe_used(member, base.__module__, seen))
-      for base in bases
+
+
+def _methods(cls: type[Any], seen: set[int]) -> Any:
+  """What the author of an enumeration or a named tuple has its values do."""
+  return [
+      (key, _describe_used(member, base.__module__, seen))
+      for base in _bases(cls)
+      if not user_modules.is_library(base.__module__)
       for key, member in sorted(vars(base).items())
-      if _is_own(key, member)
+      if _function_of(member) is not None
   ]
 
 
 def _is_own(name: str, member: Any) -> bool:
   """Whether a class's author put a member there that the results depend on."""
   if name.startswith('__'):
-    return name not in _OF_FIELDS and _function_of(member) is not None
+    return name not in _OF_FIELDS | _NOTES
   return name != '_abc_impl' and not isinstance(member, _SLOTS)
 
 
 def _describe_used(value: Any, module: str, seen: set[int]) -> Any:
   """What a function of a module uses, or a class of it holds."""
+  if isinstance(value, types.MethodType):
+    return [
+        _describe_used(part, module, seen)
+        for part in (value.__func__, value.__self__)
+    ]
   function = _function_of(value)
   if function is not None:
-    value = function
-  elif isinstance(value, types.ModuleType):
+    return _describe_function(function, module, seen)
+  if isinstance(value, types.ModuleType):
     return user_modules.describe(value.__name__)
-  elif isinstance(value, functools.partial):
+  if isinstance(value, (functools.partial, functools.partialmethod)):
     parts = (value.func, *value.args, *value.keywords.values())
     return list(value.keywords), [
         _describe_used(part, module, seen) for part in parts
     ]
-  elif isinstance(value, (types.BuiltinFunctionType, np.ufunc)) or (
-      type(value).__module__ == 'typing'
-  ):
-    return repr(value).split(' at ')[0]
-  elif not isinstance(value, type):
+  if isinstance(value, types.BuiltinFunctionType):
+    owner = value.__self__
+    if owner is None or isinstance(owner, (types.ModuleType, type)):
+      return repr(value).split(' at ')[0]
+    return value.__name__, _describe(owner, seen)
+  if type(value).__module__ == 'typing' or _is_known_ufunc(value):
+    return repr(value)
+  if not isinstance(value, type):
     return _describe(value, seen)
   if value.__module__ != module:
     return value.__qualname__, user_modules.describe(value.__module__)
-  if function is not None:
-    return _describe_function(function, seen)
   return _describe_class(value, seen)
+
+
+def _is_known_ufunc(value: Any) -> bool:
+  """Whether it is NumPy's or SciPy's, and not made of a Python function."""
+  return isinstance(value, np.ufunc) and any(
+      getattr(library, value.__name__, None) is value
+      for library in (np, special)
+  )
 
 
 def _function_of(member: Any) -> Any:
@@ -155,29 +211,62 @@ def _function_of(member: Any) -> Any:
     member = member.func
   for attribute in ('__func__', 'fget', 'python_function'):
     member = getattr(member, attribute, member)
-  try:
-    member = inspect.unwrap(member)
-  except ValueError:
-    return None
-  return member if isinstance(member, types.FunctionType) else None
+  # Such as what `functools.lru_cache` makes.
+  while not isinstance(member, types.FunctionType):
+    if not hasattr(member, '__wrapped__'):
+      return None
+    member = member.__wrapped__
+  return member
 
 
-def _describe_function(function: types.FunctionType, seen: set[int]) -> Any:
-  """What a function says, and what it uses."""
+def _describe_function(
+    function: types.FunctionType, module: str, seen: set[int]
+) -> Any:
+  """What a function says, and what it uses.
+
+  Args:
+    function: The function.
+    module: The name of the module that uses it. Of a function of another one
+      the text of that module is told, beside what is the function's alone.
+    seen: See `_describe`.
+  """
   if id(function) in seen:
     return function.__qualname__
   seen.add(id(function))
+  # A decorator gives what it makes the module of what it decorates.
+  own_module = function.__globals__.get('__name__', function.__module__)
+  if user_modules.is_library(own_module) and own_module != module:
+    name = own_module, function.__code__.co_name
+    if not hasattr(function, '__wrapped__'):
+      return name
+    return name, _describe_used(function.__wrapped__, module, seen)
   used = [
-      (name, _describe_used(value, function.__module__, seen))
-      for name, value in _uses(function)
+      (name, _describe_used(value, own_module, seen))
+      for name, value in _uses_of_its_own(function)
   ]
-  imported = user_modules.describe_all(_imported_names(function))
-  parts = [_describe_code(function.__code__), used]
+  if own_module != module:
+    text = function.__qualname__, user_modules.describe(own_module)
+    return (*text, used) if used else text
+  names = instructions.global_names(function.__code__)
+  hiding = sorted(names & _HIDING - function.__globals__.keys())
+  if hiding:
+    raise TypeError(
+        'What `transform` depends on must be named in its methods to be kept on'
+        f' disk, but {function.__qualname__} calls {hiding[0]}.'
+    )
+  used += [
+      (name, _describe_used(function.__globals__[name], own_module, seen))
+      for name in sorted(names & function.__globals__.keys())
+  ]
+  imported = user_modules.describe_all(instructions.imported_names(function))
+  parts = [instructions.describe_code(function.__code__), used]
   return tuple(parts + [imported] if imported else parts)
 
 
-def _uses(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
-  """Yields the values behind the names of a function, but its own."""
+def _uses_of_its_own(
+    function: types.FunctionType,
+) -> Iterator[tuple[str, Any]]:
+  """Yields the values that a function has, and others of its code have not."""
   for place, value in enumerate(function.__defaults__ or ()):
     yield f'default {place}', value
   yield from (function.__kwdefaults__ or {}).items()
@@ -187,53 +276,4 @@ def _uses(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
       yield name, cell.cell_contents
     except ValueError:  # Empty as yet.
       pass
-  for name in sorted(_global_names(code)):
-    if name in function.__globals__:
-      yield name, function.__globals__[name]
-
-
-def _global_names(code: types.CodeType) -> set[str]:
-  names = {
-      instruction.argval
-      for instruction in dis.get_instructions(code)
-      if instruction.opname == 'LOAD_GLOBAL'
-  }
-  for constant in code.co_consts:
-    if isinstance(constant, types.CodeType):
-      names |= _global_names(constant)
-  return names
-
-
-def _imported_names(function: types.FunctionType) -> Iterator[str]:
-  """Yields the names of the modules that a function may import as it runs."""
-  package = function.__globals__.get('__package__') or ''
-  waiting = [function.__code__]
-  while waiting:
-    code = waiting.pop()
-    waiting += [c for c in code.co_consts if isinstance(c, types.CodeType)]
-    # How many dots, what from it, and what; as Python compiles an import.
-    before = [None, None]
-    for instruction in dis.get_instructions(code):
-      if instruction.opname == 'IMPORT_NAME':
-        level, members = before
-        yield from user_modules.absolute_names(
-            instruction.argval, level, members or (), package
-        )
-      if instruction.opname != 'EXTENDED_ARG':
-        before = [before[1], instruction.argval]
-
-
-def _describe_code(code: types.CodeType) -> Any:
-  constants = [
-      _describe_code(constant)
-      if isinstance(constant, types.CodeType) else _constant(constant)
-      for constant in code.co_consts
-  ]
-  return code.co_code, code.co_names, code.co_varnames, constants
-
-
-def _constant(value: Any) -> Any:
-  # A set has another order in every program.
-  if isinstance(value, frozenset):
-    return sorted(map(repr, value))
-  return repr(value)
+  yield from sorted(vars(function).items())

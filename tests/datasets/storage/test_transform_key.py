@@ -1,11 +1,17 @@
 """All that a transform depends on tells it from others."""
 
+import collections
 import dataclasses
+import enum
 import functools
 import importlib
+import pathlib
 import sys
+from typing import NamedTuple
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from astraea_tff.augmentation.transforms import affine
 from astraea_tff.augmentation.transforms import tabular
@@ -115,7 +121,152 @@ def _of_a_global(value):
   return Transform()
 
 
+def _calling(function):
+  """A transform that calls what it has from around it."""
+
+  @dataclasses.dataclass(frozen=True)
+  class Transform:
+
+    def __call__(self, images, seed):
+      return function(images)
+
+  return Transform()
+
+
+def _scaled_by(factor):
+  """A decorator that hides behind what it decorates."""
+
+  def decorate(function):
+
+    @functools.wraps(function)
+    def scaled(*arguments):
+      return function(*arguments) * factor
+
+    return scaled
+
+  return decorate
+
+
+def _of_a_decorator(value):
+
+  @dataclasses.dataclass(frozen=True)
+  class Transform:
+
+    @_scaled_by(value)
+    def __call__(self, images, seed):
+      return images
+
+  return Transform()
+
+
+def _of_a_decorated_helper(value):
+  return _calling(tf.function(_scaled_by(value)(lambda images: images)))
+
+
+def _of_a_decorator_of_a_library(value):
+  return _calling(functools.lru_cache(lambda images: images * value))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scale:
+  factor: float
+
+  def times(self, images):
+    return images * self.factor
+
+
+def _of_a_bound_method(value):
+  return _calling(_Scale(value).times)
+
+
+def _of_a_bound_method_in_a_partial(value):
+  return _calling(functools.partial(_Scale(value).times))
+
+
+def _of_a_bound_builtin(value):
+  return _calling({'factor': value}.get)
+
+
+def _of_an_array_s_method(value):
+  return _calling(np.array([value]).item)
+
+
+def _of_a_partial_method(value):
+
+  @dataclasses.dataclass(frozen=True)
+  class Transform:
+
+    def scale(self, factor, images, seed):
+      return images * factor
+
+    __call__ = functools.partialmethod(scale, value)
+
+  return Transform()
+
+
+def _of_an_attribute_of_a_function(value):
+  def scale(images):
+    return images * scale.factor
+
+  scale.factor = value
+  return _calling(scale)
+
+
+def _of_a_class_body(value):
+  _FACTORS['factor'] = value
+
+  @dataclasses.dataclass(frozen=True)
+  class Transform:
+
+    def __call__(self, images, seed):
+      class Inner:
+        factor = _FACTORS['factor']
+
+      return images * Inner.factor
+
+  return Transform()
+
+
+def _of_a_metaclass(value):
+
+  class Meta(type):
+
+    def factor(cls):
+      return value
+
+  @dataclasses.dataclass(frozen=True)
+  class Transform(metaclass=Meta):
+
+    def __call__(self, images, seed):
+      return images * type(self).factor()
+
+  return Transform()
+
+
+def _of_an_enumeration(value):
+
+  class Way(enum.Enum):
+    UP = 1
+
+    def factor(self):
+      return value
+
+  return _calling(functools.partial(max, Way.UP))
+
+
+def _of_a_named_tuple(value):
+
+  class Way(NamedTuple):
+    factor: float
+
+  return _calling(functools.partial(max, Way(value)))
+
+
 @pytest.mark.parametrize('make', [
+    _of_a_decorator, _of_a_decorated_helper, _of_a_decorator_of_a_library,
+    _of_a_bound_method, _of_a_bound_method_in_a_partial, _of_a_bound_builtin,
+    _of_an_array_s_method, _of_a_partial_method, _of_an_attribute_of_a_function,
+    _of_a_class_body, _of_a_metaclass, _of_an_enumeration, _of_a_named_tuple,
     _of_a_closure, _of_a_default, _of_a_keyword_default, _of_a_class_attribute,
     _of_what_is_no_field, _of_a_function_around, _of_a_global,
 ])
@@ -182,9 +333,63 @@ def test_what_modules_import_in_turn_is_in_the_key(
   assert keys[0] == keys[2] != keys[1]
 
 
-def test_a_transform_that_uses_what_cannot_be_known_is_refused():
+class _Half(float):
+
+  def __mul__(self, other):
+    return other / 2
+
+
+@pytest.mark.parametrize(
+    'value',
+    [
+        object(),
+        _Half(2),
+        collections.defaultdict(list),
+        np.ma.masked_array([1, 2], [False, True]),
+        np.frompyfunc(lambda image: image, 1, 1),
+        object().__str__,
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_transform_that_uses_what_cannot_be_known_is_refused(value):
   with pytest.raises(TypeError, match='What `transform` depends on must be'):
-    transform_key.describe_transform(_of_a_closure(object()))
+    transform_key.describe_transform(_of_a_closure(value))
+
+
+def test_a_transform_that_hides_what_it_reads_is_refused():
+
+  def hidden(images):
+    return images * globals()['_FACTORS']
+
+  with pytest.raises(TypeError, match='be named in its .*hidden calls globals'):
+    transform_key.describe_transform(_calling(hidden))
+
+
+@pytest.mark.parametrize(
+    'value',
+    [np.float32(0.5), np.add, np.arange(3), pathlib.Path('a'), abs, tf.nn.relu,
+     tf.constant([1.0]), collections.OrderedDict(a=1), np.random.default_rng],
+    ids=str,
+)
+def test_what_libraries_have_is_taken(value):
+  keys = {
+      transform_key.describe_transform(_of_a_closure(value)) for _ in range(2)
+  }
+  assert len(keys) == 1
+
+
+def test_what_a_function_of_another_module_has_is_in_the_key(
+    tmp_path, monkeypatch
+):
+  monkeypatch.syspath_prepend(tmp_path)
+  (tmp_path / 'my_makers.py').write_text(
+      'def make(factor):\n  def scale(x): return x * factor\n  return scale\n'
+  )
+  sys.modules.pop('my_makers', None)
+  import my_makers
+
+  keys = _keys(lambda value: _calling(my_makers.make(value)))
+  assert keys[0] == keys[2] != keys[1]
 
 
 def test_our_transforms_have_keys_that_stay():
