@@ -13,6 +13,9 @@ from astraea_tff import client_names
 # beyond this.
 MOST_EXAMPLES_OF_UNKNOWN_NUMBER = 100_000
 
+# And so is one that says that it has more.
+_MOST_EXAMPLES = 10**11
+
 # So long may a dataset take to its first example that takes some of one that
 # may be endless: behind a filter that lets nothing through it would take for
 # ever.
@@ -37,7 +40,8 @@ def check_ends(client: str, dataset: tf.data.Dataset) -> None:
     dataset: The client's examples or batches.
 
   Raises:
-    ValueError: The dataset has an infinite cardinality, or goes through one
+    ValueError: The dataset has an infinite cardinality, or one beyond 10**11
+      that nobody lives to see the end of, or goes through one
       that has, such as behind a filter; or takes some examples of one that
       may be endless, of which none comes in a minute.
   """
@@ -113,7 +117,8 @@ def _gives_an_example(dataset: tf.data.Dataset) -> bool:
 def _never_ends(dataset: tf.data.Dataset) -> bool:
   cardinality = int(dataset.cardinality())
   if cardinality != tf.data.UNKNOWN_CARDINALITY:
-    return cardinality == tf.data.INFINITE_CARDINALITY
+    is_infinite = cardinality == tf.data.INFINITE_CARDINALITY
+    return is_infinite or cardinality > _MOST_EXAMPLES
   # A filter that lets nothing through would read on for ever, and nothing
   # could stop it. Only what takes a number, or takes while, ends before its
   # input; with several inputs it may be with any.

@@ -15,6 +15,7 @@ _PYTHON_OPERATIONS = frozenset({'PyFunc', 'PyFuncStateless', 'EagerPyFunc'})
 # Parts of TensorFlow's messages.
 _PREAMBLE = ('Graph execution error', 'Detected at', 'Node:', '<stack traces')
 _TAG = re.compile(r'\{\{[^}]*\}\}')
+_OPERATION = re.compile(r' *\[Op:[^]]*\]( name: *)?$')
 _NODE = re.compile(r'\{\{node ([^}]*)\}\}')
 
 
@@ -79,7 +80,7 @@ def first_reason(message: str) -> str:
   it the traceback of a Python function.
   """
   lines = [
-      _TAG.sub('', line).strip()
+      _OPERATION.sub('', _TAG.sub('', line).strip())
       for line in message.splitlines()
       if line and not line[0].isspace() and not line.startswith(_PREAMBLE)
   ]

@@ -34,6 +34,7 @@ Traceback (most recent call last):
     (UNTRACED_ERROR, 'indices[1] = 7 is not in [0, 5) (at labels)'),
     (PYTHON_ERROR, 'RuntimeError: broken'),
     ('Input is empty.\n\t [[{{node Decode}}]]', 'Input is empty.'),
+    ('Input is empty. [Op:IteratorGetNext] name: ', 'Input is empty.'),
     ('', ''),
 ])
 def test_the_reason_is_one_line(message, reason):

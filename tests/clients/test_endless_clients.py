@@ -53,6 +53,14 @@ def test_a_round_reads_what_is_of_unknown_number_to_a_limit():
     _read(endless)
 
 
+@pytest.mark.parametrize('number', [10**15, 2**62])
+def test_a_client_of_more_than_anybody_can_read_never_ends(number):
+  huge = tf.data.Dataset.range(number).map(lambda n: (tf.ones([2]), n % 3))
+  with pytest.raises(ValueError, match='c has a dataset that never ends'):
+    client_endings.check_ends('c', huge)
+  client_endings.check_ends('c', tf.data.Dataset.range(10**9))
+
+
 def test_a_client_of_unknown_number_is_the_same_dataset_in_every_round():
   clients = [_endless().batch(7), _examples().batch(7)]
   rounds = [

@@ -177,7 +177,12 @@ def group_by_client(
   )
   order = np.argsort(owners, kind='stable')
   return make(
-      [str(name) for name in names.tolist()],
+      [
+          name.decode(errors='surrogateescape')
+          if isinstance(name, bytes)
+          else str(name)
+          for name in names.tolist()
+      ],
       sizes,
       tf.nest.map_structure(lambda part: np.asarray(part)[order], examples),
   )

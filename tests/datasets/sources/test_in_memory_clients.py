@@ -120,6 +120,12 @@ def test_examples_are_grouped_in_their_order():
   ]
 
 
+def test_names_of_bytes_are_texts():
+  names = np.array([b'b', 'é'.encode(), b'\xff', b'b'], object)
+  data = in_memory_clients.group_by_client(names, np.arange(4))
+  assert data.client_ids == ['b', 'é', '\udcff']
+
+
 @pytest.mark.parametrize(
     'names, sizes, message',
     [
