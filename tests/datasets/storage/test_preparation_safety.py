@@ -3,6 +3,7 @@
 import errno
 import os
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -27,9 +28,20 @@ def _tree(folder):
   }
 
 
+@pytest.fixture(name='prepared', scope='module')
+def fixture_prepared(tmp_path_factory):
+  """A cache that holds what the tests prepare."""
+  cache = tmp_path_factory.mktemp('prepared') / 'cache'
+  for seed in range(2):
+    data = _prepare(cache, seed=seed)
+    plan = plan_lib.augmentation_plan(data.label_counts, 0.67)
+    datasets.prepare_augmented(data, plan, seed=1)
+  return cache
+
+
 @pytest.fixture(name='cache')
-def fixture_cache(tmp_path):
-  return tmp_path / 'cache'
+def fixture_cache(prepared, tmp_path):
+  return shutil.copytree(prepared, tmp_path / 'cache')
 
 
 @pytest.mark.parametrize('text', [
