@@ -1,6 +1,7 @@
 """pretrain_policy.py: a file that train.py takes, and what is refused."""
 
 import dataclasses
+import shutil
 
 import forked_program
 import numpy as np
@@ -118,16 +119,24 @@ def test_an_output_that_cannot_be_written_is_refused_by_its_flag(
   assert [*tmp_path.iterdir()] == [tmp_path / 'file']
 
 
-def test_nothing_is_left_of_a_command_that_is_refused(tmp_path):
+def test_nothing_is_left_of_a_command_that_is_refused(
+    tmp_path, folder_of_policy
+):
+  """With the cache of the policy above, so that the process is built already."""
+  cache = folder_of_policy / 'cache'
+  before = {*(cache / 'pretrain_policy').iterdir()}
   with script_runner.loaded('pretrain_policy') as pretrain:
     with pytest.raises(SystemExit) as refusal:
       script_runner.run(
           pretrain,
           [*_ARGUMENTS, '--seeds=7', '--round_budget=0.1',
-           f'--output={tmp_path / "p.npz"}'],
+           f'--cache_dir={cache}', f'--output={tmp_path / "p.npz"}'],
       )
   assert 'round_budget' in refusal.value.code
   assert not [*tmp_path.iterdir()]
+  # The cache keeps the run, which other tests look for.
+  for kept in {*(cache / 'pretrain_policy').iterdir()} - before:
+    shutil.rmtree(kept)
 
 
 def test_a_command_that_was_stopped_goes_on_to_the_same_policy(
