@@ -9,6 +9,7 @@ import time
 
 import chain_oracle
 import numpy as np
+import patience
 import psutil
 import pytest
 import tensorflow as tf
@@ -24,6 +25,10 @@ MEDIATORS = [
     (CLIENTS[a], CLIENTS[b])
     for a, b in ((0, 1), (2, 3), (4, 5), (6, 0), (1, 2))
 ]
+
+
+# Seconds after which a worker that is gone is given up.
+_UNTIL_LOST = 5.0
 
 
 class ServedWorker:
@@ -91,7 +96,7 @@ def train(process, num_rounds=2):
 
 
 @contextlib.contextmanager
-def remote_context(workers, connection_timeout=3.0):
+def remote_context(workers, connection_timeout=patience.SECONDS):
   """As `set_remote_execution_context`, without ending the tests' worker."""
   remote = remote_workers.RemoteWorkers(
       [worker.address for worker in workers],
@@ -190,7 +195,7 @@ def test_lost_share_is_trained_again_and_nothing_else(
 
   monkeypatch.setattr(remote_workers.RemoteWorker, 'invoke', counting_invoke)
   with served_workers(2) as (lost, other), remote_context(
-      [lost, other]
+      [lost, other], _UNTIL_LOST
   ) as remote, caplog.at_level(logging.WARNING):
     state = process.initialize()
     calls.clear()
@@ -212,7 +217,7 @@ def test_lost_share_is_trained_again_and_nothing_else(
 def test_worker_that_comes_back_is_used_again(execution_context):
   process = build_process()
   with served_workers(2) as (first, second), remote_context(
-      [first, second]
+      [first, second], _UNTIL_LOST
   ) as remote:
     expected, _ = train(process)
     first.kill()
@@ -231,7 +236,9 @@ def test_worker_that_comes_back_is_used_again(execution_context):
 
 def test_error_when_no_worker_is_left(execution_context):
   process = build_process()
-  with served_workers(1) as (only,), remote_context([only]):
+  with served_workers(1) as (only,), remote_context(
+      [only], _UNTIL_LOST
+  ):
     state = process.initialize()
     only.kill()
     with pytest.raises(RuntimeError, match=f'No TFF worker .*{only.address}'):
@@ -251,9 +258,11 @@ def test_share_that_ends_every_worker_is_given_up(execution_context):
   def end_and_start_again(number, served):
     # As a service manager does with a worker that the share ends.
     while not is_over.wait(0.05):
-      if served.cpu_seconds() > 0.5 + served.cpu_seconds_at_start:
-        num_ends[number] += 1
-        served.start_again()
+      # A process may end while it is looked at.
+      with contextlib.suppress(psutil.NoSuchProcess):
+        if served.cpu_seconds() > 0.5 + served.cpu_seconds_at_start:
+          num_ends[number] += 1
+          served.start_again()
 
   with served_workers(2) as workers, remote_context(
       workers, connection_timeout=30.0

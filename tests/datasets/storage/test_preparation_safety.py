@@ -83,7 +83,10 @@ def test_a_request_names_a_folder_of_the_cache_or_nothing(cache, text):
 
 def test_a_request_that_is_a_link_leaves_the_file_it_leads_to(cache):
   prepared = _prepare(cache)
-  (request,) = (cache / 'digits').glob('*.request')
+  (request,) = (
+      path for path in (cache / 'digits').glob('*.request')
+      if path.read_text() == prepared.clients.folder.name
+  )
   thesis = cache.parent / 'thesis'
   thesis.write_text('years of work')
   request.unlink()
