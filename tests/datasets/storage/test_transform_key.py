@@ -369,7 +369,7 @@ def test_a_transform_that_hides_what_it_reads_is_refused():
     'value',
     [np.float32(0.5), np.add, np.arange(3), pathlib.Path('a'), abs, tf.nn.relu,
      tf.constant([1.0]), collections.OrderedDict(a=1), np.random.default_rng],
-    ids=str,
+    ids=lambda value: getattr(value, '__name__', type(value).__name__),
 )
 def test_what_libraries_have_is_taken(value):
   keys = {
