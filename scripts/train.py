@@ -99,7 +99,8 @@ def _train_all_seeds() -> None:
   folder = folder_lib.open_run_folder(
       _OUTPUT_DIR.value,
       settings_lib.to_record(settings) | {'seed': seeds},
-      growing=('rounds', 'seed'),
+      growing=('rounds',),
+      added=('seed',),
   )
   _set_execution_context(settings)
   for seed in seeds:

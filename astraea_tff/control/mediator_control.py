@@ -193,7 +193,8 @@ class MediatorControl:
       The choice. At least one mediator makes a pass, and the budget is kept.
 
     Raises:
-      ValueError: The control has no policy.
+      ValueError: The control has no policy, or the budget allows nobody a pass
+        any more, as copies that follow the classes' recall have grown.
     """
     if self._policy is None:
       raise ValueError('policy must decide the passes, got None.')

@@ -23,7 +23,8 @@ class RoundBudget:
   """The budget of every round, whichever mediators are considered.
 
   Attributes:
-    amount: What may be spent, in the unit of the cost.
+    amount: What may be spent, in the unit of the cost; of the default of
+      'seconds', what it is before the first round.
     considered: How many mediators are worth considering by default.
   """
 
@@ -44,7 +45,7 @@ class RoundBudget:
       budget: Under 'traffic' a number of visits of clients, at least gamma, its
         default; each is paid like those of a full mediator that makes one pass.
         Under 'seconds' a number of seconds, by default those of the slowest
-        mediator with one pass.
+        mediator with one pass, in that round.
       objective: What is scarce: 'traffic', which adds up over mediators, or
         'seconds', those of the slowest; what is worth most per second is chosen
         then.
@@ -64,6 +65,7 @@ class RoundBudget:
     self._mediators = schedule.mediators
     first_costs = self._costs(range(schedule.num_mediators))[:, 0]
     self._dearest_first = np.sort(first_costs)[::-1]
+    self._is_default = budget is None
     if objective == 'seconds':
       self.considered = schedule.num_mediators
       self.amount = arguments.check_number(
@@ -91,7 +93,10 @@ class RoundBudget:
     costs = self._costs(mediators)
     if self._objective == 'traffic':
       return allocation.TrafficBudget(costs, self.amount)
-    return allocation.SecondsBudget(costs, 0.0, self.amount)
+    amount = self.amount
+    if self._is_default:
+      amount = self._costs(range(len(self._mediators)))[:, 0].max()
+    return allocation.SecondsBudget(costs, 0.0, float(amount))
 
   def check_allows_one_of(self, considered: int) -> None:
     """Raises a ValueError if the dearest of so many might all be too dear."""

@@ -129,12 +129,17 @@ def check_examples(
     ValueError: Shapes do not fit, a label is outside [0, N), or there are no
       examples.
   """
-  if isinstance(features, list) and not any(
-      hasattr(part, 'shape') for part in features
+  labels = np.asarray(labels)
+  if isinstance(features, list) and not all(
+      hasattr(part, 'shape') and part.shape[:1] == labels.shape
+      for part in features
   ):
-    # Numbers, and no list of a model's inputs.
+    # Examples, and no list of a model's inputs.
     features = np.asarray(features)
-  features = tf.nest.map_structure(np.asarray, features)
+  # What has a shape is read batch by batch.
+  features = tf.nest.map_structure(
+      lambda part: part if hasattr(part, 'shape') else np.asarray(part), features
+  )
   shapes = [part.shape for part in tf.nest.flatten(features)]
   lengths = {shape[0] if shape else 0 for shape in shapes}
   if len(lengths) != 1:
@@ -143,7 +148,6 @@ def check_examples(
         f'{arguments.shorten(str([*map(list, shapes)]))}.'
     )
   (length,) = lengths
-  labels = np.asarray(labels)
   if labels.dtype.kind not in 'iu':
     raise TypeError(f'labels must be integers, got dtype {labels.dtype}.')
   if not length or labels.shape != (length,):

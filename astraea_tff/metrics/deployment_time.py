@@ -31,7 +31,6 @@ import numpy as np
 
 from astraea_tff import arguments
 from astraea_tff import randomness
-from astraea_tff.labels import counts as counts_lib
 
 MEDIATOR_PLACES = ('server', 'edge')
 _BITS_PER_BYTE = 8
@@ -94,8 +93,13 @@ class Deployment:
   edge_megabits_per_second: float = 100.0
 
   def __post_init__(self):
-    seconds = counts_lib.check_numbers(self.seconds_per_step, 'seconds_per_step')
-    seconds = seconds.astype(np.float64)
+    try:
+      seconds = np.asarray(self.seconds_per_step, np.float64)
+    except (TypeError, ValueError) as error:
+      raise TypeError(
+          'seconds_per_step must hold numbers, got'
+          f' {arguments.shorten(repr(self.seconds_per_step))}.'
+      ) from error
     if seconds.ndim != 1 or not (seconds > 0).all() or np.isinf(seconds).any():
       raise ValueError(
           'seconds_per_step must be a positive, finite number for each client,'

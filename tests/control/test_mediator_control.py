@@ -294,6 +294,13 @@ def test_costs_are_those_of_the_round():
   of_round = budget.of([0, 5])
   np.testing.assert_array_equal(of_round.seconds, [[4, 8], [4, 8]])
   assert of_round.amount == 10
+  now[0] = 1.0
+  by_default = round_budget.RoundBudget(
+      SCHEDULE, (1, 2), objective='seconds',
+      cost=lambda clients, passes: passes * now[0],
+  )
+  now[0] = 4.0
+  assert by_default.of([0, 5]).amount == 4
 
 
 @pytest.mark.parametrize(

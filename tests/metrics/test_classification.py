@@ -95,9 +95,10 @@ def test_features_may_be_a_structure():
   np.testing.assert_array_equal(
       found.confusion_matrix, by_hand.confusion_matrix
   )
-  # Lists of numbers are an array.
-  listed = classification.evaluate(_identity, logits.tolist(), labels, 3)
-  assert listed.loss == by_hand.loss
+  # Lists of examples are an array.
+  for examples in (logits.tolist(), [*logits]):
+    listed = classification.evaluate(_identity, examples, labels, 3)
+    assert listed.loss == by_hand.loss
 
 
 def test_nan_counts_as_wrong_and_is_in_no_column():

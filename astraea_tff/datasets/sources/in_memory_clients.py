@@ -172,17 +172,20 @@ def group_by_client(
         f'There must be a client for each example, got {len(clients)} clients'
         f' and parts of {sorted(lengths)} examples.'
     )
+  if any(isinstance(name, bytes) for name in clients.tolist()):
+    clients = np.array([_text(name) for name in clients.tolist()], object)
   names, owners, sizes = np.unique(
       clients, return_inverse=True, return_counts=True
   )
   order = np.argsort(owners, kind='stable')
   return make(
-      [
-          name.decode(errors='surrogateescape')
-          if isinstance(name, bytes)
-          else str(name)
-          for name in names.tolist()
-      ],
+      [str(name) for name in names.tolist()],
       sizes,
       tf.nest.map_structure(lambda part: np.asarray(part)[order], examples),
   )
+
+
+def _text(name: Any) -> str:
+  if isinstance(name, bytes):
+    return name.decode(errors='surrogateescape')
+  return str(name)

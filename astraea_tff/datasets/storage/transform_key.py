@@ -102,8 +102,12 @@ def _describe(value: Any, seen: set[int]) -> Any:
       return kind, str(array.dtype), array.shape, array.tobytes()
   if isinstance(value, tf.DType):
     return kind, value.name
+  if cls is collections.defaultdict:
+    made = _describe_used(value.default_factory, '', seen)
+    return kind, made, _describe(dict(value), seen)
   if isinstance(value, enum.Enum):
-    return kind, value.name, _describe(value.value, seen), _methods(cls, seen)
+    meant = _describe_used(value.value, cls.__module__, seen)
+    return kind, value.name, meant, _methods(cls, seen)
   if is_library and isinstance(value, _SHOWN):
     return kind, repr(value)
   if isinstance(value, tuple) and hasattr(cls, '_fields'):
@@ -187,7 +191,7 @@ def _describe_used(value: Any, module: str, seen: set[int]) -> Any:
     owner = value.__self__
     if owner is None or isinstance(owner, (types.ModuleType, type)):
       return repr(value).split(' at ')[0]
-    return value.__name__, _describe(owner, seen)
+    return value.__name__, _describe_used(owner, module, seen)
   if type(value).__module__ == 'typing' or _is_known_ufunc(value):
     return repr(value)
   if not isinstance(value, type):
@@ -239,12 +243,20 @@ def _describe_function(
     name = own_module, function.__code__.co_name
     if not hasattr(function, '__wrapped__'):
       return name
+    if hasattr(function, 'registry'):
+      raise TypeError(
+          'What `transform` depends on must be plain functions to be kept on'
+          f' disk, got {function.__qualname__} of functools.singledispatch.'
+      )
     return name, _describe_used(function.__wrapped__, module, seen)
+  # That of `__main__` cannot be told.
+  has_text = own_module not in (module, '__main__')
   used = [
-      (name, _describe_used(value, own_module, seen))
+      # What a decorator decorates is of the module that uses it.
+      (name, _describe_used(value, module if has_text else own_module, seen))
       for name, value in _uses_of_its_own(function)
   ]
-  if own_module != module:
+  if has_text:
     text = function.__qualname__, user_modules.describe(own_module)
     return (*text, used) if used else text
   names = instructions.global_names(function.__code__)

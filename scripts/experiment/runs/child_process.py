@@ -8,6 +8,7 @@ import multiprocessing
 from multiprocessing import connection as connection_lib
 from multiprocessing import resource_tracker
 import os
+import pickle
 import signal
 import threading
 import traceback
@@ -17,6 +18,7 @@ import psutil
 import tqdm
 
 _PR_SET_PDEATHSIG = 1
+_ENDED = 'The process ended in the midst of a call.'
 
 
 def _serve(connection: connection_lib.Connection, is_quiet: bool) -> NoReturn:
@@ -33,10 +35,22 @@ def _serve(connection: connection_lib.Connection, is_quiet: bool) -> NoReturn:
   while True:
     call, arguments = connection.recv()
     try:
-      answer = call(*arguments), None, None
-    except Exception as error:  # It is raised where the result is asked for.
-      answer = None, error, traceback.format_exc()
-    connection.send(answer)
+      answer = pickle.dumps((call(*arguments), None, None))
+    except BaseException as error:  # It is raised where the result is asked for.
+      answer = _pickled(error)
+    connection.send_bytes(answer)
+
+
+def _pickled(error: BaseException) -> bytes:
+  """Returns an error and its text; another error if this cannot be pickled."""
+  where = traceback.format_exc()
+  if isinstance(error, Exception):
+    with contextlib.suppress(Exception):
+      answer = pickle.dumps((None, error, where))
+      pickle.loads(answer)
+      return answer
+  told = RuntimeError(f'{type(error).__name__}: {error}')
+  return pickle.dumps((None, told, where))
 
 
 class _CallError(Exception):
@@ -57,9 +71,9 @@ class Call:
     if not self._connection.poll(timeout):
       raise TimeoutError(f'The call did not end in {timeout:g} s.')
     try:
-      value, error, where = self._connection.recv()
-    except EOFError:
-      raise RuntimeError('The process ended in the midst of a call.') from None
+      value, error, where = pickle.loads(self._connection.recv_bytes())
+    except (EOFError, OSError):
+      raise RuntimeError(_ENDED) from None
     if error is not None:
       raise error from _CallError(where)
     return value
@@ -69,7 +83,8 @@ class ChildProcess:
   """Calls functions, one after another, in a process of its own.
 
   It is not forked, so it holds nothing of this program. Ctrl-C in a terminal
-  reaches this program alone, which ends the process by `close`.
+  reaches this program alone, which ends the process by `close`. The calls may
+  start programs, but no processes of `multiprocessing`.
 
   Attributes:
     pid: Of the process.
@@ -99,7 +114,10 @@ class ChildProcess:
 
   def submit(self, call: Callable[..., Any], *arguments: Any) -> Call:
     """Starts a call; its result must be asked for before a later one's."""
-    self._connection.send((call, arguments))
+    try:
+      self._connection.send((call, arguments))
+    except OSError:
+      raise RuntimeError(_ENDED) from None
     return Call(self._connection)
 
   def close(self) -> None:

@@ -138,7 +138,10 @@ def take_output_folder(path: str) -> pathlib.Path:
 
 
 def open_run_folder(
-    path: str, flag_values: dict[str, Any], growing: Collection[str] = ()
+    path: str,
+    flag_values: dict[str, Any],
+    growing: Collection[str] = (),
+    added: Collection[str] = (),
 ) -> pathlib.Path:
   """Makes the folder of a run, or opens it again, locks it, records its flags.
 
@@ -147,8 +150,8 @@ def open_run_folder(
     flag_values: What the run's results depend on, by flag name; values that
       JSON can hold.
     growing: The flags of which a run may be given more: integers that may be
-      larger than those recorded, and lists, whose values are added to those
-      recorded.
+      larger than those recorded, and lists with values added.
+    added: The flags of lists whose values are added to those recorded.
 
   Returns:
     The folder.
@@ -176,7 +179,7 @@ def open_run_folder(
   recorded = read_flags(folder)
   # Through JSON, as the recorded ones went: tuples became lists.
   wanted = json.loads(json.dumps(flag_values))
-  for name in growing:
+  for name in added:
     before = (recorded or {}).get(name)
     if isinstance(before, list) and _results(folder):
       wanted[name] = before + [v for v in wanted[name] if v not in before]
@@ -216,7 +219,7 @@ def _results(folder: pathlib.Path) -> list[pathlib.Path]:
 def _has_grown(now: Any, before: Any) -> bool:
   """Whether a flag's value has all that it had, and more."""
   if isinstance(now, list):
-    return isinstance(before, list)
+    return isinstance(before, list) and all(value in now for value in before)
   return isinstance(before, int) and now >= before
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import contextlib
 import functools
 import os
+import re
 import signal
 import sys
 import threading
@@ -22,6 +23,7 @@ _SECONDS_TO_NEXT_TRY = 0.02
 # Ends a wait of the main thread for a moment, and nothing else.
 _WAKING_SIGNAL = signal.SIGURG
 _SECONDS_TO_WAKING = (0.02, 0.2, 2)
+_OF_LOCKS = re.compile('(un-acquired|unlocked) lock')
 
 
 class Interrupted(KeyboardInterrupt):
@@ -104,9 +106,13 @@ def _waits_that_signals_end() -> Iterator[None]:
 def interruption_behind(error: BaseException) -> Optional[Interrupted]:
   """Returns what interrupted the program, if an error came of that.
 
-  One that is raised between two steps of Python's own locks becomes another
-  error on its way.
+  One that is raised between two steps of Python's own locks becomes an error of
+  these on its way.
   """
+  if isinstance(error, RuntimeError) and not _OF_LOCKS.search(str(error)):
+    return None
+  if not isinstance(error, (RuntimeError, Interrupted)):
+    return None
   behind = error
   while behind is not None and not isinstance(behind, Interrupted):
     behind = behind.__context__

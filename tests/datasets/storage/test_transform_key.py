@@ -9,7 +9,9 @@ import pathlib
 import sys
 from typing import NamedTuple
 
+import forked_program
 import numpy as np
+import patience
 import pytest
 import tensorflow as tf
 
@@ -254,6 +256,18 @@ def _of_an_enumeration(value):
   return _calling(functools.partial(max, Way.UP))
 
 
+def _of_an_enumeration_of_classes(value):
+
+  class Way(enum.Enum):
+    TYPE = np.float32 if value == 1 else np.float64
+
+  return _calling(functools.partial(max, Way.TYPE))
+
+
+def _of_a_factory(value):
+  return _calling(collections.defaultdict(lambda: value).get)
+
+
 def _of_a_named_tuple(value):
 
   class Way(NamedTuple):
@@ -267,6 +281,7 @@ def _of_a_named_tuple(value):
     _of_a_bound_method, _of_a_bound_method_in_a_partial, _of_a_bound_builtin,
     _of_an_array_s_method, _of_a_partial_method, _of_an_attribute_of_a_function,
     _of_a_class_body, _of_a_metaclass, _of_an_enumeration, _of_a_named_tuple,
+    _of_an_enumeration_of_classes, _of_a_factory,
     _of_a_closure, _of_a_default, _of_a_keyword_default, _of_a_class_attribute,
     _of_what_is_no_field, _of_a_function_around, _of_a_global,
 ])
@@ -344,7 +359,8 @@ class _Half(float):
     [
         object(),
         _Half(2),
-        collections.defaultdict(list),
+        collections.ChainMap({}),
+        functools.singledispatch(lambda image: image),
         np.ma.masked_array([1, 2], [False, True]),
         np.frompyfunc(lambda image: image, 1, 1),
         object().__str__,
@@ -368,7 +384,7 @@ def test_a_transform_that_hides_what_it_reads_is_refused():
 @pytest.mark.parametrize(
     'value',
     [np.float32(0.5), np.add, np.arange(3), pathlib.Path('a'), abs, tf.nn.relu,
-     tf.constant([1.0]), collections.OrderedDict(a=1), np.random.default_rng],
+     tf.constant([1.0]), np.add.reduce, collections.OrderedDict(a=1), np.random.default_rng],
     ids=lambda value: getattr(value, '__name__', type(value).__name__),
 )
 def test_what_libraries_have_is_taken(value):
@@ -383,13 +399,60 @@ def test_what_a_function_of_another_module_has_is_in_the_key(
 ):
   monkeypatch.syspath_prepend(tmp_path)
   (tmp_path / 'my_makers.py').write_text(
+      'import functools\n'
       'def make(factor):\n  def scale(x): return x * factor\n  return scale\n'
+      'def decorate(f):\n'
+      '  @functools.wraps(f)\n  def same(x): return f(x)\n  return same\n'
   )
   sys.modules.pop('my_makers', None)
   import my_makers
 
-  keys = _keys(lambda value: _calling(my_makers.make(value)))
-  assert keys[0] == keys[2] != keys[1]
+  def of_a_global(value):
+    _FACTORS['factor'] = value
+    return _calling(my_makers.decorate(_outer))
+
+  for make in (
+      lambda value: _calling(my_makers.make(value)),
+      lambda value: _calling(my_makers.make(_calling(lambda x: x + value))),
+      of_a_global,
+  ):
+    keys = _keys(make)
+    assert keys[0] == keys[2] != keys[1]
+
+
+_MAIN = """
+import dataclasses, sys
+import my_makers
+from astraea_tff.datasets.storage import transform_key
+
+BODIES = [lambda x: x + 1, lambda x: x + 2]
+
+def make(body):
+  @dataclasses.dataclass
+  class Transform:
+    def __call__(self, images, seed):
+      return decorated(images)
+  decorated = my_makers.decorate(body)
+  return Transform()
+
+print(len({transform_key.describe_transform(make(body)) for body in BODIES}))
+"""
+
+
+def test_what_a_program_decorates_by_another_module_is_in_the_key(
+    tmp_path, monkeypatch
+):
+  (tmp_path / 'my_makers.py').write_text(
+      'import functools\n'
+      'def decorate(f):\n'
+      '  @functools.wraps(f)\n  def same(x): return f(x)\n  return same\n'
+  )
+  monkeypatch.setenv('PYTHONPATH', str(tmp_path))
+  done = forked_program.run(
+      patience.SECONDS, code=f'import sys\nsys.path.insert(0, {str(tmp_path)!r})'
+      + _MAIN,
+  )
+  assert (done.stdout, done.returncode) == ('2\n', 0), done.stderr
 
 
 def test_our_transforms_have_keys_that_stay():

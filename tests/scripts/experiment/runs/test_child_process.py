@@ -3,6 +3,8 @@
 import contextlib
 import os
 import signal
+import sys
+import threading
 import time
 
 import forked_program
@@ -118,9 +120,21 @@ def test_errors_come_where_the_result_is_asked_for(process):
 
 
 def test_a_process_that_ended_is_told(process):
-  ending = process.submit(os._exit, 3)
+  ending, waiting = process.submit(os._exit, 3), process.submit(os.getpid)
+  for call in (ending, waiting):
+    with pytest.raises(RuntimeError, match='ended in the midst of a call'):
+      call.result(patience.SECONDS)
+  psutil.wait_procs([psutil.Process(process.pid)], timeout=patience.SECONDS)
   with pytest.raises(RuntimeError, match='ended in the midst of a call'):
-    ending.result(patience.SECONDS)
+    process.submit(os.getpid)
+
+
+def test_what_cannot_be_pickled_is_told(process):
+  with pytest.raises(Exception, match='(?i)pickle'):
+    process.submit(threading.Lock).result(patience.SECONDS)
+  with pytest.raises(RuntimeError, match='SystemExit: 3'):
+    process.submit(sys.exit, 3).result(patience.SECONDS)
+  assert process.submit(int, '7').result(patience.SECONDS) == 7
 
 
 def test_nothing_is_left_of_a_bar_that_it_drew():

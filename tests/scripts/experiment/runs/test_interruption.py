@@ -82,6 +82,17 @@ def test_an_error_that_an_interruption_became_tells_of_it():
   assert interruption.interruption_behind(ValueError()) is None
 
 
+@pytest.mark.parametrize('error', [OSError('disk full'), RuntimeError('worker')])
+def test_another_error_after_an_interruption_is_told(error):
+  with pytest.raises(type(error)) as raised:
+    with interruption.handled_signals():
+      try:
+        _send(signal.SIGINT)
+      finally:
+        raise error
+  assert interruption.interruption_behind(raised.value) is None
+
+
 def test_other_errors_that_python_ignores_are_still_told(monkeypatch):
   class Object:
     def __del__(self):

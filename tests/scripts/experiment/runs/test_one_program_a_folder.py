@@ -66,11 +66,15 @@ def test_more_rounds_and_seeds_go_on_and_fewer_are_refused(tmp_path):
   folder = folder_lib.open_run_folder(str(tmp_path / 'run'), FLAGS, growing)
   (folder / 'seed_0').mkdir()
   more = FLAGS | {'rounds': 6, 'seed': [0, 2]}
+  folder_lib.open_run_folder(str(folder), more, growing)
+  assert folder_lib.read_flags(folder) == more
   # What is asked for is added to what there is.
   for seeds in ([2, 0], [2], [0]):
-    folder_lib.open_run_folder(str(folder), more | {'seed': seeds}, growing)
+    folder_lib.open_run_folder(
+        str(folder), more | {'seed': seeds}, ('rounds',), added=('seed',)
+    )
     assert folder_lib.read_flags(folder) == more
-  for refused in ({'rounds': 5}, {'alpha': 0.6}):
+  for refused in ({'rounds': 5}, {'seed': [0]}, {'alpha': 0.6}):
     with pytest.raises(ValueError, match='with other flags'):
       folder_lib.open_run_folder(str(folder), more | refused, growing)
   with pytest.raises(ValueError, match=r'--rounds=7 \(was 6\)'):
