@@ -45,7 +45,7 @@ class RoundBudget:
       budget: Under 'traffic' a number of visits of clients, at least gamma, its
         default; each is paid like those of a full mediator that makes one pass.
         Under 'seconds' a number of seconds, by default those of the slowest
-        mediator with one pass, in that round.
+        mediator with the fewest passes, in that round.
       objective: What is scarce: 'traffic', which adds up over mediators, or
         'seconds', those of the slowest; what is worth most per second is chosen
         then.

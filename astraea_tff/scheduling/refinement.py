@@ -112,7 +112,9 @@ class _Search:
     self._mediator = np.repeat(np.arange(len(lengths)), lengths)
     self._surprisals = surprisals
     self._size_weight = size_weight
-    self._mean_size = len(counts) / len(lengths)
+    # In units, of which there is one a client at the most.
+    num_units = min(len(counts), int(counts.sum())) or 1
+    self._mean_size = num_units / len(lengths)
     starts = np.cumsum([0, *lengths[:-1]])
     self._pooled = np.add.reduceat(self._counts, starts, axis=0)
     self._costs = self._cost(self._pooled)

@@ -171,6 +171,28 @@ def test_a_size_weight_makes_sizes_more_even():
   assert sums[0] < sums[2]
 
 
+def test_sizes_of_many_empty_clients_are_weighed_as_documented():
+  counts = np.zeros([12, 2], int)
+  counts[3, 1] = counts[4, 0] = 1
+  mediators = [(3, 4), (0, 1), (2, 5), (6, 7), (8, 9), (10, 11)]
+  schedule = schedule_lib.Schedule(mediators, [0.0] * 6, 2)
+
+  def objective(of):
+    pooled = np.array([counts[list(m)].sum(axis=0) for m in of.mediators])
+    sizes = pooled.sum(axis=1)
+    return (
+        divergence.kl_divergence(pooled).sum()
+        + ((sizes / sizes.mean() - 1) ** 2).sum()
+    )
+
+  refined = refinement.refine(schedule, counts, size_weight=1.0)
+  # Together they are six times the mean, apart three times; empty ones count
+  # as of one class.
+  assert objective(schedule) == pytest.approx(5**2 + 5 + 5 * np.log(2))
+  best = 2 * 2**2 + 4 + 6 * np.log(2)
+  assert objective(refined) == pytest.approx(best)
+
+
 def test_clients_without_examples_and_huge_counts_are_refined():
   counts = np.zeros((6, 3), int)
   start = greedy.reschedule(counts, 2)
