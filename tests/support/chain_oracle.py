@@ -83,8 +83,7 @@ def make_client(num_examples, seed, batch_size=4):
 
 
 def initial_weights():
-  _, initial, _ = _model_and_gradients(build_keras_model, None)
-  return [weights.copy() for weights in initial]
+  return [v.numpy() for v in build_keras_model().trainable_variables]
 
 
 def run_chain(
@@ -127,8 +126,10 @@ def _train_chain(
     build_model=build_keras_model,
     loss=None,
 ):
-  model, initial, gradients_of = _model_and_gradients(build_model, loss)
-  model.set_weights(initial if weights is None else weights)
+  model = build_model()
+  if weights is not None:
+    model.set_weights(weights)
+  loss = loss or loss_fn()
   optimizer = build_optimizer()
   for _ in range(mediator_epochs):
     for client in clients:
@@ -139,7 +140,9 @@ def _train_chain(
       for _ in range(local_epochs):
         for features, labels in client:
           num_batches += 1
-          gradients = gradients_of(features, labels)
+          with tf.GradientTape() as tape:
+            value = loss(labels, model(features, training=True))
+          gradients = tape.gradient(value, model.trainable_variables)
           optimizer.apply_gradients(zip(gradients, model.trainable_variables))
       if client_clipping_norm is not None:
         variables = model.trainable_variables
@@ -152,24 +155,6 @@ def _train_chain(
         for variable, value in zip(model.trainable_variables, handed):
           variable.assign(value)
   return [v.numpy() for v in model.trainable_variables]
-
-
-@functools.cache
-def _model_and_gradients(build_model, loss):
-  """Returns a model for all chains, its first weights, and its gradients.
-
-  Operation by operation, Keras takes five milliseconds for those of a batch.
-  """
-  model = build_model()
-  loss = loss or loss_fn()
-
-  @tf.function(autograph=False, reduce_retracing=True)
-  def gradients_of(features, labels):
-    with tf.GradientTape() as tape:
-      value = loss(labels, model(features, training=True))
-    return tape.gradient(value, model.trainable_variables)
-
-  return model, model.get_weights(), gradients_of
 
 
 def clip_update(before, after, norm):
