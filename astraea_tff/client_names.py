@@ -37,6 +37,17 @@ def id_in_bytes(client_id: str) -> bytes:
     return client_id.encode(errors='surrogatepass')
 
 
+def id_of(value: Any) -> Any:
+  """Returns a client's id, of the bytes of one as `id_in_bytes` makes them.
+
+  Args:
+    value: What names a client; other than bytes it is returned.
+  """
+  if isinstance(value, bytes):
+    return value.decode(errors='surrogateescape')
+  return value
+
+
 def remember_name(client: str, dataset: tf.data.Dataset) -> None:
   """Notes whose a dataset is, for errors that a worker meets in it."""
   _NAMES[dataset] = client

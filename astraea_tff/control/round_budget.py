@@ -90,13 +90,13 @@ class RoundBudget:
     What they cost is asked anew, as copies that follow the classes' recall
     change how long a client trains.
     """
-    costs = self._costs(mediators)
     if self._objective == 'traffic':
-      return allocation.TrafficBudget(costs, self.amount)
-    amount = self.amount
-    if self._is_default:
-      amount = self._costs(range(len(self._mediators)))[:, 0].max()
-    return allocation.SecondsBudget(costs, 0.0, float(amount))
+      return allocation.TrafficBudget(self._costs(mediators), self.amount)
+    if not self._is_default:
+      return allocation.SecondsBudget(self._costs(mediators), 0.0, self.amount)
+    of_all = self._costs(range(len(self._mediators)))
+    slowest = float(of_all[:, 0].max())
+    return allocation.SecondsBudget(of_all[list(mediators)], 0.0, slowest)
 
   def check_allows_one_of(self, considered: int) -> None:
     """Raises a ValueError if the dearest of so many might all be too dear."""

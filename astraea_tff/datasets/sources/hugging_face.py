@@ -10,6 +10,7 @@ from typing import Any, Optional
 import numpy as np
 import tensorflow as tf
 
+from astraea_tff import client_names
 from astraea_tff.datasets.sources import in_memory_clients
 from astraea_tff.datasets.sources import narrowing
 
@@ -104,13 +105,9 @@ def _client_names(values: list[Any], name: str) -> np.ndarray:
   """Returns the clients of the examples, or raises."""
   # Of with_format('tensorflow').
   values = [
-      value.numpy() if isinstance(value, tf.Tensor) else value
-      for value in values
-  ]
-  values = [
-      value.decode(errors='surrogateescape')
-      if isinstance(value, bytes)
-      else value
+      client_names.id_of(
+          value.numpy() if isinstance(value, tf.Tensor) else value
+      )
       for value in values
   ]
   for row, value in enumerate(values):

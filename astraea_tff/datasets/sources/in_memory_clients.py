@@ -172,8 +172,12 @@ def group_by_client(
         f'There must be a client for each example, got {len(clients)} clients'
         f' and parts of {sorted(lengths)} examples.'
     )
-  if any(isinstance(name, bytes) for name in clients.tolist()):
-    clients = np.array([_text(name) for name in clients.tolist()], object)
+  if clients.dtype.kind in 'OS':
+    # Numbers, and texts of NumPy, are no bytes; a table may have many rows.
+    given = clients.tolist()
+    if any(isinstance(name, bytes) for name in given):
+      names = [str(client_names.id_of(name)) for name in given]
+      clients = np.array(names, object)
   names, owners, sizes = np.unique(
       clients, return_inverse=True, return_counts=True
   )
@@ -183,9 +187,3 @@ def group_by_client(
       sizes,
       tf.nest.map_structure(lambda part: np.asarray(part)[order], examples),
   )
-
-
-def _text(name: Any) -> str:
-  if isinstance(name, bytes):
-    return name.decode(errors='surrogateescape')
-  return str(name)

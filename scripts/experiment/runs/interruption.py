@@ -109,14 +109,13 @@ def interruption_behind(error: BaseException) -> Optional[Interrupted]:
   One that is raised between two steps of Python's own locks becomes an error of
   these on its way.
   """
-  if isinstance(error, RuntimeError) and not _OF_LOCKS.search(str(error)):
-    return None
-  if not isinstance(error, (RuntimeError, Interrupted)):
-    return None
+  is_of_locks = (
+      isinstance(error, RuntimeError) and _OF_LOCKS.search(str(error))
+  )
   behind = error
-  while behind is not None and not isinstance(behind, Interrupted):
+  while is_of_locks and not isinstance(behind, (Interrupted, type(None))):
     behind = behind.__context__
-  return behind
+  return behind if isinstance(behind, Interrupted) else None
 
 
 @contextlib.contextmanager

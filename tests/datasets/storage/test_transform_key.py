@@ -394,16 +394,26 @@ def test_what_libraries_have_is_taken(value):
   assert len(keys) == 1
 
 
+# Of another module than what uses it.
+_MAKERS = """
+import functools
+
+def make(factor):
+  def scale(x): return x * factor
+  return scale
+
+def decorate(f):
+  @functools.wraps(f)
+  def same(x): return f(x)
+  return same
+"""
+
+
 def test_what_a_function_of_another_module_has_is_in_the_key(
     tmp_path, monkeypatch
 ):
   monkeypatch.syspath_prepend(tmp_path)
-  (tmp_path / 'my_makers.py').write_text(
-      'import functools\n'
-      'def make(factor):\n  def scale(x): return x * factor\n  return scale\n'
-      'def decorate(f):\n'
-      '  @functools.wraps(f)\n  def same(x): return f(x)\n  return same\n'
-  )
+  (tmp_path / 'my_makers.py').write_text(_MAKERS)
   sys.modules.pop('my_makers', None)
   import my_makers
 
@@ -442,11 +452,7 @@ print(len({transform_key.describe_transform(make(body)) for body in BODIES}))
 def test_what_a_program_decorates_by_another_module_is_in_the_key(
     tmp_path, monkeypatch
 ):
-  (tmp_path / 'my_makers.py').write_text(
-      'import functools\n'
-      'def decorate(f):\n'
-      '  @functools.wraps(f)\n  def same(x): return f(x)\n  return same\n'
-  )
+  (tmp_path / 'my_makers.py').write_text(_MAKERS)
   monkeypatch.setenv('PYTHONPATH', str(tmp_path))
   done = forked_program.run(
       patience.SECONDS, code=f'import sys\nsys.path.insert(0, {str(tmp_path)!r})'
