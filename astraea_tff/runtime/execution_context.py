@@ -11,6 +11,7 @@ import weakref
 import numpy as np
 import tensorflow_federated as tff
 
+from astraea_tff.runtime import compilation
 from astraea_tff.runtime import keeping_executor
 from astraea_tff.runtime import lean_stub
 from astraea_tff.runtime import local_worker
@@ -18,8 +19,6 @@ from astraea_tff.runtime import worker_errors
 
 # Returns a connection to a worker that answers, or raises.
 StubFn = Callable[[], lean_stub.Stub]
-# How the names of secure sums begin in a computation.
-_SECURE = b'federated_secure'
 # Computes `comp(arg)` in an event loop.
 Invoke = Callable[[Any, Any], Coroutine[Any, Any, Any]]
 
@@ -68,27 +67,12 @@ def _invoke_fn(stub_fn: StubFn) -> Callable[[threading.Event], Invoke]:
         executor_fn=tff.framework.ResourceManagingExecutorFactory(
             create_executor
         ),
-        compiler_fn=_compile,
+        compiler_fn=compilation.compile_computation,
         transform_args=tff.tensorflow.transform_args,
         transform_result=tff.tensorflow.transform_result,
     ).invoke
 
   return make_invoke
-
-
-def _compile(computation: tff.Computation) -> tff.Computation:
-  """Compiles as TFF does, with secure sums replaced by plain ones.
-
-  TFF's own default context cannot run secure aggregators at all. Workers hold
-  all clients' data anyway, so a protocol among them would protect nothing.
-  """
-  # TFF takes a while to read a computation, so it does not read it in vain.
-  proto = tff.framework.serialize_computation(computation)
-  if _SECURE in proto.SerializeToString():
-    computation = tff.backends.test.replace_secure_intrinsics_with_bodies(
-        computation
-    )
-  return tff.backends.native.desugar_and_transform_to_native(computation)
 
 
 class FederatedContext(tff.program.NativeFederatedContext):
