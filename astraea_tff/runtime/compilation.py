@@ -1,17 +1,22 @@
 """What becomes of a computation before a worker runs it."""
 
+import functools
+import threading
+
 import tensorflow as tf
 import tensorflow_federated as tff
 
+_lock = threading.Lock()
 # How the names of secure sums begin in a computation.
 _SECURE = b'federated_secure'
 
 
 def compile_computation(computation: tff.Computation) -> tff.Computation:
-  """Compiles as TFF does, with secure sums replaced by plain ones.
+  """Compiles a computation, once for all contexts and workers of the program.
 
   TFF's own default context cannot run secure aggregators at all. Workers hold
-  all clients' data anyway, so a protocol among them would protect nothing.
+  all clients' data anyway, so a protocol among them would protect nothing, and
+  secure sums become plain ones.
 
   TFF has TensorFlow's Grappler rewrite every graph of a computation, some 25 in
   a round. Here only those are rewritten that call functions: the loops over
@@ -24,6 +29,14 @@ def compile_computation(computation: tff.Computation) -> tff.Computation:
   Returns:
     The computation in the form that TFF's worker takes.
   """
+  # Several workers ask at once for what each is to compute a share of.
+  with _lock:
+    return _compile_once(computation)
+
+
+# As many as one of TFF's contexts keeps.
+@functools.lru_cache(maxsize=128)
+def _compile_once(computation: tff.Computation) -> tff.Computation:
   # TFF takes a while to read a computation, so it does not read it in vain.
   proto = tff.framework.serialize_computation(computation)
   if _SECURE in proto.SerializeToString():

@@ -10,6 +10,7 @@ again is used again from the next call on.
 
 from collections.abc import Sequence
 import contextvars
+import functools
 import os
 import threading
 from typing import Any, Optional
@@ -37,6 +38,11 @@ _CHANNEL_OPTIONS = local_worker.CHANNEL_OPTIONS + (
 _MAX_CONNECTIONS = 3
 # How often the call under way has connected: a list of one number.
 _num_connections = contextvars.ContextVar('num_connections', default=None)
+
+# Compiles for any number of shares; it is kept when that number changes.
+_compile = functools.lru_cache(maxsize=128)(
+    tff.backends.native.compile_to_mergeable_comp_form
+)
 
 
 class WorkerLostError(RuntimeError):
@@ -211,10 +217,8 @@ class RemoteWorkers(tff.framework.SyncContext):
       if num_shares != self._num_shares:
         # As many shares as workers, so that all end at about the same time.
         any_worker = _AnyWorkerContext(self._workers)
-        self._context = (
-            tff.backends.native.create_mergeable_comp_execution_context(
-                [any_worker] * num_shares
-            )
+        self._context = tff.framework.MergeableCompExecutionContext(
+            [any_worker] * num_shares, compiler_fn=_compile
         )
         self._num_shares = num_shares
       try:

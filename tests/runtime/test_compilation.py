@@ -75,3 +75,16 @@ def test_a_round_is_to_the_bit_what_tff_compiles(
   assert len(actual) == len(expected)
   for one, other in zip(actual, expected):
     np.testing.assert_array_equal(one, other)
+
+
+def test_every_context_and_worker_gets_what_was_compiled_once():
+  @tff.tensorflow.computation(np.int32)
+  def add_seven(x):
+    return x + 7
+
+  read = tff.framework.deserialize_computation(
+      tff.framework.serialize_computation(add_seven)
+  )
+  assert read is not add_seven
+  compiled = compilation.compile_computation(add_seven)
+  assert compilation.compile_computation(read) is compiled
