@@ -9,6 +9,7 @@ TFF makes the request, as for a round without clients.
 from collections.abc import Iterator
 import contextlib
 import contextvars
+import types
 from typing import Any
 
 import grpc
@@ -20,6 +21,10 @@ from astraea_tff import client_names
 
 # The clients' data that the next request to create a value gets, and their type.
 _data = contextvars.ContextVar('data', default=None)
+
+# A worker that is there takes a disposal at once.
+_DISPOSAL_SECONDS = 1.0
+_DISPOSALS = ('/Dispose', '/DisposeExecutor')
 
 
 @contextlib.contextmanager
@@ -43,8 +48,25 @@ def filled_in(data: list[Any], type_spec: tff.FederatedType) -> Iterator[None]:
     _data.reset(token)
 
 
+class _ShortDisposals(grpc.UnaryUnaryClientInterceptor):
+  """Lets no disposal wait for a connection to a worker that is gone."""
+
+  def intercept_unary_unary(
+      self, continuation: Any, client_call_details: Any, request: Any
+  ) -> Any:
+    """See `grpc.UnaryUnaryClientInterceptor`."""
+    if client_call_details.method.endswith(_DISPOSALS):
+      # What is not named here, gRPC takes from the call.
+      client_call_details = types.SimpleNamespace(timeout=_DISPOSAL_SECONDS)
+    return continuation(client_call_details, request)
+
+
 class Stub(tff.framework.RemoteExecutorGrpcStub):
   """A connection to a worker."""
+
+  def __init__(self, channel: grpc.Channel):
+    """Initializes the stub; see `tff.framework.RemoteExecutorGrpcStub`."""
+    super().__init__(grpc.intercept_channel(channel, _ShortDisposals()))
 
   def create_value(self, request: Any) -> Any:
     """Creates a value in the worker, of the data that are filled in if any."""

@@ -1,7 +1,9 @@
 """Requests that are filled in hold what TFF's own hold."""
 
 import collections
+import concurrent.futures
 
+import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -100,3 +102,39 @@ def test_what_is_of_another_type_is_refused_as_tff_does(value):
   with pytest.raises(TypeError) as ours:
     lean_stub._fill_in(message, value, type_spec)
   assert str(ours.value) == str(theirs.value)
+
+
+class _Noting(grpc.GenericRpcHandler):
+  """Answers every call, and notes how long its caller would wait."""
+
+  def __init__(self):
+    self.seconds = {}
+
+  def service(self, handler_call_details):
+    name = handler_call_details.method.rpartition('/')[2]
+
+    def answer(request, context):
+      del request
+      self.seconds[name] = context.time_remaining()
+      return b''
+
+    return grpc.unary_unary_rpc_method_handler(answer)
+
+
+def test_only_a_disposal_does_not_wait_for_a_lost_worker():
+  noting = _Noting()
+  server = grpc.server(concurrent.futures.ThreadPoolExecutor(1), [noting])
+  port = server.add_insecure_port('127.0.0.1:0')
+  server.start()
+  try:
+    with grpc.insecure_channel(f'127.0.0.1:{port}') as channel:
+      executor = tff.framework.RemoteExecutor(lean_stub.Stub(channel))
+      executor.set_cardinalities({tff.CLIENTS: 0})
+      executor.close()
+  finally:
+    server.stop(None)
+  is_bounded = {
+      name: seconds is not None and seconds < 60
+      for name, seconds in noting.seconds.items()
+  }
+  assert is_bounded == {'GetExecutor': False, 'DisposeExecutor': True}
