@@ -143,7 +143,11 @@ RATES_OF_HEADLINE = dict(
     # What the answers need, as CIFAR-10 takes long.
     emnist=dict.fromkeys(_RATES, ())
     | {name: _RATES[name] for name in _CORE}
-    | {'FedAvg, balanced classes': (1e-3, *_FED_AVG_RATES)},
+    | {'FedAvg, balanced classes': (1e-3, *_FED_AVG_RATES)}
+    | dict.fromkeys(
+        ('recommended', 'recommended, random mediators'),
+        (5e-4, 1e-3, 2e-3, 4e-3),
+    ),
     paper=_RATES,
 )
 RATES_OF_HEADLINE_EMNIST = dict(
