@@ -126,9 +126,10 @@ def _compare(
     method: str, others: Iterable[str], one: measured.Measured
 ) -> Optional[str]:
   """Says how far a method is ahead of the strongest of others, if it was run."""
-  other = _strongest(others, one)
-  if other is None:
+  of_others = _of_validation(others, one)
+  if not of_others:
     return None
+  other = max(of_others, key=of_others.get)
   parts = claims.about((claims.Comparison(method, other),), one.experiment)
   if not parts:
     return None
@@ -137,27 +138,29 @@ def _compare(
     return None
   about = [one.folder]
   if len(tuple(others)) > 1:
-    about.insert(0, other)
+    about.insert(0, f'{other}, of {len(of_others)} that were run')
   if not runner.is_tuning(one.results).any():
     # Which favours whoever has more of them.
     about.append('rates chosen with a seed that is reported')
   return f'{one.data} ({", ".join(about)}) {_in_words(finding)}'
 
 
-def _strongest(
+def _of_validation(
     names: Iterable[str], one: measured.Measured
-) -> Optional[str]:
-  """Returns the method that validation puts first, each at its best rate."""
+) -> dict[str, float]:
+  """Returns the accuracies on validation of those that were run.
+
+  Each is at its best rate.
+  """
   chosen = runner.choose_rows(one.experiment, one.results)
   reported = runner.reported(one.results)
   accuracies = reported.get('best_validation_top_1', reported['best_top_1'])
   means = accuracies.groupby(level='row').mean()
-  of_names = {
+  return {
       name: means[chosen[name]]
       for name in names
       if chosen.get(name) in means
   }
-  return max(of_names, key=of_names.get) if of_names else None
 
 
 def _of_groupings(all_results: measured.AllResults) -> Iterator[str]:

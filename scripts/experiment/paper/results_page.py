@@ -45,7 +45,8 @@ def format_results(
       f' {machine}. {len(all_results)} experiments have {num_lines} lines of'
       f' results. Training took {measured.hours(all_results):.1f} hours in'
       ' all, as the runs counted it, other runs beside them; a row that two'
-      ' experiments share is trained once and counted in both.',
+      ' experiments share is trained once and counted in both, but for fig1,'
+      ' whose runs are table1\'s.',
       '## Findings',
       '\n'.join(
           f'- {sentence}'

@@ -52,11 +52,11 @@ def test_astraea_is_compared_with_the_strongest_of_its_rivals():
       'Astraea as recommended over the averaging with augmentation or the label'
       ' prior that validation finds strongest:',
   ).endswith(
-      ': emnist_ltrf1 (control, headline_emnist_emnist, rates chosen with a seed'
-      ' that is reported) +9.80 points [+9.60, +10.00] (5 seeds), a gain.'
+      ': emnist_ltrf1 (control, of 2 that were run, headline_emnist_emnist, rates'
+      ' chosen with a seed that is reported) +9.80 points [+9.60, +10.00] (5 seeds), a gain.'
   )
   # 15.0, and 0.4 less for each further seed.
-  assert '(FedAvg, server Adam, headline_emnist_emnist' in (
+  assert '(FedAvg, server Adam, of 2 that were run, headline_emnist_emnist' in (
       plain := said_of(
           all_results,
           'Astraea as recommended over the plain averaging that validation finds'
