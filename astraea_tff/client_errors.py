@@ -17,6 +17,8 @@ _PREAMBLE = ('Graph execution error', 'Detected at', 'Node:', '<stack traces')
 _TAG = re.compile(r'\{\{[^}]*\}\}')
 _OPERATION = re.compile(r' *\[Op:[^]]*\]( name: *)?$')
 _NODE = re.compile(r'\{\{node ([^}]*)\}\}')
+# Of operations that are named by what they check.
+_CHECK = re.compile(r'\{\{node (?:[^}]*/)?(\w+_must_be_\w+)\}\}')
 
 
 def check_runs_in_a_worker(client: str, dataset: tf.data.Dataset) -> None:
@@ -85,10 +87,10 @@ def first_reason(message: str) -> str:
       if line and not line[0].isspace() and not line.startswith(_PREAMBLE)
   ]
   reason = arguments.shorten(next((line for line in lines if line), message))
-  node = _NODE.search(message)
-  if node and message.startswith(_PREAMBLE):
-    reason += f' (at {node[1]})'
-  return reason
+  node = _CHECK.search(message)
+  if node is None and message.startswith(_PREAMBLE):
+    node = _NODE.search(message)
+  return f'{reason} (at {node[1]})' if node else reason
 
 
 def describe(structure: Any) -> str:

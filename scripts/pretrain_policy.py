@@ -127,7 +127,7 @@ def _lock_runs(
 def _train_on(
     settings: settings_lib.Settings, seeds: list[int], output: pathlib.Path
 ) -> None:
-  """Writes the policy after every seed."""
+  """Writes the policy once it has learned from all seeds."""
   folder, state = _lock_runs(settings, seeds), None
   for seed in seeds:
     policy = learned.LearnedPasses(seed=seed, explore=_EXPLORE.value)
@@ -143,8 +143,10 @@ def _train_on(
         policy=policy,
     )
     state = policy.state
-    policy.save(output)
-    print(f'{output} has learned from seed {seed}.')
+    print(f'learned from seed {seed}.')
+  # Not before: the file may hold another policy, which is finished.
+  policy.save(output)
+  print(output)
   shutil.rmtree(folder)
 
 

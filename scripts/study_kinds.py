@@ -43,6 +43,7 @@ from experiment.studies import table as study_table
 import astraea_tff
 from astraea_tff import datasets
 from astraea_tff.datasets import kinds
+from astraea_tff.datasets.sources import narrowing
 
 _OUTPUT_DIR = flags_lib.define_path(
     'output_dir', None, 'Where the table goes.', required=True
@@ -145,12 +146,16 @@ def load_messages_of_users(path: str) -> datasets.FederatedDataset:
     ValueError: The file is no such archive.
     OSError: The file cannot be read.
   """
+  if not pathlib.Path(path).is_file():
+    raise ValueError(f'--messages_of_users={path} is no file.')
   names = ('user', 'tokens', 'label', 'vocabulary')
   with open(path, 'rb') as file:
     try:
       with np.load(file) as archive:
         arrays = {name: archive[name] for name in names}
       _check_messages(arrays)
+      for name in ('tokens', 'label'):
+        arrays[name] = narrowing.to_integers(arrays[name], name, np.int32)
     except MemoryError:
       raise
     except Exception as error:  # A damaged archive raises many kinds.
@@ -159,8 +164,7 @@ def load_messages_of_users(path: str) -> datasets.FederatedDataset:
           f' {", ".join(names)}: {error}'
       ) from error
   users, words = arrays['user'], arrays['vocabulary']
-  tokens = arrays['tokens'].astype(np.int32)
-  labels = arrays['label'].astype(np.int32)
+  tokens, labels = arrays['tokens'], arrays['label']
   order = np.argsort(users, kind='stable')
   of_users = np.split(
       order, np.flatnonzero(np.diff(users[order])) + 1

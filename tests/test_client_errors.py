@@ -34,6 +34,8 @@ Traceback (most recent call last):
     (UNTRACED_ERROR, 'indices[1] = 7 is not in [0, 5) (at labels)'),
     (PYTHON_ERROR, 'RuntimeError: broken'),
     ('Input is empty.\n\t [[{{node Decode}}]]', 'Input is empty.'),
+    ('Out of range.\n\t [[{{node map/id_must_be_known}}]]',
+     'Out of range. (at id_must_be_known)'),
     ('Input is empty. [Op:IteratorGetNext] name: ', 'Input is empty.'),
     ('', ''),
 ])

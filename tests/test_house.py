@@ -191,6 +191,15 @@ def test_the_package_does_not_know_the_scripts():
       assert found.name.split('.')[0] not in scripts | {'scripts'}, name
 
 
+def test_scripts_keep_tensorflow_quiet_before_they_import_it():
+  heavy = ('tensorflow', 'tensorflow_federated', 'astraea_tff')
+  for path in (_ROOT / 'scripts').glob('*.py'):
+    text = path.read_text()
+    names = [found.name.split('.')[0] for found in source_imports.imports_of(text)]
+    first = next(name for name in names if name in (*heavy, 'experiment'))
+    assert first == 'experiment' or 'TF_CPP_MIN_LOG_LEVEL' in text, path.name
+
+
 def test_the_wheel_holds_every_package_there_is():
   config = configparser.ConfigParser()
   config.read(_ROOT / 'setup.cfg')

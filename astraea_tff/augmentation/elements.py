@@ -101,7 +101,8 @@ def default_transform(features: Any) -> Callable[..., Any]:
         'Features without a float could be token ids as well as categories, '
         f'got {client_errors.describe(features)}; say which: give '
         '`transform=TextTransform(...)` for token ids, cast quantities to '
-        'float32, or give a function.'
+        'float32, or give a function (`lambda features, seed: features` copies '
+        'rows as they are).'
     )
   raise ValueError(
       'Features of which it is known how to transform them are images '

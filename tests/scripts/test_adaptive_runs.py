@@ -216,3 +216,6 @@ def test_what_cannot_work_is_refused_in_one_line(
   with pytest.raises(SystemExit) as refusal:
     run_train(tmp_path / 'run', *arguments)
   assert message in refusal.value.code and '\n' not in refusal.value.code
+  # So that the folder takes the flags that are mended.
+  left = {path.name for path in (tmp_path / 'run').glob('*')}
+  assert left <= {'flags.json', '.lock'}

@@ -235,6 +235,22 @@ def test_all_is_written_though_nobody_reads_what_is_printed(
     }
 
 
+def test_equal_runs_are_equally_good_and_the_deployment_is_told():
+  curve = costs.Curve(np.array([0.0, 10.0]), np.array([0.1, 0.5]))
+  budgets = report.compare_at_budgets(
+      {name: dict.fromkeys(costs.AXES, [curve]) for name in ('one', 'other')}
+  )
+  assert budgets.best == [
+      (line, column) for line in range(len(costs.AXES)) for column in (1, 2)
+  ]
+  differ, shared = report._flags({
+      'one': report.Run(None, {'mediator_place': 'edge'}, {}),
+      'other': report.Run(None, {}, {}),
+  })
+  assert 'edge' in differ and 'server' in differ
+  assert 'seconds_per_step' in shared and '0.1' in shared
+
+
 def test_a_run_that_begins_beyond_the_budget_is_not_the_best():
   def curves(*points):
     return dict.fromkeys(costs.AXES, [costs.Curve(*map(np.array, zip(*points)))])

@@ -178,6 +178,8 @@ def test_a_command_that_was_stopped_goes_on_to_the_same_policy(
     monkeypatch.setattr(run_lib, 'train', interrupted)
     with pytest.raises(SystemExit, match='the power is cut'):
       script_runner.run(pretrain, arguments)
+    # There another policy could have stood, which was finished.
+    assert not stopped.exists()
     monkeypatch.setattr(run_lib, 'train', counted)
     script_runner.run(pretrain, arguments)
   assert trained == [(7, 5), (8, 3)]

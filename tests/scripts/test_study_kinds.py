@@ -84,6 +84,8 @@ def test_another_file_is_one_line(script, tmp_path):
         ({'user': np.arange(12)}, 'user must be .* as many as in tokens'),
         ({'user': np.zeros(20, int)}, 'user must have 10 users .* got 1'),
         ({'tokens': np.int64(1)}, 'tokens must be'),
+        ({'tokens': np.full((20, 3), 2**40)}, 'tokens must hold .* int32, got'),
+        ({'label': np.full(20, 2**63, np.uint64)}, 'label must hold .* int32'),
         ({'vocabulary': np.array('word')}, 'vocabulary must have one axis'),
     ],
 )
@@ -129,6 +131,8 @@ def test_a_damaged_archive_is_refused_or_reads_as_it_was(script, tmp_path):
 
 def test_what_is_no_archive_is_refused(script, tmp_path):
   path = tmp_path / 'messages.npz'
+  with pytest.raises(ValueError, match='--messages_of_users=.* is no file'):
+    script.load_messages_of_users(str(path))
   path.write_bytes(b'')
   with pytest.raises(ValueError, match='must be an archive'):
     script.load_messages_of_users(str(path))

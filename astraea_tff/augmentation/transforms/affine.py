@@ -10,8 +10,10 @@ The four are drawn for each image and composed into one affine map, so that a
 pixel is interpolated once, and a batch is transformed by one kernel.
 """
 
+from collections.abc import Mapping
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -30,8 +32,15 @@ _RANGES = {
 }
 
 
-def _check_images(images: tf.Tensor) -> None:
-  """Raises unless `images` is uint8 or float `[B, H, W, C]`, `B` free."""
+def _checked_images(images: Any) -> tf.Tensor:
+  """Returns `images`, uint8 or float `[B, H, W, C]`, `B` free, or raises."""
+  if isinstance(images, (Mapping, tuple)):
+    raise TypeError(
+        'An AffineTransform takes one tensor of images, got'
+        f' {type(images).__name__} of {len(images)}; give a `transform` of your'
+        ' own, which may call it on the part that holds images.'
+    )
+  images = tf.convert_to_tensor(images)
   if images.dtype != tf.uint8 and not images.dtype.is_floating:
     raise TypeError(
         '`images` must be uint8 or of a float dtype, got '
@@ -43,6 +52,7 @@ def _check_images(images: tf.Tensor) -> None:
         f'{images.shape}; give a single image or a channel its own axis with '
         '`tf.newaxis`.'
     )
+  return images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,8 +119,7 @@ class AffineTransform:
       TypeError: `images` is neither uint8 nor float.
       ValueError: `images` or `seed` has another shape.
     """
-    images = tf.convert_to_tensor(images)
-    _check_images(images)
+    images = _checked_images(images)
     height, width = images.shape[1:3]
     num_images = tf.unstack(tf.shape(images))[0]
     a, b, c, d, e, f = self._map_columns(num_images, height, width, seed)

@@ -14,6 +14,7 @@ from experiment.runs import folder as folder_lib
 from experiment.runs import metrics_log
 from experiment.runs import page
 from experiment.runs import per_class
+from experiment.runs import settings as settings_lib
 from experiment.runs import tables
 
 PAGE_FILE, PICTURE_FILE = 'report.html', 'accuracy.png'
@@ -103,7 +104,7 @@ class Budgets(NamedTuple):
   Attributes:
     heads: The heads of a table's columns; the runs, after the first.
     lines: Its cells; a line for each cost that two runs noted at least.
-    best: Line and column of the best run of each line.
+    best: Line and column of the best runs of each line.
   """
 
   heads: list[str]
@@ -141,7 +142,12 @@ def compare_at_budgets(curves: Curves) -> Budgets:
     ]
     means = np.array([a.mean() if a.size else np.nan for a in reached])
     if not np.isnan(means).all():
-      best.append((len(lines), 1 + int(np.nanargmax(means))))
+      # As they are written: equal ones are equally good.
+      written = np.round(100 * means, 2)
+      best += [
+          (len(lines), 1 + int(place))
+          for place in np.flatnonzero(written == np.nanmax(written))
+      ]
     lines.append(
         [f'{budget:{",.0f" if budget >= 10 else ".3g"}} {axis.unit}']
         + [
@@ -236,7 +242,10 @@ def _classes(
 
 
 def _flags(runs: Mapping[str, Run]) -> list[str]:
-  names = sorted({name for run in runs.values() for name in run.flags})
+  names = sorted(
+      {name for run in runs.values() for name in run.flags}
+      | settings_lib.DEPLOYMENT
+  )
   lines = {
       name: [_flag(run.flags, name) for run in runs.values()] for name in names
   }
@@ -254,9 +263,8 @@ def _flags(runs: Mapping[str, Run]) -> list[str]:
 
 
 def _flag(flags: Mapping[str, Any], name: str) -> str:
-  if name not in flags:
-    return ''
-  value = flags[name]
+  # Some are recorded only if they are not what they are by default.
+  value = flags.get(name, getattr(settings_lib.Settings, name, ''))
   return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import math
 import pathlib
+import shutil
 from typing import Any, Optional
 
 import numpy as np
@@ -100,6 +101,7 @@ def train_population(
   """
   data = population.data
   validation, test = _split_test(data, settings.validation_fraction)
+  is_new = not folder.exists()
   folder.mkdir(parents=True, exist_ok=True)
   log = metrics_log.TrainingLog(
       folder,
@@ -109,21 +111,22 @@ def train_population(
       class_names=data.class_names,
       adapts=adaptive_settings.adapts(settings),
   )
-  checkpoints = checkpoints_lib.Checkpoints(folder)
-  checkpoints.go_on_after(log.last_row)
-  # It may be that of fewer rounds.
-  (folder / _LAST_FILE).unlink(missing_ok=True)
-  algorithm = algorithms.build(
-      settings, population, folder, schedule, policy
-  )
-  # After the process, which builds its models in graphs: Keras gives up models
-  # made before.
-  model = population_lib.build_keras_model(population)
-  process = algorithm.process
-  if algorithm.control is not None:
-    process = _adaptive_process(algorithm, data, model, validation)
-    checkpoints.restore = process.restore
-  checkpoints.check_last(process)
+  with _undone_if_refused(log, folder if is_new else None):
+    checkpoints = checkpoints_lib.Checkpoints(folder)
+    checkpoints.go_on_after(log.last_row)
+    # It may be that of fewer rounds.
+    (folder / _LAST_FILE).unlink(missing_ok=True)
+    algorithm = algorithms.build(
+        settings, population, folder, schedule, policy
+    )
+    # After the process, which builds its models in graphs: Keras gives up
+    # models made before.
+    model = population_lib.build_keras_model(population)
+    process = algorithm.process
+    if algorithm.control is not None:
+      process = _adaptive_process(algorithm, data, model, validation)
+      checkpoints.restore = process.restore
+    checkpoints.check_last(process)
   # The states of the last two rounds. Of the last one there may be no row yet.
   states: dict[int, Any] = {}
 
@@ -170,6 +173,23 @@ def train_population(
   state.global_model_weights.assign_weights_to(model)
   model.save_weights(folder / WEIGHTS_FILE)
   _draw(settings, population, algorithm, evaluate(test), folder)
+
+
+@contextlib.contextmanager
+def _undone_if_refused(
+    log: metrics_log.TrainingLog, folder: Optional[pathlib.Path]
+) -> Iterator[None]:
+  """Ends the log if no training comes, and removes a new run that is refused.
+
+  A folder that stayed would hold the flags to be mended against the others.
+  """
+  try:
+    yield
+  except BaseException as error:
+    log.close()
+    if folder is not None and isinstance(error, ValueError):
+      shutil.rmtree(folder, ignore_errors=True)
+    raise
 
 
 def _split_test(data, validation_fraction: float):

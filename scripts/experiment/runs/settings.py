@@ -37,19 +37,22 @@ _DEFAULT_DIVISION = dict(
 )
 
 
-_RECORDED_IF_GIVEN = adaptive_settings.NAMES | {
-    'fraction',
-    'test_per_class',
-    'client_worth',
-    'mediator_beta_1',
-    'plan_rule',
-    'plan_threshold',
+# The deployment whose time is simulated.
+DEPLOYMENT = frozenset({
     'seconds_per_step',
     'straggler_spread',
     'download_megabits_per_second',
     'upload_megabits_per_second',
     'mediator_place',
     'edge_megabits_per_second',
+})
+_RECORDED_IF_GIVEN = adaptive_settings.NAMES | DEPLOYMENT | {
+    'fraction',
+    'test_per_class',
+    'client_worth',
+    'mediator_beta_1',
+    'plan_rule',
+    'plan_threshold',
 }
 
 

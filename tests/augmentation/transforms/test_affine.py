@@ -259,6 +259,11 @@ def test_refuses_integer_images():
     AffineTransform()(photos(2, dtype=np.int32), SEED)
 
 
+def test_refuses_several_tensors():
+  with pytest.raises(TypeError, match='takes one tensor .* got dict of 2; give'):
+    AffineTransform()({'image': photos(2), 'place': np.zeros(2)}, SEED)
+
+
 @pytest.mark.parametrize('shape', [(28, 28), (28, 28, 1), (1, 2, 28, 28, 1)])
 def test_refuses_images_of_another_rank(shape):
   with pytest.raises(ValueError, match=r'`images` must have shape \[B, H, W'):
