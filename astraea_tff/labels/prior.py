@@ -15,7 +15,7 @@ server sends.
 """
 
 import collections
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -79,7 +79,10 @@ class LabelPrior:
         tf.zeros([self._num_classes], tf.int64),
         lambda counts, element: counts + self._count(element),
     )
-    return self._add_to_elements(dataset, self._log_prior(counts, copies))
+    log_prior = self._log_prior(counts, copies)
+    return dataset.map(
+        lambda *parts: self._with_prior(parts, log_prior)
+    )
 
   def add_when_read(
       self, dataset: tf.data.Dataset, counted: tf.data.Dataset
@@ -95,10 +98,15 @@ class LabelPrior:
     # One element, or none for a client without examples. The numbers stand
     # between: TensorFlow fuses `map` and `batch` to one that takes the memory
     # of a full batch.
-    return all_counts.enumerate().batch(_ALL).flat_map(
-        lambda _, counts: self._add_to_elements(
-            dataset, self._log_prior(tf.reduce_sum(counts, axis=0))
-        )
+    log_priors = all_counts.enumerate().batch(_ALL).flat_map(
+        lambda _, counts: tf.data.Dataset.from_tensors(
+            self._log_prior(tf.reduce_sum(counts, axis=0))
+        ).repeat()
+    )
+    # Beside one another, so that the dataset is opened whenever the result is:
+    # what shuffles anew draws another order whenever it is opened.
+    return tf.data.Dataset.zip(dataset, log_priors).map(
+        lambda element, log_prior: self._with_prior((element,), log_prior)
     )
 
   def _count(self, batch: Any) -> tf.Tensor:
@@ -134,23 +142,17 @@ class LabelPrior:
     smoothed = (shares + _SMOOTHING) / (1 + _SMOOTHING * self._num_classes)
     return tf.cast(tf.math.log(smoothed), tf.float32)
 
-  def _add_to_elements(
-      self, dataset: tf.data.Dataset, log_prior: tf.Tensor
-  ) -> tf.data.Dataset:
-    """Returns the dataset with the prior beside x, for each of its examples."""
-
-    def add_to_element(*parts):
-      features, label = _features_and_label(parts)
-      batch_size = [tf.shape(label)[0]] if label.shape.rank else []
-      prior = tf.ensure_shape(
-          tf.broadcast_to(log_prior, [*batch_size, self._num_classes]),
-          [*label.shape[:1], self._num_classes],
-      )
-      if isinstance(dataset.element_spec, Mapping):
-        return collections.OrderedDict(x=(features, prior), y=label)
-      return (features, prior), label
-
-    return dataset.map(add_to_element)
+  def _with_prior(self, parts: Sequence[Any], log_prior: tf.Tensor) -> Any:
+    """Returns an element with the prior beside x, for each of its examples."""
+    features, label = _features_and_label(parts)
+    batch_size = [tf.shape(label)[0]] if label.shape.rank else []
+    prior = tf.ensure_shape(
+        tf.broadcast_to(log_prior, [*batch_size, self._num_classes]),
+        [*label.shape[:1], self._num_classes],
+    )
+    if len(parts) == 1 and isinstance(parts[0], Mapping):
+      return collections.OrderedDict(x=(features, prior), y=label)
+    return (features, prior), label
 
 
 def _features_and_label(element: Any) -> tuple[Any, Any]:

@@ -10,6 +10,8 @@ import tensorflow_federated as tff
 import astraea_tff
 from astraea_tff.augmentation import one_client
 from astraea_tff.clients import label_prior
+from astraea_tff.training import chain_batches
+from astraea_tff.training import chain_options
 
 _LABELS = ([0, 2, 2, 0, 2, 0, 0], [1, 1], [], [2, 1, 0, 0])
 _COUNTS = np.array([oracle.counts_of(labels) for labels in _LABELS])
@@ -272,3 +274,31 @@ def test_other_clients_and_numbers_are_refused_by_name():
     label_prior.clients_with_label_prior(_clients(), [3])
   with pytest.raises(ValueError, match='`prior_share` must be in'):
     label_prior.clients_with_label_prior(_clients(), _GLOBAL, prior_share=2)
+
+
+@pytest.mark.parametrize('local_epochs, mediator_epochs', [(1, 2), (2, 2)])
+def test_examples_come_in_the_order_that_they_have_without_prior(
+    local_epochs, mediator_epochs
+):
+  examples = tf.data.Dataset.from_tensor_slices(
+      (np.arange(6, dtype=np.float32), np.array([0, 1, 2, 0, 1, 2], np.int32))
+  )
+  options = chain_options.ChainOptions(
+      max_clients=1, local_epochs=local_epochs, mediator_epochs=mediator_epochs
+  )
+
+  def order(add_prior):
+    clients = astraea_tff.BatchedClients([examples], 2, seed=4)
+    (client,) = add_prior(clients).for_round(1)
+    chain = chain_batches.join_clients([client], None, options)
+    return [
+        number
+        for _, (features, _) in chain
+        for number in np.ravel(tf.nest.flatten(features)[0])
+    ]
+
+  plain = order(lambda clients: clients)
+  assert len(plain) == 6 * local_epochs * mediator_epochs
+  assert order(
+      lambda clients: astraea_tff.clients_with_label_prior(clients, [2, 2, 2])
+  ) == plain
