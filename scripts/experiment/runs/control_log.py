@@ -132,13 +132,15 @@ def draw(
   for axes, (title, show) in zip(all_axes, panels):
     axes.set_title(title, fontsize=10)
     show(axes)
+    # One round stands above the other.
+    axes.set_xlim(0.5, rows[-1]['round'] + 0.5)
     axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
   all_axes[-1].set_xlabel('synchronization round')
   plots.save(drawn, path)
 
 
 def _show_table(axes: Any, rows: Any, column: str, colors: str) -> None:
-  """Shows a number of each mediator in each round; white where it sat out."""
+  """Shows a number of each mediator in each round; grey where it sat out."""
   lists = [
       (row['round'], read_list(row['mediators']), read_list(row[column]))
       for row in rows
@@ -158,7 +160,12 @@ def _show_table(axes: Any, rows: Any, column: str, colors: str) -> None:
       vmin=0 if column == 'passes' else -largest,
       vmax=largest,
   )
-  axes.figure.colorbar(image, ax=axes)
+  # Beside the table, wherever the legend of another panel ends.
+  bar = axes.figure.colorbar(image, cax=axes.inset_axes((1.02, 0, 0.03, 1)))
+  if column == 'passes':
+    bar.ax.yaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+  axes.set_facecolor('0.85')
+  axes.yaxis.set_major_locator(ticker.MaxNLocator(integer=True))
   axes.set_ylabel('mediator')
 
 
