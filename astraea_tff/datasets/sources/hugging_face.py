@@ -200,10 +200,14 @@ def _as_numbers(values: list[Any], name: str, hint: str) -> np.ndarray:
         f'{values[0] if values else None!r:.60} first{hint}.'
     )
   if array.dtype == np.float64:
-    for part in arrays:
-      if part.dtype.kind in 'iu':
-        # NumPy has no integers that hold all of uint64 and a negative one.
+    # NumPy has no integers that hold all of uint64 and a negative one.
+    integers = [
         narrowing.to_integers(part, f'Column {name!r}', np.int64)
+        for part in arrays
+        if part.dtype.kind in 'iu'
+    ]
+    if integers:
+      narrowing.to_float32(np.stack(integers), f'Column {name!r}')
     return narrowing.to_float32(array, f'Column {name!r}')
   narrowing.check_finite(array, f'Column {name!r}')
   return array

@@ -79,7 +79,12 @@ def from_leaf(
   if not features:
     raise ValueError(f'{path} holds no examples.')
   return in_memory_clients.InMemoryClients(
-      names, sizes, (_join(features, np.int32), _join(labels, np.int64))
+      names,
+      sizes,
+      (
+          _join(features, np.int32, f'x of {path}'),
+          _join(labels, np.int64, f'y of {path}'),
+      ),
   )
 
 
@@ -164,10 +169,13 @@ def _as_numbers(values, encode, shape, key, owner) -> np.ndarray:
     ) from error
 
 
-def _join(arrays: Sequence[np.ndarray], integer: Any) -> np.ndarray:
+def _join(arrays: Sequence[np.ndarray], integer: Any, name: str) -> np.ndarray:
   """Returns all users' numbers, of the integer type or float32."""
   joined = np.concatenate(arrays)
   if joined.dtype.kind == 'f':
+    integers = [part for part in arrays if part.dtype.kind != 'f']
+    if integers:
+      narrowing.to_float32(np.concatenate(integers), name)
     return joined.astype(np.float32)
   bounds = np.iinfo(integer)
   fits = bounds.min <= joined.min() and joined.max() <= bounds.max

@@ -1,11 +1,15 @@
-"""Bringing numbers to the dtypes of clients, none of them to another number.
+"""Bringing numbers to the dtypes of clients, where different ones stay so.
 
-NumPy's casts wrap an integer around, and make an infinity of what is too large.
+NumPy's casts wrap an integer around, make an infinity of what is too large, and
+one float of integers that differ. Floats alone may be rounded to one.
 """
 
 from typing import Any
 
 import numpy as np
+
+# From here on float32 has not every integer.
+_FIRST_ROUNDED = 2**24
 
 
 def to_float32(array: np.ndarray, name: str) -> np.ndarray:
@@ -17,7 +21,7 @@ def to_float32(array: np.ndarray, name: str) -> np.ndarray:
 
   Raises:
     ValueError: These are no numbers; or one is not finite, which no training
-      survives, or beyond what float32 holds.
+      survives, or beyond what float32 holds; or different integers become one.
   """
   if not array.size:
     return array.astype(np.float32)
@@ -27,7 +31,24 @@ def to_float32(array: np.ndarray, name: str) -> np.ndarray:
   with np.errstate(over='ignore'):
     narrow = array.astype(np.float32)
   _check(array, np.isfinite(narrow), name, narrow.dtype)
+  if array.dtype.kind in 'iu':
+    _check_distinct(array[np.abs(narrow) >= _FIRST_ROUNDED], name)
   return narrow
+
+
+def _check_distinct(integers: np.ndarray, name: str) -> None:
+  """Raises a ValueError if different integers are one float32."""
+  integers = np.unique(integers)
+  # Rounding keeps the order, so that those of one float32 are neighbors.
+  is_same = np.diff(integers.astype(np.float32)) == 0
+  if is_same.any():
+    place = int(is_same.argmax())
+    raise ValueError(
+        f'{name} must hold integers that differ in float32, got'
+        f' {integers[place]} and {integers[place + 1]}, which are one there;'
+        ' subtract an offset, or give texts or categories if they are names, or'
+        ' floats if they may be rounded.'
+    )
 
 
 def check_finite(array: np.ndarray, name: str) -> None:

@@ -139,7 +139,8 @@ def from_table(
     TypeError: `table` is something else, or a column is of a kind that is
       neither numbers nor categories.
     ValueError: A column is not there or named twice, or has missing values, or
-      the file is neither CSV nor Parquet. The message names the column.
+      integers that are one float32, or the file is neither CSV nor Parquet. The
+      message names the column.
     OSError: The file cannot be read.
   """
   table, source = table_files.read(

@@ -120,6 +120,11 @@ def test_texts_are_encoded():
         (dataset(), dict(features=['z']), ValueError, "Column 'z' is not in"),
         (dataset(), dict(features=[]), ValueError, 'must name a column'),
         (
+            dataset(values=[1_700_000_000, 1_700_000_060, 0.5, 1]), {},
+            ValueError, "'values' must hold integers that differ in float32, "
+            'got 1700000000 and 1700000060',
+        ),
+        (
             dataset(values=['a', 'b', 'c', 'd']), {}, ValueError,
             "'values' must hold numbers .* got 'a' first; say with `encode`",
         ),

@@ -122,6 +122,16 @@ def test_refuses_a_shape_that_does_not_fit(tmp_path):
     datasets.from_leaf(path, shape=[3])
 
 
+def test_refuses_integers_that_other_users_floats_make_one(tmp_path):
+  users = {
+      name: {'x': [[x]], 'y': [0]}
+      for name, x in (('a', 2**24), ('b', 2**24 + 1), ('c', 0.5))
+  }
+  path = write(tmp_path / 'leaf.json', users)
+  with pytest.raises(ValueError, match='x of .*got 16777216 and 16777217'):
+    datasets.from_leaf(path)
+
+
 def test_refuses_a_user_of_two_files(tmp_path):
   write(tmp_path / 'one.json', {'a': ANNA})
   write(tmp_path / 'two.json', {'a': BEN})

@@ -178,6 +178,15 @@ def missing(column, row, value=None):
             "`class_names` must differ, got 'ill' more than once",
         ),
         (
+            FRAME.assign(age=1_700_000_000 + 60 * np.arange(6)), {}, ValueError,
+            "'age' .* must hold integers that differ in float32, got 1700000000"
+            ' and 1700000060, which are one there; subtract an offset',
+        ),
+        (
+            FRAME.assign(age=np.arange(2**64 - 6, 2**64, dtype=np.uint64)), {},
+            ValueError, 'got 18446744073709551610 and 18446744073709551611',
+        ),
+        (
             FRAME.assign(dose=1j), {}, TypeError,
             'each of one kind: Conversion failed for column dose .*astype',
         ),
@@ -194,6 +203,17 @@ def missing(column, row, value=None):
 def test_refuses_a_table(frame, arguments, error, message):
   with pytest.raises(error, match=message):
     from_frame(frame, **arguments)
+
+
+def test_large_integers_that_differ_in_float32_are_rounded():
+  ages = 1_700_000_000 + 3600 * np.arange(6)
+  clients = from_frame(FRAME.assign(age=ages), features=['age'])
+  assert [row[0][0] for row in read(clients, 'n')] == [
+      1_700_003_584, 1_700_010_752
+  ]
+  # Rounding does no harm to these, as their floats say.
+  clients = from_frame(FRAME.assign(age=1.7e9 + np.arange(6)), features=['age'])
+  assert {row[0][0] for row in read(clients, 's')} == {1.7e9}
 
 
 def test_half_precision_is_read():
