@@ -15,6 +15,15 @@ from astraea_tff import arguments
 
 # As which Arrow reads numbers of a CSV file.
 _NUMBERS = (pyarrow.int64(), pyarrow.float64())
+# By the last suffix of a file's name, how Arrow unpacks it.
+_COMPRESSIONS = {
+    '.gz': 'gzip',
+    '.gzip': 'gzip',
+    '.bz2': 'bz2',
+    '.lz4': 'lz4',
+    '.zst': 'zstd',
+    '.snappy': None,  # Of Parquet alone, which unpacks itself.
+}
 
 
 def read(
@@ -40,7 +49,11 @@ def read(
   if isinstance(table, pyarrow.Table):
     return table, 'the table'
   # Not with isinstance, for which pandas would have to be imported.
-  if type(table).__name__ == 'DataFrame' and hasattr(table, 'columns'):
+  if any(
+      base.__name__ == 'DataFrame'
+      and base.__module__.split('.')[0] == 'pandas'
+      for base in type(table).__mro__
+  ):
     try:
       return (
           pyarrow.Table.from_pandas(table, preserve_index=False),
@@ -62,10 +75,11 @@ def read(
   if not isinstance(table, (str, os.PathLike)):
     raise TypeError(
         '`table` must be a pandas.DataFrame, a pyarrow.Table or the path of a '
-        f'CSV or Parquet file, got {type(table).__name__}.'
+        f'CSV or Parquet file, got a {type(table).__module__}.'
+        f'{type(table).__qualname__}.'
     )
   path = pathlib.Path(arguments.expand_path(table, '`table`'))
-  suffixes = [suffix.lower() for suffix in path.suffixes]
+  kind, compression = _kind_of_file(path)
   if path.is_dir():
     raise IsADirectoryError(
         f'`table` names a folder: {path}; read its files with'
@@ -74,11 +88,11 @@ def read(
   if not path.is_file():
     raise FileNotFoundError(f'`table` names a file that is not there: {path}.')
   try:
-    if '.parquet' in suffixes:
+    if kind == '.parquet':
       # By default a folder on the way such as run=3 is a column.
       return parquet.read_table(path, partitioning=None), str(path)
-    if '.csv' in suffixes:
-      return _read_csv(path, texts, client), str(path)
+    if kind == '.csv':
+      return _read_csv(path, compression, texts, client), str(path)
   # Names of columns that are no UTF-8 are an error of another kind.
   except (pyarrow.ArrowInvalid, UnicodeError) as error:
     raise ValueError(f'{path} cannot be read as a table: {error}') from error
@@ -103,12 +117,30 @@ def index_columns(table: pyarrow.Table) -> Sequence[str]:
   ]
 
 
+def _kind_of_file(path: pathlib.Path) -> tuple[str, Optional[str]]:
+  """Returns a file's suffix before that of a compression, and how to unpack."""
+  kind, last = ['', '', *map(str.lower, path.suffixes)][-2:]
+  return kind if last in _COMPRESSIONS else last, _COMPRESSIONS.get(last)
+
+
 def _read_csv(
-    path: pathlib.Path, texts: Mapping[str, bool], client: Optional[str]
+    path: pathlib.Path,
+    compression: Optional[str],
+    texts: Mapping[str, bool],
+    client: Optional[str],
 ) -> pyarrow.Table:
   """Returns the table of a CSV file; see `read`."""
   parsed = csv.ParseOptions(newlines_in_values=True)
-  table = csv.read_csv(path, parse_options=parsed)
+  with pyarrow.input_stream(str(path), compression) as file:
+    table = csv.read_csv(file, parse_options=parsed)
+  for field in table.schema:
+    # As Arrow reads what is no text.
+    if pyarrow.types.is_binary(field.type):
+      raise ValueError(
+          f'Column {field.name!r} of {path} must hold texts in UTF-8, and does'
+          ' not; write the file in UTF-8, or give the DataFrame of'
+          ' pandas.read_csv with its `encoding`.'
+      )
   # Empty texts are read once more, to see whether they have quotes.
   is_text = {
       field.name: True
@@ -123,18 +155,16 @@ def _read_csv(
   ]
   if not names:
     return table
-  written = csv.read_csv(
-      path,
-      parse_options=parsed,
-      convert_options=csv.ConvertOptions(
-          include_columns=names,
-          column_types=dict.fromkeys(names, pyarrow.string()),
-          # Nothing is missing but a cell without even quotes.
-          null_values=[''],
-          strings_can_be_null=True,
-          quoted_strings_can_be_null=False,
-      ),
+  as_texts = csv.ConvertOptions(
+      include_columns=names,
+      column_types=dict.fromkeys(names, pyarrow.string()),
+      # Nothing is missing but a cell without even quotes.
+      null_values=[''],
+      strings_can_be_null=True,
+      quoted_strings_can_be_null=False,
   )
+  with pyarrow.input_stream(str(path), compression) as file:
+    written = csv.read_csv(file, None, parsed, as_texts)
   for name in names:
     column = table.column(name)
     is_number = column.type in _NUMBERS

@@ -54,7 +54,7 @@ class TableColumns:
     texts = [n for n, known in self.categories.items() if _are_texts(known)]
     table, source = table_files.read(
         table,
-        dict.fromkeys(texts, True) | {self.label: _are_texts(self.class_names)},
+        dict.fromkeys(texts, True) | _label_text(self.label, self.class_names),
     )
     parts = collections.OrderedDict()
     if self.numbers:
@@ -144,7 +144,7 @@ def from_table(
     OSError: The file cannot be read.
   """
   table, source = table_files.read(
-      table, {label: _are_texts(class_names)}, client
+      table, _label_text(label, class_names), client
   )
   if not table.num_rows:
     raise ValueError(f'`table` must hold examples, but {source} has no rows.')
@@ -203,8 +203,18 @@ def _shown(table: pyarrow.Table) -> str:
   return arguments.shorten(str(table.column_names))
 
 
-def _are_texts(names: Optional[Sequence[Any]]) -> bool:
-  return names is not None and all(isinstance(name, str) for name in names)
+def _are_texts(names: Sequence[Any]) -> bool:
+  return all(isinstance(name, str) for name in names)
+
+
+def _label_text(
+    label: str, class_names: Optional[Sequence[Any]]
+) -> dict[str, bool]:
+  """Returns what `table_files.read` is told of the label."""
+  if class_names is None:
+    return {label: False}
+  # Truth values and numbers that name classes are read as such.
+  return {label: True} if _are_texts(class_names) else {}
 
 
 def _default_features(

@@ -52,6 +52,21 @@ def test_the_index_in_a_csv_file_must_be_named_or_left_out(tmp_path):
   assert features(load(tmp_path / 'table.csv', features=['x']), 'b') == [[2]]
 
 
+@pytest.mark.parametrize(
+    'name', ['t.CSV.GZ', 't.parquet.csv', 't.csv.parquet', 't.parquet.gzip']
+)
+def test_the_end_of_its_name_says_how_a_file_is_read(tmp_path, name):
+  if '.csv' in name.lower() and not name.endswith('parquet'):
+    compression = 'gzip' if name.endswith('GZ') else None
+    _FRAME.to_csv(tmp_path / name, index=False, compression=compression)
+  else:
+    _FRAME.to_parquet(tmp_path / name)
+  assert features(load(tmp_path / name), 'a') == [[1], [3]]
+  (tmp_path / 'table.csv.txt').write_text('user,x,y\na,1,0\n')
+  with pytest.raises(ValueError, match='must be a .csv or a .parquet file'):
+    load(tmp_path / 'table.csv.txt')
+
+
 def test_a_folder_on_the_way_is_no_feature(tmp_path):
   folder = tmp_path / 'run=3'
   folder.mkdir()

@@ -172,6 +172,11 @@ def missing(column, row, value=None):
         ),
         ([1, 2], {}, TypeError, '`table` must be a pandas.DataFrame'),
         (
+            # As Polars has one.
+            type('DataFrame', (), {'columns': []})(), {}, TypeError,
+            f'must be a pandas.DataFrame, .* got a {__name__}.DataFrame',
+        ),
+        (
             FRAME,
             dict(class_names=['ill', 'well', 'ill']),
             ValueError,
@@ -216,6 +221,13 @@ def test_large_integers_that_differ_in_float32_are_rounded():
   assert {row[0][0] for row in read(clients, 's')} == {1.7e9}
 
 
+def test_a_subclass_of_a_data_frame_is_one():
+  class Frame(pd.DataFrame):
+    pass
+
+  assert from_frame(Frame(FRAME)).columns == from_frame().columns
+
+
 def test_half_precision_is_read():
   halves = FRAME.assign(dose=FRAME['dose'].astype(np.float16))
   for client in ('n', 's'):
@@ -229,6 +241,11 @@ def test_refuses_a_file(tmp_path):
   (tmp_path / 'latin.csv').write_bytes('w\xe4rd,age\ns,1\n'.encode('latin1'))
   with pytest.raises(ValueError, match='latin.csv cannot be read as a table'):
     from_frame(tmp_path / 'latin.csv')
+  for name in ('drug', 'ward', 'outcome'):
+    frame = FRAME.replace({name: {FRAME[name][0]: 'caf\xe9'}})
+    frame.to_csv(tmp_path / 'latin.csv', index=False, encoding='latin1')
+    with pytest.raises(ValueError, match=f"'{name}' of .* texts in UTF-8, and"):
+      from_frame(tmp_path / 'latin.csv')
   (tmp_path / 'table.csv.gz').write_bytes(b'no archive')
   with pytest.raises(OSError, match='table.csv.gz cannot be read'):
     from_frame(tmp_path / 'table.csv.gz')

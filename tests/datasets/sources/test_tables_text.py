@@ -94,6 +94,19 @@ def test_a_file_for_testing_has_the_texts_of_the_training(tmp_path):
   np.testing.assert_array_equal(labels, [1, 0])
 
 
+def test_a_file_for_testing_has_the_truth_values_of_the_training(tmp_path):
+  path = tmp_path / 'a.csv'
+  table = pd.DataFrame({'who': ['a', 'b'], 'x': [1, 2], 'y': [True, False]})
+  table.to_csv(path, index=False)
+  clients = datasets.from_table(table, client='who', label='y')
+  assert clients.class_names == (False, True)
+  np.testing.assert_array_equal(clients.columns.encode(path)[1], [1, 0])
+  given = datasets.from_table(
+      path, client='who', label='y', class_names=[True, False]
+  )
+  np.testing.assert_array_equal(given.columns.encode(path)[1], [0, 1])
+
+
 def test_categories_that_are_no_texts_stay_what_they_are(tmp_path):
   path = tmp_path / 'a.csv'
   path.write_text('who,code,flag,y\nb,7,true,0\nb,12,false,1\n')
