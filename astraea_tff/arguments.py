@@ -111,6 +111,48 @@ def check_number(
   return number
 
 
+def check_list(values: Any, name: str, kind: str = 'names') -> list[Any]:
+  """Checks that an argument is an iterable, and no text.
+
+  Args:
+    values: The argument, such as an index of pandas or a generator.
+    name: What messages call it.
+    kind: What messages call its elements.
+
+  Returns:
+    Its elements.
+
+  Raises:
+    TypeError: `values` is something else, or an element is not hashable.
+  """
+  message = f'{name} must be a sequence of {kind}, got {shorten(repr(values))}.'
+  if isinstance(values, (str, bytes)):
+    raise TypeError(message)
+  try:
+    values = list(values)
+    hash(tuple(values))
+  except TypeError as error:
+    raise TypeError(message) from error
+  return values
+
+
+def check_function(value: Any, name: str) -> None:
+  """Checks that an argument is a function or None.
+
+  Args:
+    value: The argument.
+    name: What messages call it.
+
+  Raises:
+    TypeError: `value` is something else.
+  """
+  if value is not None and not callable(value):
+    raise TypeError(
+        f'{name} must be a function, got {shorten(repr(value))} of type'
+        f' {type(value).__name__}.'
+    )
+
+
 def expand_path(value: Any, name: str) -> str:
   """Returns a path in which ~ means the user's home.
 

@@ -88,11 +88,37 @@ def test_another_type_is_refused_by_its_whole_name():
     arguments.check_type('a', '`share`', fractions.Fraction)
 
 
+@pytest.mark.parametrize(
+    'values, message',
+    [
+        ('ab', "them must be a sequence of names, got 'ab'"),
+        (b'ab', "them must be a sequence of names, got b'ab'"),
+        (5, 'them must be a sequence of names, got 5'),
+        (None, 'them must be a sequence of names, got None'),
+        ([['a'], 'b'], r"them must be a sequence of names, got \[\['a'\], "),
+    ],
+)
+def test_a_list_may_be_any_iterable_but_a_text(values, message):
+  for given in (['a', 'b'], iter('ab'), np.array(['a', 'b']), dict(a=1, b=2)):
+    assert arguments.check_list(given, 'them') == ['a', 'b']
+  with pytest.raises(TypeError, match=message):
+    arguments.check_list(values, 'them')
+
+
+def test_a_function_may_be_left_out():
+  arguments.check_function(None, 'it')
+  arguments.check_function(len, 'it')
+  with pytest.raises(TypeError, match='it must be a function, got 5 of type'):
+    arguments.check_function(5, 'it')
+
+
 def test_long_values_are_cut_in_messages():
   for check in (
       lambda value: arguments.check_integer(value, 'n', 0),
       lambda value: arguments.check_number(value, 'n', 0),
       lambda value: arguments.check_type(value, 'n', int),
+      lambda value: arguments.check_list([value], 'n'),
+      lambda value: arguments.check_function(value, 'n'),
   ):
     with pytest.raises(TypeError, match='n must be') as raised:
       check(list(range(10_000)))

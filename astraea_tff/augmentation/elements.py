@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from astraea_tff.augmentation.transforms import affine
 from astraea_tff.augmentation.transforms import tabular
+from astraea_tff import arguments
 from astraea_tff import client_errors
 
 # From an element to the class it counts for, an integer [].
@@ -41,9 +42,11 @@ def check_elements(structure: Any, transform: Any, label_fn: Any) -> None:
     label_fn: The `label_fn`; with one, labels of any kind will do. Or None.
 
   Raises:
-    TypeError: The features or the label have a wrong dtype.
+    TypeError: The features or the label have a wrong dtype, or `label_fn` is no
+      function.
     ValueError: Elements have another structure, or are batches.
   """
+  arguments.check_function(label_fn, '`label_fn`')
   if isinstance(structure, Mapping):
     known = set(structure) in [set(pair) for pair in _FEATURES_KEYS.items()]
   else:

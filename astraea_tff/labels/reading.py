@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff import arguments
 from astraea_tff import client_endings
 from astraea_tff import client_errors
 
@@ -112,10 +113,11 @@ def label_dataset(
     A `tf.data.Dataset` of integer labels, `[n]`, `[n, 1]` or of unknown shape.
 
   Raises:
-    TypeError: An element has no label that can be found without `label_fn`, or
-      labels are no integers.
+    TypeError: An element has no label that can be found without `label_fn`,
+      that is no function, or labels are no integers.
     ValueError: Labels are visibly one-hot.
   """
+  arguments.check_function(label_fn, 'label_fn')
   elements = dataset.element_spec
   if label_fn is None:
     label_fn = operator.itemgetter(_label_key(client, elements))

@@ -283,6 +283,7 @@ def test_a_users_transform_may_ask_for_classes_and_other_examples():
         ({'a': LABELS}, None, ValueError, 'must be one integer .*`label_fn`'),
         (LABELS, lambda e: e[0][0], TypeError, 'return an integer, got float32'),
         (LABELS, lambda e: tf.stack([e[1]]), ValueError, r'one class \[\]'),
+        (LABELS, 3, TypeError, '`label_fn` must be a function, got 3'),
     ],
 )
 def test_refuses_labels_that_say_no_class(labels, label_fn, error, message):

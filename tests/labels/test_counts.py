@@ -578,3 +578,9 @@ def test_a_batch_of_no_examples_is_a_batch():
 def test_a_label_fn_of_two_arguments_is_told_what_it_gets():
   with pytest.raises(TypeError, match=r'clients\[0\] .* takes one argument, the'):
     _count(_pairs([2, 0]), label_fn=lambda x, y: y)
+
+
+def test_a_label_fn_that_is_no_function_is_refused_in_one_line():
+  with pytest.raises(TypeError) as raised:
+    _count(_pairs([2, 0]), label_fn=3)
+  assert str(raised.value) == 'label_fn must be a function, got 3 of type int.'

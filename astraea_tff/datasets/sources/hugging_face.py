@@ -10,6 +10,7 @@ from typing import Any, Optional
 import numpy as np
 import tensorflow as tf
 
+from astraea_tff import arguments
 from astraea_tff import client_names
 from astraea_tff.datasets.sources import in_memory_clients
 from astraea_tff.datasets.sources import narrowing
@@ -54,34 +55,37 @@ def from_hugging_face(
     column.
 
   Raises:
-    TypeError: `dataset` is something else, such as all splits together.
-    ValueError: A column is missing, or its values are no numbers of one shape.
-      The message names the column.
+    TypeError: `dataset` is something else, such as all splits together, or
+      `features` or `encode` is.
+    ValueError: A column is missing or named twice, its values are no numbers of
+      one shape, or there are no rows. The message names the column.
   """
   names = getattr(dataset, 'column_names', None)
   if isinstance(dataset, Mapping) and (
       names is None or isinstance(names, Mapping)
   ):
+    splits = sorted(dataset)
+    advice = f'; give dataset[{splits[0]!r}], for example' if splits else ''
     raise TypeError(
-        '`dataset` must be one split, got all of '
-        f'{sorted(dataset)}; give dataset[{sorted(dataset)[0]!r}], for example.'
+        f'`dataset` must be one split, got all of {splits}{advice}.'
     )
   if names is None or not hasattr(dataset, '__getitem__'):
     raise TypeError(
         '`dataset` must be a datasets.Dataset of Hugging Face, got '
         f'{type(dataset).__name__}.'
     )
+  arguments.check_function(encode, '`encode`')
   if features is None:
     features = [name for name in names if name not in (client, label)]
+  features = in_memory_clients.check_features(features, client, label)
   for name in (client, label, *features):
     if name not in names:
       raise ValueError(
           f'Column {name!r} is not in the dataset, which has {list(names)}.'
       )
-  if not features:
-    raise ValueError(
-        f'`features` must name a column besides {client!r} and {label!r}.'
-    )
+  owners = list(dataset[client])
+  if not owners:
+    raise ValueError('`dataset` must hold examples, but it has no rows.')
   columns = {name: list(dataset[name]) for name in features}
   labels = _as_numbers(list(dataset[label]), label, '')
   if labels.dtype.kind in 'iub':
@@ -89,7 +93,7 @@ def from_hugging_face(
   else:
     labels = labels.astype(np.float32)
   clients = in_memory_clients.group_by_client(
-      _client_names(list(dataset[client]), client),
+      _client_names(owners, client),
       (_encode(columns, encode), labels),
       HuggingFaceClients,
   )

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff import arguments
 from astraea_tff import client_names
 
 
@@ -145,6 +146,37 @@ class InMemoryClients(tff.simulation.datasets.ClientData):
             lambda part: tf.constant(part)[start:end], self._examples
         )
     )
+
+
+def check_features(features: Any, client: str, label: str) -> list[str]:
+  """Checks that columns are features, beside those of the client and the label.
+
+  Args:
+    features: The argument, an iterable of names.
+    client: The column that names the client.
+    label: The column of the label.
+
+  Returns:
+    The features.
+
+  Raises:
+    TypeError: `features` is no iterable of names.
+    ValueError: It names none, or a column is one of all these twice.
+  """
+  features = arguments.check_list(features, '`features`')
+  names = [client, label, *features]
+  for name in names:
+    if names.count(name) > 1:
+      raise ValueError(
+          f'Column {name!r} must be one of the client, the label and the '
+          'features, and once, got it more often.'
+      )
+  if not features:
+    raise ValueError(
+        f'`features` must name a column besides {client!r} and {label!r}, got'
+        ' none.'
+    )
+  return features
 
 
 def group_by_client(

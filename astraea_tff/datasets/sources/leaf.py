@@ -39,14 +39,23 @@ def from_leaf(
 
   Returns:
     A `ClientData` of `(features, label)`: float32, or int32 where all numbers
-    are integers (int64 where they are large), and labels int64 or float32. `client_ids` have the order of
-    the files' names and, within a file, of its `users`.
+    are integers (int64 where they are large), and labels int64 or float32.
+    `client_ids` have the order of the files' names and, within a file, of its
+    `users`.
 
   Raises:
+    TypeError: `shape` holds no integers, or what encodes is no function.
     FileNotFoundError: There is no such file, or none in the folder.
     ValueError: A file is not LEAF's, a user is in two files, or the examples
       are no numbers of one shape. The message names the file and the user.
   """
+  if shape is not None:
+    shape = [
+        arguments.check_integer(size, '`shape`', -1)
+        for size in arguments.check_list(shape, '`shape`', 'ints')
+    ]
+  arguments.check_function(encode, '`encode`')
+  arguments.check_function(encode_label, '`encode_label`')
   names, sizes, features, labels = [], [], [], []
   files = {}
   path = pathlib.Path(arguments.expand_path(path, '`path`'))

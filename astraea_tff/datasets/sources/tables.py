@@ -136,13 +136,16 @@ def from_table(
     values of the column.
 
   Raises:
-    TypeError: `table` is something else, or a column is of a kind that is
-      neither numbers nor categories.
+    TypeError: `table` or a sequence of names is something else, or a column is
+      of a kind that is neither numbers nor categories.
     ValueError: A column is not there or named twice, or has missing values, or
       integers that are one float32, or the file is neither CSV nor Parquet. The
       message names the column.
     OSError: The file cannot be read.
   """
+  categories = arguments.check_list(categories, '`categories`')
+  if class_names is not None:
+    class_names = arguments.check_list(class_names, '`class_names`')
   table, source = table_files.read(
       table, _label_text(label, class_names), client
   )
@@ -150,18 +153,8 @@ def from_table(
     raise ValueError(f'`table` must hold examples, but {source} has no rows.')
   if features is None:
     features = _default_features(table, source, (client, label))
+  features = in_memory_clients.check_features(features, client, label)
   names = [client, label, *features]
-  for name in names:
-    if names.count(name) > 1:
-      raise ValueError(
-          f'Column {name!r} must be one of the client, the label and the '
-          'features, and once, got it more often.'
-      )
-  if not features:
-    raise ValueError(
-        f'`features` must name a column besides {client!r} and {label!r}, got '
-        f'none; {source} has {_shown(table)}.'
-    )
   strange = [name for name in categories if name not in features]
   if strange:
     raise ValueError(
@@ -178,8 +171,7 @@ def from_table(
   if class_names is None and not is_number[label]:
     class_names = _values(columns[label], label, source)
   if class_names is not None and len(set(class_names)) < len(class_names):
-    names = list(class_names)
-    twice = next(name for name in names if names.count(name) > 1)
+    twice = next(name for name in class_names if class_names.count(name) > 1)
     raise ValueError(f'`class_names` must differ, got {twice!r} more than once.')
   numbers = [n for n in features if is_number[n] and n not in categories]
   coding = TableColumns(

@@ -3,6 +3,7 @@
 import types
 
 import numpy as np
+import pandas as pd
 import PIL.Image
 import pytest
 import tensorflow as tf
@@ -78,6 +79,12 @@ def test_large_numbers_of_clients_stay_apart_among_floats():
   assert clients.client_ids == ['0.5', str(2**53), str(2**53 + 1)]
 
 
+@pytest.mark.parametrize('make', [pd.Index, np.array, iter])
+def test_features_come_from_any_iterable(make):
+  clients = load(dataset(length=[4, 3, 2, 1]), features=make(['length']))
+  assert [int(features) for features, _ in read(clients, 'b')] == [4, 2, 1]
+
+
 def test_several_columns_are_a_mapping():
   clients = load(dataset(length=[4, 3, 2, 1]))
   (features, _), *_ = read(clients, 'b')
@@ -115,10 +122,25 @@ def test_texts_are_encoded():
     'data, arguments, error, message',
     [
         ({'train': 1, 'test': 2}, {}, TypeError, r"one split.*dataset\['test'\]"),
+        ({}, {}, TypeError, r'`dataset` must be one split, got all of \[\]\.'),
         ([1, 2], {}, TypeError, 'a datasets.Dataset of Hugging Face, got list'),
         (dataset(), dict(client='c'), ValueError, "Column 'c' is not in the"),
         (dataset(), dict(features=['z']), ValueError, "Column 'z' is not in"),
         (dataset(), dict(features=[]), ValueError, 'must name a column'),
+        (dataset(), dict(features=5), TypeError, '`features` must be a seq.*5'),
+        (dataset(), dict(encode=5), TypeError, '`encode` must be a function'),
+        (
+            dataset(), dict(features=['values', 'label']), ValueError,
+            "Column 'label' must be one of the client, the label and the feat",
+        ),
+        (
+            dataset(), dict(features=['values', 'values']), ValueError,
+            "Column 'values' must be one of",
+        ),
+        (
+            dataset(user=[], label=[], values=[]), {}, ValueError,
+            '`dataset` must hold examples, but it has no rows',
+        ),
         (
             dataset(values=[1_700_000_000, 1_700_000_060, 0.5, 1]), {},
             ValueError, "'values' must hold integers that differ in float32, "

@@ -122,6 +122,22 @@ def test_refuses_a_shape_that_does_not_fit(tmp_path):
     datasets.from_leaf(path, shape=[3])
 
 
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (dict(shape=784), '`shape` must be a sequence of ints, got 784'),
+        (dict(shape='2'), "`shape` must be a sequence of ints, got '2'"),
+        (dict(shape=(2.0,)), '`shape` must be an int, got 2.0'),
+        (dict(encode=5), '`encode` must be a function, got 5'),
+        (dict(encode_label='y'), "`encode_label` must be a function, got 'y'"),
+    ],
+)
+def test_refuses_an_argument_by_its_name(tmp_path, arguments, message):
+  path = write(tmp_path / 'leaf.json', {'a': ANNA})
+  with pytest.raises(TypeError, match=message):
+    datasets.from_leaf(path, **arguments)
+
+
 def test_refuses_integers_that_other_users_floats_make_one(tmp_path):
   users = {
       name: {'x': [[x]], 'y': [0]}

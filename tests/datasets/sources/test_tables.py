@@ -141,6 +141,12 @@ def missing(column, row, value=None):
     [
         (FRAME, dict(client='site'), ValueError, "Column 'site' is not in the D"),
         (FRAME, dict(label='y'), ValueError, "Column 'y' is not in"),
+        (FRAME, dict(features='age'), TypeError, "`features` .* got 'age'"),
+        (FRAME, dict(categories=3), TypeError, '`categories` .* got 3'),
+        (
+            FRAME, dict(class_names=[[1], [0]]), TypeError,
+            r'`class_names` must be a sequence of names, got \[\[1\], \[0\]\]',
+        ),
         (FRAME, dict(features=['age', 'age']), ValueError, "'age' must be one"),
         (FRAME, dict(features=['ward']), ValueError, "'ward' must be one"),
         (FRAME, dict(features=[]), ValueError, '`features` must name a column'),
@@ -208,6 +214,18 @@ def missing(column, row, value=None):
 def test_refuses_a_table(frame, arguments, error, message):
   with pytest.raises(error, match=message):
     from_frame(frame, **arguments)
+
+
+@pytest.mark.parametrize('make', [pd.Index, np.array, iter])
+def test_names_come_from_any_iterable(make):
+  clients = from_frame(
+      features=make(['age', 'dose']),
+      categories=make(['age']),
+      class_names=make(['well', 'ill']),
+  )
+  assert clients.columns.numbers == ('dose',)
+  assert list(clients.columns.categories) == ['age']
+  assert clients.class_names == ('well', 'ill')
 
 
 def test_large_integers_that_differ_in_float32_are_rounded():
