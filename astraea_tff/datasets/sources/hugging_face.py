@@ -115,13 +115,13 @@ def _client_names(values: list[Any], name: str) -> np.ndarray:
       for value in values
   ]
   for row, value in enumerate(values):
-    if value is None:
-      raise ValueError(f'Column {name!r} names no client in row {row}.')
     if isinstance(value, Mapping) or np.ndim(value):
       raise ValueError(
           f'Column {name!r} must name a client by one value, got {value!r:.60}'
           f' in row {row}.'
       )
+    if _is_missing(value):
+      raise ValueError(f'Column {name!r} names no client in row {row}.')
     first, kind = map(_kind_of_name, (values[0], value))
     if kind != first:
       raise ValueError(
@@ -134,6 +134,14 @@ def _client_names(values: list[Any], name: str) -> np.ndarray:
   array = np.array(values)
   # Its floats would take large integers that differ for one.
   return np.array(values, object) if array.dtype.kind == 'f' else array
+
+
+def _is_missing(value: Any) -> bool:
+  """Returns whether a value is None, NaN, NaT or pandas' NA."""
+  try:
+    return value is None or bool(value != value)
+  except TypeError:  # NA is neither equal to itself nor not.
+    return True
 
 
 def _kind_of_name(value: Any) -> str:
