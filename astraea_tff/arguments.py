@@ -40,26 +40,31 @@ def check_integer(
   return int(value)
 
 
-def check_integers(values: Any, name: str, minimum: int) -> tuple[int, ...]:
+def check_integers(
+    values: Any, name: str, minimum: int, maximum: Optional[int] = None
+) -> tuple[int, ...]:
   """Checks that an argument is a sequence of integers.
 
   Args:
-    values: The argument; it may be empty.
+    values: The argument, an array or a sequence; it may be empty.
     name: What messages call it, and each of its integers.
     minimum: The smallest integer it may hold.
+    maximum: The largest one; None for no limit.
 
   Returns:
     The integers.
 
   Raises:
     TypeError: `values` is no sequence, or holds something else than integers.
-    ValueError: An integer is below `minimum`.
+    ValueError: An integer is out of range.
   """
-  if not isinstance(values, Sequence):
+  if not isinstance(values, (Sequence, np.ndarray)):
     raise TypeError(
         f'{name} must be a sequence of ints, got {shorten(repr(values))}.'
     )
-  return tuple(check_integer(value, name, minimum) for value in values)
+  return tuple(
+      check_integer(value, name, minimum, maximum) for value in values
+  )
 
 
 def check_number(

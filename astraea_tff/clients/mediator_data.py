@@ -42,8 +42,8 @@ def mediator_data(
       `astraea_tff.reshuffled_orders` draws it; for one with
       `mediator_epochs=None`, as `astraea_tff.mediator_orders` does, E_m being
       each mediator's own.
-    numbers: The number of each mediator, for a process built with
-      `report_mediators`.
+    numbers: The number of each mediator, an int32 that no other one has, for a
+      process built with `report_mediators`.
 
   Returns:
     A tuple of `max_clients` datasets for each mediator; with `orders` or
@@ -51,12 +51,14 @@ def mediator_data(
     E_m times int32 [gamma], and of the number, int32 [] in a list.
 
   Raises:
-    TypeError: A mediator is no sequence of integers.
+    TypeError: A mediator is no sequence of integers, a client holds no batches,
+      or a number is no int.
     ValueError: A client is not there or visited twice, a mediator has more than
       gamma; a client never ends, calls Python, or has other elements than most
-      (the message names it); or `orders` are not as above. In the round, one of
-      unknown cardinality fails beyond 100,000 examples.
+      (the message names it); or `orders` or `numbers` are not as above. In the
+      round, one of unknown cardinality fails beyond 100,000 examples.
   """
+  max_clients = arguments.check_integer(max_clients, 'max_clients', 1)
   _check_mediators(mediators, len(clients), max_clients)
   visited = {
       client: clients[client] for mediator in mediators for client in mediator
@@ -72,6 +74,8 @@ def mediator_data(
     return data
   if orders is not None:
     check_orders(orders, [len(mediator) for mediator in mediators], max_clients)
+  if numbers is not None:
+    numbers = _check_numbers(numbers, len(mediators))
   structs = [collections.OrderedDict() for _ in data]
   for place, struct in enumerate(structs):
     if orders is not None:
@@ -108,6 +112,19 @@ def _check_mediators(
       seen.add(client)
 
 
+def _check_numbers(numbers: Any, num_mediators: int) -> tuple[int, ...]:
+  """Returns the mediators' numbers, or says what is wrong with them."""
+  checked = arguments.check_integers(
+      numbers, 'numbers', tf.int32.min, tf.int32.max
+  )
+  if len(checked) != num_mediators or len(set(checked)) < num_mediators:
+    raise ValueError(
+        f'numbers must be a different one for each of {num_mediators}'
+        f' mediators, got {arguments.shorten(repr(checked))}.'
+    )
+  return checked
+
+
 def _check_datasets(
     visited: Mapping[int, Any], clients: Sequence[Any]
 ) -> dict[int, Any]:
@@ -122,9 +139,10 @@ def _check_datasets(
   """
   checked, specs = dict(visited), []
   for client, dataset in visited.items():
-    if not isinstance(dataset, tf.data.Dataset):
+    if isinstance(dataset, (list, Mapping)):  # Batches, or a client's id.
       continue
     name = batches.name_of(clients, client)
+    arguments.check_type(dataset, name, tf.data.Dataset)
     client_endings.check_ends(name, dataset)
     client_errors.check_runs_in_a_worker(name, dataset)
     checked[client] = client_endings.bounded(dataset)

@@ -10,7 +10,7 @@ sends the model to each client again. We count them:
 `2 |w| (ceil(c / gamma) + c E_m)`; with E_m = 1 it is the paper's own figure.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional, Union
 
 import numpy as np
@@ -24,9 +24,9 @@ def model_bytes(weights: Union[int, Iterable[Any]]) -> int:
   """Bytes that the weights of a model take on the way, |w|.
 
   Args:
-    weights: The weights, as arrays or tensors, for instance of
-      `keras_model.get_weights()`; non-trainable ones travel too. Or a number of
-      parameters, each a float32.
+    weights: The weights, as arrays or tensors or a mapping of names to them,
+      for instance of `keras_model.get_weights()`; non-trainable ones travel
+      too. Or a number of parameters, each a float32.
 
   Returns:
     Bytes, without any compression or framing.
@@ -38,12 +38,21 @@ def model_bytes(weights: Union[int, Iterable[Any]]) -> int:
   if isinstance(weights, (int, np.integer)):
     count = arguments.check_integer(weights, 'weights', 1)
     return _BYTES_PER_FLOAT32 * count
-  if isinstance(weights, str) or not isinstance(weights, Iterable):
+  if isinstance(weights, (str, bytes)) or not isinstance(weights, Iterable):
     raise TypeError(
         'weights must be arrays or a number of parameters, got '
         f'{type(weights).__name__}.'
     )
-  num_bytes = sum(np.asarray(weight).nbytes for weight in weights)
+  if isinstance(weights, Mapping):
+    weights = weights.values()
+  arrays = [np.asarray(weight) for weight in weights]
+  for array in arrays:
+    if array.dtype.kind in 'OSU':
+      raise TypeError(
+          'weights must be arrays of numbers, got one that holds'
+          f' {arguments.shorten(repr(array.tolist()))}.'
+      )
+  num_bytes = sum(array.nbytes for array in arrays)
   if not num_bytes:
     raise ValueError('weights must hold at least one number, got none.')
   return num_bytes

@@ -92,6 +92,36 @@ def test_other_clients_than_there_are_are_refused(mediators, message):
     mediator_data_lib.mediator_data(mediators, [client()] * 3, 2)
 
 
+@pytest.mark.parametrize('numbers, error, message', [
+    ([1.7, 2], TypeError, 'numbers must be an int, got 1.7'),
+    (np.array([np.nan, 1]), TypeError, r'numbers must be an int, got .*nan'),
+    ([2**40, 2], ValueError, 'numbers must be at most 2147483647, got 1099'),
+    ([3, 3], ValueError, r'a different one for each of 2 .* got \(3, 3\)'),
+    ([1, 2, 3], ValueError, 'a different one for each of 2 mediators'),
+    ([1], ValueError, 'a different one for each of 2 mediators'),
+    (3, TypeError, 'numbers must be a sequence of ints, got 3'),
+])
+def test_numbers_that_do_not_tell_mediators_apart_are_refused(
+    numbers, error, message
+):
+  with pytest.raises(error, match=message):
+    mediator_data_lib.mediator_data(
+        [[0], [1]], [client()] * 2, 2, numbers=numbers
+    )
+
+
+@pytest.mark.parametrize('clients, max_clients, message', [
+    ([1], 2, r'clients\[0\] must be a .*DatasetV2, got 1'),
+    ([[]], None, 'max_clients must be an int, got None'),
+    ([[]], 1.5, 'max_clients must be an int, got 1.5'),
+])
+def test_what_holds_no_batches_and_no_number_are_refused(
+    clients, max_clients, message
+):
+  with pytest.raises(TypeError, match=message):
+    mediator_data_lib.mediator_data([[0]], clients, max_clients)
+
+
 def test_what_are_no_mediators_is_refused():
   with pytest.raises(TypeError, match=r'mediators\[0\] must be a sequence .* 0'):
     mediator_data_lib.mediator_data([0, 1], [client()] * 2, 2)

@@ -9,6 +9,7 @@ def test_model_bytes_counts_every_array_by_its_own_type():
   weights = [np.zeros((3, 4), np.float32), np.zeros(5, np.float64),
              tf.zeros([2], tf.float16)]
   assert traffic.model_bytes(weights) == 48 + 40 + 4
+  assert traffic.model_bytes(dict(zip('abc', weights))) == 48 + 40 + 4
 
 
 def test_model_bytes_of_a_number_of_parameters():
@@ -19,7 +20,8 @@ def test_model_bytes_of_a_number_of_parameters():
 @pytest.mark.parametrize('weights, error', [
     (0, ValueError), (-1, ValueError), ([], ValueError),
     (True, TypeError), (1.5, TypeError), ('weights', TypeError),
-    (None, TypeError),
+    (None, TypeError), (b'weights', TypeError), (['kernel'], TypeError),
+    ([np.ones(3), None], TypeError), ({'a': {'b': np.ones(3)}}, TypeError),
 ])
 def test_model_bytes_refuses(weights, error):
   with pytest.raises(error, match='weights must'):

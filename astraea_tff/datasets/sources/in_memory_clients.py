@@ -35,13 +35,13 @@ class InMemoryClients(tff.simulation.datasets.ClientData):
         client, followed by those of the second, and so on.
 
     Raises:
+      TypeError: `sizes` are no integers, or an array has a mask.
       ValueError: There are no clients, a name is there twice, or is the same
         bytes as another, or `sizes` do not add up to n.
     """
     self._client_ids = [str(name) for name in client_ids]
     self._places = {name: k for k, name in enumerate(self._client_ids)}
-    numbers = np.asarray(sizes, np.int64)
-    ends = np.cumsum(numbers)
+    sizes = arguments.check_integers(sizes, '`sizes`', 0)
     for part in tf.nest.flatten(examples):
       if isinstance(part, np.ma.MaskedArray):
         raise TypeError(
@@ -72,16 +72,13 @@ class InMemoryClients(tff.simulation.datasets.ClientData):
           f'`client_ids` must differ in UTF-8, which TensorFlow has for texts,'
           f' but {name!r} and {same!r} are the same bytes.'
       )
-    if (
-        len(sizes) != len(self._client_ids)
-        or min(sizes) < 0
-        or lengths != {int(ends[-1])}
-    ):
+    if len(sizes) != len(self._client_ids) or lengths != {sum(sizes)}:
       raise ValueError(
           f'`sizes` must say how the {sorted(lengths)} `examples` belong to '
           f'{len(self._client_ids)} clients, got {sizes!r:.80}.'
       )
-    self._bounds = np.stack([ends - numbers, ends], axis=1)
+    ends = np.cumsum(sizes, dtype=np.int64)
+    self._bounds = np.stack([ends - sizes, ends], axis=1)
 
   @property
   def client_ids(self) -> list[str]:

@@ -135,13 +135,18 @@ def test_names_of_bytes_are_texts():
             ['\udcc3\udca9', 'a', 'é'], [2, 2, 2],
             r"must differ in UTF-8.* but '\\udcc3\\udca9' and 'é' are the same",
         ),
-        (['a', 'b'], [2, 3], r'how the \[6\] `examples`.*got \[2, 3\]'),
+        (['a', 'b'], [2, 3], r'how the \[6\] `examples`.*got \(2, 3\)'),
         (['a', 'b'], [6], 'belong to 2 clients'),
-        (['a', 'b'], [7, -1], r'belong to 2 clients, got \[7, -1\]'),
+        (['a', 'b'], [7, -1], '`sizes` must be at least 0, got -1'),
+        (['a', 'b'], [3.5, 3.7], '`sizes` must be an int, got 3.5'),
+        (['a', 'b'], np.array([3.0, 3.0]), '`sizes` must be an int, got'),
+        (['a', 'b'], ['3', '3'], "`sizes` must be an int, got '3'"),
+        (['a', 'b'], None, '`sizes` must be a sequence of ints, got None'),
+        (['a', 'b'], [2**62, 2**62 + 2**63], r'how the \[6\] `examples`'),
     ],
 )
 def test_refuses_arguments(names, sizes, message):
-  with pytest.raises(ValueError, match=message):
+  with pytest.raises((TypeError, ValueError), match=message):
     datasets.InMemoryClients(names, sizes, (ROWS, EXAMPLES[1]))
 
 
