@@ -24,6 +24,8 @@ from astraea_tff import arguments
 from astraea_tff import client_names
 from astraea_tff import randomness
 
+# Of examples that are shuffled or in a batch.
+LARGEST_BUFFER = tf.int32.max
 # By the kind of elements.
 _WITHOUT_EXAMPLES: dict[str, tf.data.Dataset] = {}
 Clients = Union[Sequence[tf.data.Dataset], tff.simulation.datasets.ClientData]
@@ -96,17 +98,22 @@ class BatchedClients:
         client may be smaller.
       seed: The seed of the order, at least 0.
       shuffle_buffer: Among how many examples the next is drawn. A client with
-        more examples than this is shuffled in part.
+        more examples than this is shuffled in part. The memory for so many is
+        taken only of a client that does not say how many it has.
 
     Raises:
       TypeError: If a number is no int.
-      ValueError: If a number is below 1, or `seed` below 0.
+      ValueError: If a number is below 1 or beyond int32, or `seed` below 0.
     """
     check_integer = arguments.check_integer
     self._clients = as_sequence(clients)
-    self._batch_size = check_integer(batch_size, '`batch_size`', 1)
+    self._batch_size = check_integer(
+        batch_size, '`batch_size`', 1, LARGEST_BUFFER
+    )
     self._seed = check_integer(seed, '`seed`', 0)
-    self._shuffle_buffer = check_integer(shuffle_buffer, '`shuffle_buffer`', 1)
+    self._shuffle_buffer = check_integer(
+        shuffle_buffer, '`shuffle_buffer`', 1, LARGEST_BUFFER
+    )
 
   def __len__(self) -> int:
     return len(self._clients)
@@ -174,12 +181,28 @@ def batch_examples(
   """
   if seed is not None:
     dataset = dataset.shuffle(
-        shuffle_buffer, seed=seed, reshuffle_each_iteration=True
+        _buffer_for(dataset, shuffle_buffer),
+        seed=seed,
+        reshuffle_each_iteration=True,
     )
   dataset = dataset.batch(batch_size)
   # `repeat(1)` would not leave the data as they are: it opens the shuffled
   # examples a second time, and they come in another order.
   return dataset.repeat(num_epochs) if num_epochs > 1 else dataset
+
+
+def _buffer_for(dataset: tf.data.Dataset, most: int) -> Any:
+  """Returns `most`, or the number of examples where that is less and known.
+
+  The order is the same, and TensorFlow takes the memory of the whole buffer
+  before the first example.
+  """
+  size = dataset.cardinality()
+  if tf.executing_eagerly():
+    size = int(size)
+    return most if size < 0 else min(max(size, 1), most)
+  most = tf.constant(most, tf.int64)
+  return tf.where(size < 0, most, tf.clip_by_value(size, 1, most))
 
 
 def as_sequence(clients):

@@ -79,8 +79,8 @@ class ClientsById:
 
     Raises:
       TypeError: `client_data` is no `ClientData`, or a number no int.
-      ValueError: A number is below 1, or `seed` below 0; there are `copies`
-        without a `preprocess`; or the first client never ends.
+      ValueError: A number is below 1 or beyond int32, or `seed` below 0; there
+        are `copies` without a `preprocess`; or the first client never ends.
     """
     if copies is not None and preprocess is None:
       raise ValueError('`copies` need a `preprocess` that makes them.')
@@ -101,10 +101,15 @@ class ClientsById:
         )
     # Not its function alone, which does not keep it alive.
     self._client_data = client_data
-    self._batch_size = check_integer(batch_size, '`batch_size`', 1)
+    largest = batches.LARGEST_BUFFER
+    self._batch_size = check_integer(batch_size, '`batch_size`', 1, largest)
     self._seed = check_integer(seed, '`seed`', 0)
-    self._shuffle_buffer = check_integer(shuffle_buffer, '`shuffle_buffer`', 1)
-    self._local_epochs = check_integer(local_epochs, '`local_epochs`', 1)
+    self._shuffle_buffer = check_integer(
+        shuffle_buffer, '`shuffle_buffer`', 1, largest
+    )
+    self._local_epochs = check_integer(
+        local_epochs, '`local_epochs`', 1, largest
+    )
     self._preprocess = preprocess
     self._copies = copies
     self._num_classes: Optional[int] = None

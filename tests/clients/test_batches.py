@@ -189,6 +189,8 @@ def test_batch_size_below_one_is_refused():
     (dict(seed=0.5), TypeError, '`seed` must be an int'),
     (dict(shuffle_buffer=0), ValueError, '`shuffle_buffer` must be at least 1'),
     (dict(batch_size=2.0), TypeError, '`batch_size` must be an int'),
+    (dict(batch_size=2**63), ValueError, '`batch_size` must be at most 2147483'),
+    (dict(shuffle_buffer=2**31), ValueError, '`shuffle_buffer` must be at most'),
 ])
 def test_bad_numbers_are_refused_by_name(arguments, error, message):
   with pytest.raises(error, match=message):
@@ -207,6 +209,36 @@ def test_one_epoch_keeps_the_order_of_the_shuffle():
   two_epochs = order(2)
   assert sorted(two_epochs[:30]) == sorted(two_epochs[30:]) == sorted(shuffled)
   assert two_epochs[:30] != two_epochs[30:]
+
+
+@pytest.mark.parametrize('num_examples', [0, 1, 4, 30])
+def test_a_buffer_beyond_the_client_is_its_size_and_the_order_stays(
+    num_examples, monkeypatch
+):
+  shuffle, sizes = tf.data.Dataset.shuffle, []
+
+  def noting_shuffle(dataset, size, **options):
+    sizes.append(size)
+    return shuffle(dataset, size, **options)
+
+  def shuffled(dataset):
+    return batches_lib.batch_examples(
+        dataset, 4, seed=3, shuffle_buffer=100_000, num_epochs=2
+    )
+
+  @tf.function
+  def size_in_graph(number):
+    shuffled(make_client(0, 50).take(number))
+    return sizes[-1]
+
+  client = make_client(0, num_examples)
+  unbounded = client.shuffle(100_000, seed=3).batch(4).repeat(2)
+  monkeypatch.setattr(tf.data.Dataset, 'shuffle', noting_shuffle)
+  assert read(shuffled(client).unbatch()) == read(unbounded.unbatch())
+  assert sizes == [max(num_examples, 1)]
+  assert size_in_graph(np.int64(num_examples)) == max(num_examples, 1)
+  shuffled(client.filter(lambda example: example >= 0))
+  assert sizes[-1] == 100_000, 'of a number that is not known'
 
 
 def test_without_a_seed_the_order_stays():

@@ -293,6 +293,7 @@ def test_seeds_are_new_in_every_round_and_for_every_client(by_id):
         (dict(batch_size=0), ValueError, '`batch_size`'),
         (dict(seed=-1), ValueError, '`seed`'),
         (dict(shuffle_buffer=0), ValueError, '`shuffle_buffer`'),
+        (dict(shuffle_buffer=2**31), ValueError, '`shuffle_buffer` must be at m'),
         (dict(local_epochs=1.5), TypeError, '`local_epochs`'),
         (dict(client_data=[1]), TypeError, 'tff.simulation.datasets.ClientData'),
     ],
