@@ -133,7 +133,8 @@ class AugmentationPlan(arguments.CopiedByConstructor):
     Returns:
       A plan of which such a class has that many copies, or more where this plan
       has, and keeps all its samples. A class that has examples and now more
-      than one copy is among its `augmented_classes`.
+      than one copy is among its `augmented_classes`; one that the floor lifts
+      above the cap is no longer among its `capped_classes`.
 
     Raises:
       TypeError: A class is no int, or a number of copies no number.
@@ -144,8 +145,8 @@ class AugmentationPlan(arguments.CopiedByConstructor):
           '`copies_by_class` must map classes to copies, such as {3: 2.0}, got'
           f' {arguments.shorten(repr(copies_by_class))}.'
       )
-    copies, augmented = self.copies.copy(), set(self.augmented_classes)
-    kept = self.kept.copy()
+    copies, kept = self.copies.copy(), self.kept.copy()
+    augmented, capped = set(self.augmented_classes), set(self.capped_classes)
     for label, least in copies_by_class.items():
       label = arguments.check_integer(
           label, 'a class of `copies_by_class`', 0, len(copies) - 1
@@ -153,6 +154,9 @@ class AugmentationPlan(arguments.CopiedByConstructor):
       least = arguments.check_number(
           least, f'`copies_by_class`[{label}]', 1, ends='[)'
       )
+      if least > copies[label]:
+        # A class that is capped has as many copies as the cap allows.
+        capped.discard(label)
       copies[label], kept[label] = max(copies[label], least), 1.0
       if self.counts[label] and copies[label] > 1:
         augmented.add(label)
@@ -161,6 +165,7 @@ class AugmentationPlan(arguments.CopiedByConstructor):
         copies=copies,
         kept=kept,
         augmented_classes=tuple(sorted(augmented)),
+        capped_classes=tuple(sorted(capped)),
     )
 
   def extra_bytes(self, bytes_per_example: float) -> float:

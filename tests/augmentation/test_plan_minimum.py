@@ -25,6 +25,14 @@ def test_a_class_with_examples_that_gets_copies_is_augmented():
   )
 
 
+def test_a_floor_above_the_cap_takes_a_class_from_the_capped_ones():
+  capped = plan_lib.augmentation_plan([1, 1, 100, 100], 1, max_copies=5)
+  assert capped.capped_classes == (0, 1)
+  floored = capped.with_minimum({0: 1000, 1: 4})
+  np.testing.assert_array_equal(floored.copies, [1000, 5, 1, 1])
+  assert floored.capped_classes == (1,)
+
+
 def test_no_floors_leave_the_plan_and_json_brings_floors_back():
   same = PLAN.with_minimum({})
   assert same.to_json() == PLAN.to_json()
