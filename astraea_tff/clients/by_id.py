@@ -147,13 +147,15 @@ class ClientsById:
 
   def _copies_of(self, round_num: int) -> np.ndarray:
     """Returns the copies of a round, float32 [N], or says what is wrong."""
-    copies = np.asarray(self._copies(round_num))
-    if copies.dtype.kind not in 'iuf' or copies.ndim != 1 or not (
-        (copies > 0) & np.isfinite(copies)
-    ).all():
+    given = np.asarray(self._copies(round_num))
+    copies = np.zeros(1, np.float32)  # Refused.
+    if given.dtype.kind in 'iuf' and given.ndim == 1:
+      with np.errstate(over='ignore'):
+        copies = given.astype(np.float32)
+    if not ((copies > 0) & np.isfinite(copies)).all():
       raise ValueError(
-          f'`copies` must return a finite number above 0 for each class, got'
-          f' {arguments.shorten(repr(copies.tolist()))} in round {round_num}.'
+          f'`copies` must return a finite float32 above 0 for each class, got'
+          f' {arguments.shorten(repr(given.tolist()))} in round {round_num}.'
       )
     if self._num_classes not in (None, len(copies)):
       raise ValueError(
@@ -161,7 +163,7 @@ class ClientsById:
           f' classes in every round, got {len(copies)} in round {round_num}.'
       )
     self._num_classes = len(copies)
-    return copies.astype(np.float32)
+    return copies
 
   def read(self, client: ClientInRound) -> tf.data.Dataset:
     """Returns a client's batches; runs in the worker's graph.

@@ -67,9 +67,9 @@ def rarity_weights(
   Raises:
     TypeError: An argument does not hold numbers.
     ValueError: An argument has a wrong shape, or a number that is negative or
-      not finite; or there are no examples at all.
+      not finite; there are no examples at all; or weights are beyond float64.
   """
-  counts = _check_numbers('label_shares', label_shares, 2)
+  counts = counts_lib.scaled(_check_numbers('label_shares', label_shares, 2))
   if class_weights is None:
     class_weights = np.ones(counts.shape[1])
   class_weights = _check_numbers('class_weights', class_weights, 1)
@@ -83,15 +83,25 @@ def rarity_weights(
   if not totals.any():
     raise ValueError('label_shares must hold a number above 0.')
   mean = totals[totals > 0].mean()
-  rarity = np.divide(mean, totals, out=np.zeros_like(totals), where=totals > 0)
   sizes = counts.sum(axis=1)
-  scores = np.divide(
-      counts @ (class_weights * rarity),
-      sizes,
-      out=np.zeros_like(sizes),
-      where=sizes > 0,
-  )
-  return np.where(sizes > 0, scores**strength, 0.0)
+  with np.errstate(over='ignore', invalid='ignore'):
+    rarity = np.divide(
+        mean, totals, out=np.zeros_like(totals), where=totals > 0
+    )
+    scores = np.divide(
+        counts @ (class_weights * rarity),
+        sizes,
+        out=np.zeros_like(sizes),
+        where=sizes > 0,
+    )
+    weights = np.where(sizes > 0, scores**strength, 0.0)
+  if not np.isfinite(weights).all() or (scores.any() and not weights.any()):
+    raise ValueError(
+        'strength must be smaller, or label_shares and class_weights less far'
+        f' apart: {scores.max():g} to the power of {strength:g} is beyond'
+        ' float64.'
+    )
+  return weights
 
 
 def _check_numbers(name: str, value: Any, rank: int) -> np.ndarray:

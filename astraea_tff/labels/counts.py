@@ -212,6 +212,15 @@ def check_finite(values: Any, name: str) -> np.ndarray:
   return values
 
 
+def scaled(values: np.ndarray) -> np.ndarray:
+  """Returns numbers by a power of two, none beyond 1: sums stay finite.
+
+  Their shares are the same to the bit.
+  """
+  _, exponent = np.frexp(np.abs(values).max(initial=0.0))
+  return np.ldexp(values, -exponent)
+
+
 def _refuse_entries(
     values: np.ndarray, refused: np.ndarray, name: str, rule: str
 ) -> None:

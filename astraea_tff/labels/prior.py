@@ -229,7 +229,7 @@ def check_elements(structure: Any, owner: str = 'A client') -> None:
 def _check_global_counts(counts: Any) -> np.ndarray:
   """Returns `[N]` or `[K, N]` counts as float64 `[N]`, over all clients."""
   counts = counts_lib.check_finite(counts, '`global_counts`')
-  counts = counts.astype(np.float64)
+  counts = counts_lib.scaled(counts.astype(np.float64))
   if counts.ndim == 2:
     counts = counts.sum(axis=0)
   if counts.ndim != 1 or len(counts) < 2:
@@ -255,4 +255,4 @@ def _check_copies(copies: Any, num_classes: int) -> Optional[np.ndarray]:
         f'`copies` must be a number above 0 for each of the {num_classes} '
         f'classes of `global_counts`, got {arguments.shorten(str(copies))}.'
     )
-  return copies
+  return counts_lib.scaled(copies)

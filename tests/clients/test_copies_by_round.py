@@ -52,9 +52,11 @@ def test_a_round_has_its_copies_and_an_empty_place_their_type():
 @pytest.mark.parametrize(
     'copies, message',
     [
-        ([1, -1, 1], r'number above 0 for each class, got \[1, -1, 1\] in round 7'),
-        ([1, np.nan, 1], 'must return a finite number'),
-        (2.0, 'must return a finite number above 0 for each class, got 2.0'),
+        ([1, -1, 1], r'float32 above 0 for each class, got \[1, -1, 1\] in'),
+        ([1, np.nan, 1], 'must return a finite float32'),
+        ([1, 1e39, 1], r'each class, got \[1.0, 1e\+39, 1.0\] in round 7'),
+        ([1, 1e-46, 1], r'each class, got \[1.0, 1e-46, 1.0\] in round 7'),
+        (2.0, 'must return a finite float32 above 0 for each class, got 2.0'),
         ([1, 1], 'each of 3 classes in every round, got 2 in round 7'),
     ],
 )

@@ -46,6 +46,16 @@ def test_a_flat_distribution_gives_everybody_the_same():
   np.testing.assert_allclose(priority.rarity_weights(flat), 1)
 
 
+@pytest.mark.parametrize('factor', [1e308, 2.0**900, 2.0**-900])
+def test_counts_of_any_size_weigh_as_their_shares(factor):
+  shares = np.array([[1, 0.5, 0.25], [0.25, 0, 1]])
+  weights = priority.rarity_weights(shares)
+  assert weights[0] > weights[1] > 0
+  np.testing.assert_allclose(
+      priority.rarity_weights(shares * factor), weights, rtol=1e-12
+  )
+
+
 def test_sizes_cancel_and_an_absent_class_counts_for_nothing():
   weights = priority.rarity_weights([[1, 3], [3, 1]])
   np.testing.assert_allclose(
@@ -79,6 +89,12 @@ def test_mediators_pool_the_counts_of_their_clients():
         (dict(class_weights=[1, 2, np.nan]), ValueError, 'class_weights must'),
         (dict(strength=-1), ValueError, 'strength must be finite and at'),
         (dict(strength='2'), TypeError, 'strength must be a number'),
+        (dict(strength=1e5), ValueError, 'strength must be smaller.* of 10000'),
+        (
+            dict(class_weights=[1e-200] * 3), ValueError,
+            'or label_shares and class_weights less far apart: .* of 2 is bey',
+        ),
+        (dict(label_shares=[[9, 1e-320, 1]]), ValueError, 'label_shares and'),
     ],
 )
 def test_bad_arguments_are_refused_by_name(arguments, error, message):

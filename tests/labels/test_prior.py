@@ -125,6 +125,18 @@ def test_copies_multiply_a_clients_counts():
   np.testing.assert_allclose(rows, [expected] * 7, rtol=1e-6)
 
 
+def test_numbers_of_any_size_count_by_their_shares():
+  client = oracle.make_client(_LABELS, 0).batch(3)
+  largest = 1.7e308
+  rows = _priors(_with_prior(
+      client,
+      [np.multiply(largest, [1, 0.5, 1]), [0, largest, 0]],
+      copies=np.multiply(largest, [0.4, 1, 0.6]),
+  ))
+  expected = oracle.log_prior(_COUNTS * np.array([0.4, 1, 0.6]), [2, 3, 2])
+  np.testing.assert_allclose(rows, [expected] * 7, rtol=1e-6)
+
+
 def test_global_counts_of_each_client_are_added_up_and_negative_ones_are_none():
   client = oracle.make_client(_LABELS, 0).batch(3)
   rows = _priors(_with_prior(client, [[1.5, 2, 0.25], [8.5, -3, 0.25]]))
