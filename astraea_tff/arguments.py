@@ -187,6 +187,15 @@ def expand_path(value: Any, name: str) -> str:
   return path
 
 
+def check_callable(value: Any, name: str) -> None:
+  """Raises a TypeError that calls an argument `name` if it is no function."""
+  if not callable(value):
+    raise TypeError(
+        f'{name} must be a function, got {shorten(repr(value))} of type'
+        f' {type(value).__name__}.'
+    )
+
+
 def check_type(value: Any, name: str, expected: type[Any]) -> None:
   """Checks that an argument is of a type.
 

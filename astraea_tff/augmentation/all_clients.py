@@ -147,6 +147,7 @@ def augment_clients(
     tf.errors.OpError: A client of a sequence cannot be read, or has a label
       outside [0, N). The message names it, and the file where it is known.
   """
+  arguments.check_type(fresh_every_epoch, '`fresh_every_epoch`', bool)
   if isinstance(clients, tff.simulation.datasets.ClientData):
     elements.check_elements(
         clients.element_type_structure, transform, label_fn

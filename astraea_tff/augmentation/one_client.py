@@ -13,6 +13,7 @@ from typing import Any, Optional, Union
 import numpy as np
 import tensorflow as tf
 
+from astraea_tff import arguments
 from astraea_tff.augmentation import by_class
 from astraea_tff.augmentation import copying
 from astraea_tff.augmentation import elements
@@ -121,6 +122,7 @@ def augment_dataset_fn(
     trace: a trace for each takes longer than to augment it, and TensorFlow never
     frees it.
   """
+  arguments.check_type(fresh_every_epoch, '`fresh_every_epoch`', bool)
   augment_batch = augment_batch_fn(plan, transform)
 
   @tf.function(autograph=False)

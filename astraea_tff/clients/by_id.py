@@ -78,10 +78,14 @@ class ClientsById:
         its third argument; so nothing is traced anew.
 
     Raises:
-      TypeError: `client_data` is no `ClientData`, or a number no int.
+      TypeError: `client_data` is no `ClientData`, a number no int, or
+        `preprocess` or `copies` no function.
       ValueError: A number is below 1 or beyond int32, or `seed` below 0; there
         are `copies` without a `preprocess`; or the first client never ends.
     """
+    for name, fn in (('`preprocess`', preprocess), ('`copies`', copies)):
+      if fn is not None:
+        arguments.check_callable(fn, name)
     if copies is not None and preprocess is None:
       raise ValueError('`copies` need a `preprocess` that makes them.')
     if not isinstance(client_data, tff.simulation.datasets.ClientData):
@@ -280,9 +284,18 @@ def read_by_id(
     preprocess_seed=int64[2]>`, and `copies=float32[N]` where clients have any.
 
   Raises:
-    TypeError: The clients' batches are not what the process takes.
+    TypeError: The clients' batches are not what the process takes, or an
+      argument has a wrong type.
     ValueError: What reads them looks at a variable or a table of outside.
   """
+  arguments.check_type(
+      process, '`process`', tff.learning.templates.LearningProcess
+  )
+  if not hasattr(clients, 'client_type'):
+    raise TypeError(
+        '`clients` must be a ClientsById, got'
+        f' {arguments.shorten(repr(clients))}.'
+    )
   state_type, data_type = process.next.type_signature.parameter
   by_id_type = clients.client_type
   try:

@@ -11,6 +11,7 @@ from typing import Any, Optional
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from astraea_tff import arguments
 from astraea_tff import client_endings
 from astraea_tff import client_names
 from astraea_tff.clients import batches
@@ -204,6 +205,7 @@ class _SequenceWithPrior(batches.ClientsOfRound):
   def _add(self, name, dataset, counted):
     """Returns a client's dataset with the prior."""
     for part in (dataset, counted):
+      arguments.check_type(part, name, tf.data.Dataset)
       prior_lib.check_elements(part.element_spec, name)
       client_endings.check_ends(name, part)
     added = self._add_when_read(dataset, client_endings.bounded(counted))

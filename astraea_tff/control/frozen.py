@@ -12,6 +12,7 @@ from typing import Any, Optional
 
 import numpy as np
 
+from astraea_tff import arguments
 from astraea_tff.control import history as history_lib
 from astraea_tff.control import policies
 from astraea_tff.control import priority
@@ -46,6 +47,8 @@ class FrozenPasses:
       TypeError: An argument has a wrong type.
       ValueError: An argument is out of its range.
     """
+    arguments.check_type(schedule, '`schedule`', schedule_lib.Schedule)
+    policies.check_policy(policy, schedule.num_mediators)
     counts = priority.mediator_counts(schedule.mediators, label_counts)
     fullness = [len(m) / schedule.max_clients for m in schedule.mediators]
     history = history_lib.MediatorHistory(

@@ -79,6 +79,7 @@ class LearnedPasses(history.ArrayState):
     self._warm_up = check_integer(warm_up, 'warm_up', 0)
     self._fit_steps = check_integer(fit_steps, 'fit_steps', 1)
     rows = check_integer(memory, 'memory', 1)
+    arguments.check_type(learns, 'learns', bool)
     self._learns = learns
     self._shape = value_network.Shape(
         _NUM_FEATURES, check_integer(hidden, 'hidden', 1), len(self.passes)

@@ -136,6 +136,12 @@ class MediatorControl:
           f'credit must be one of {", ".join(credits_lib.KINDS)}, got'
           f' {credit!r}.'
       )
+    arguments.check_type(by_rarity, 'by_rarity', bool)
+    arguments.check_type(samples_by_feedback, 'samples_by_feedback', bool)
+    if feedback is not None:
+      arguments.check_type(feedback, 'feedback', feedback_lib.ClassFeedback)
+    if seconds is not None:
+      arguments.check_callable(seconds, 'seconds')
     if samples_by_feedback and feedback is None:
       raise ValueError('samples_by_feedback needs feedback.')
     self._schedule, self._policy = schedule, policy
@@ -154,7 +160,7 @@ class MediatorControl:
     self.considered: Optional[int] = None
     if policy is None:
       return
-    _check_policy(policy, schedule.num_mediators)
+    policies.check_policy(policy, schedule.num_mediators)
     gamma = schedule.max_clients
     sizes = [len(mediator) / gamma for mediator in schedule.mediators]
     self._history = history_lib.MediatorHistory(
@@ -386,18 +392,3 @@ class MediatorControl:
     if self._feedback is not None:
       parts['feedback'] = self._feedback
     return parts
-
-
-def _check_policy(policy: Any, num_mediators: int) -> None:
-  """Raises if this is no policy, or one for another number of mediators."""
-  if not all(hasattr(policy, name) for name in ('passes', 'decide', 'learn')):
-    raise TypeError(
-        'policy must decide passes, such as bandit.CreditBandit(num_mediators,'
-        f' seed=1), got {arguments.shorten(repr(policy))}.'
-    )
-  known = getattr(policy, 'num_mediators', num_mediators)
-  if known != num_mediators:
-    raise ValueError(
-        f'policy must know the {num_mediators} mediators of `schedule`, got one'
-        f' for {known}.'
-    )

@@ -13,7 +13,7 @@ state goes on as the unbroken one.
 
 from collections.abc import Sequence
 import dataclasses
-from typing import NamedTuple, Optional, Protocol
+from typing import Any, NamedTuple, Optional, Protocol
 
 import numpy as np
 
@@ -165,6 +165,21 @@ class KlPasses:
 
   def learn(self, report: RoundReport) -> None:
     """Learns nothing."""
+
+
+def check_policy(policy: Any, num_mediators: int) -> None:
+  """Raises if this is no policy, or one for another number of mediators."""
+  if not all(hasattr(policy, name) for name in ('passes', 'decide', 'learn')):
+    raise TypeError(
+        'policy must decide passes, such as bandit.CreditBandit(num_mediators,'
+        f' seed=1), got {arguments.shorten(repr(policy))}.'
+    )
+  known = getattr(policy, 'num_mediators', num_mediators)
+  if known != num_mediators:
+    raise ValueError(
+        f'policy must know the {num_mediators} mediators of `schedule`, got one'
+        f' for {known}.'
+    )
 
 
 def check_passes(passes: Sequence[int]) -> tuple[int, ...]:

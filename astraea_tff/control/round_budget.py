@@ -7,6 +7,7 @@ import numpy as np
 
 from astraea_tff import arguments
 from astraea_tff.control import allocation
+from astraea_tff.control import policies
 from astraea_tff.scheduling import schedule as schedule_lib
 
 OBJECTIVES = ('traffic', 'seconds')
@@ -53,15 +54,18 @@ class RoundBudget:
         the models that are sent. Rises with the passes.
 
     Raises:
-      TypeError: `budget` is no number.
-      ValueError: `budget` or `objective` is not as above.
+      TypeError: An argument has a wrong type.
+      ValueError: `passes`, `budget` or `objective` is not as above.
     """
     if objective not in OBJECTIVES:
       raise ValueError(
           f'objective must be one of {", ".join(OBJECTIVES)}, got'
           f' {objective!r}.'
       )
-    self._objective, self._passes, self._cost = objective, tuple(passes), cost
+    arguments.check_type(schedule, '`schedule`', schedule_lib.Schedule)
+    arguments.check_callable(cost, 'cost')
+    self._objective, self._cost = objective, cost
+    self._passes = policies.check_passes(passes)
     self._mediators = schedule.mediators
     first_costs = self._costs(range(schedule.num_mediators))[:, 0]
     self._dearest_first = np.sort(first_costs)[::-1]

@@ -53,11 +53,15 @@ class Validation:
     )
     # TensorFlow's cross-entropy takes no smaller integers.
     labels = labels.astype(np.int64)
+    arguments.check_type(model, 'model', tf.keras.Model)
     self._model = model
     self._features, self._labels = features, labels
     self._counts = np.bincount(labels, minlength=num_classes)
     shares = 1 / (self._counts[labels] * np.count_nonzero(self._counts))
     self._shares = shares.astype(np.float32)
+    # One that is not finite would make all credits unknown.
+    for batch, _, _ in self._batches():
+      _check_finite(batch)
     self._utility = tf.function(self._utility_of_batch)
     self._slope = tf.function(self._slope_of_batch)
 
@@ -134,3 +138,16 @@ class Validation:
       )
     for variable, part in zip(variables, np.split(weights, ends[:-1])):
       variable.assign(part.reshape(variable.shape))
+
+
+def _check_finite(features: Any) -> None:
+  """Refuses a batch's features that are NaN or infinite."""
+  for part in tf.nest.flatten(features, expand_composites=True):
+    array = np.asarray(part)
+    if tf.as_dtype(array.dtype).is_floating:
+      refused = array[~np.isfinite(array)]
+      if refused.size:
+        raise ValueError(
+            'features must be finite; leave out the examples, or fill them in,'
+            f' that hold {refused[0]}.'
+        )

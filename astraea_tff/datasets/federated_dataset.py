@@ -167,10 +167,11 @@ def batch_client(
     features as they were.
 
   Raises:
-    TypeError: `dataset` has other elements, or a number is no int.
+    TypeError: `dataset` is none or has other elements, or a number is no int.
     ValueError: A number is out of range.
   """
   batch_size = arguments.check_integer(batch_size, 'batch_size', 1)
+  arguments.check_type(dataset, 'dataset', tf.data.Dataset)
   spec = dataset.element_spec
   kind = None
   if isinstance(spec, tuple) and len(spec) == 2 and all(

@@ -25,17 +25,17 @@ def coarsened(granularity: int) -> ReportFn:
   """`labels.privacy.coarsen_counts` at the client.
 
   Args:
-    granularity: At least 1.
+    granularity: At least 1, and an int64.
 
   Returns:
     The report function.
 
   Raises:
     TypeError: `granularity` is no int.
-    ValueError: `granularity` is less than 1.
+    ValueError: `granularity` is out of range.
   """
   granularity = arguments.check_integer(
-      granularity, 'granularity', 1
+      granularity, 'granularity', 1, tf.int64.max
   )
 
   def report(counts, index):

@@ -85,6 +85,7 @@ class MediatorDataSource(tff.program.FederatedDataSource):
         ),
         weights=weights,
     )
+    arguments.check_type(reshuffled, '`reshuffled`', bool)
     if reshuffled:
       self._options['reshuffled'] = True
     self._clients = batches_lib.as_sequence(clients)

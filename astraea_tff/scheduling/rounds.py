@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
 
+from astraea_tff import arguments
 from astraea_tff.clients import batches
 from astraea_tff.clients import mediator_data as mediator_data_lib
 from astraea_tff.scheduling import sampling
@@ -67,6 +68,7 @@ def visits_of_round(
     TypeError: An argument has a wrong type.
     ValueError: An argument is out of its range.
   """
+  arguments.check_type(reshuffled, '`reshuffled`', bool)
   available = tuple(
       sampling.available_clients(
           mediator, drop_probability, seed=seed, round_num=round_num
@@ -180,6 +182,7 @@ def static_round(
     ValueError: An argument is out of its range, or `clients` has fewer clients
       than the schedule.
   """
+  arguments.check_type(report_mediators, '`report_mediators`', bool)
   num_clients = 1 + max(map(max, mediators))
   clients = batches.as_sequence(clients)
   if len(clients) < num_clients:
@@ -196,6 +199,11 @@ def static_round(
   )
   if callable(passes):
     passes = passes(round_num, sampled)
+    if not hasattr(passes, '__len__'):
+      raise TypeError(
+          '`passes` must return one number for each mediator, got'
+          f' {arguments.shorten(repr(passes))} in round {round_num}.'
+      )
   elif passes is not None:
     passes = [passes] * len(sampled)
   visits = visits_of_round(

@@ -272,6 +272,7 @@ def mediator_orders(
     ValueError: An argument is out of its range.
   """
   arguments.check_integer(max_clients, 'max_clients', 1)
+  arguments.check_type(reshuffled, '`reshuffled`', bool)
   if len(passes) != len(num_clients):
     raise ValueError(
         f'passes must be one number for each of {len(num_clients)} mediators,'

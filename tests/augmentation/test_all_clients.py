@@ -142,6 +142,8 @@ def test_refuses_a_bad_round():
 
 def test_refuses_clients_of_another_type():
   plan = augmentation_plan(support.COUNTS, 1)
+  with pytest.raises(TypeError, match='`fresh_every_epoch` must be .*bool'):
+    augment_clients([], plan, seed=1, fresh_every_epoch='False')
   for fresh_every_epoch in (False, True):
     with pytest.raises(TypeError, match='`clients` must be a sequence'):
       augment_clients(

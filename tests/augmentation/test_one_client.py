@@ -357,6 +357,8 @@ def test_refuses_arguments_of_another_type():
     augment(support.examples([0, 1]), plan, seed=1)
   with pytest.raises(TypeError, match='`plan` must be an AugmentationPlan'):
     augment(dataset, plan.copies, seed=1)
+  with pytest.raises(TypeError, match='`fresh_every_epoch` must be .*bool'):
+    augment(dataset, plan, seed=0, fresh_every_epoch='False')
   with pytest.raises(TypeError, match='`transform` must be a function'):
     augment(dataset, plan, seed=1, transform='rotate')
 

@@ -295,6 +295,11 @@ def test_seeds_are_new_in_every_round_and_for_every_client(by_id):
         (dict(shuffle_buffer=0), ValueError, '`shuffle_buffer`'),
         (dict(shuffle_buffer=2**31), ValueError, '`shuffle_buffer` must be at m'),
         (dict(local_epochs=1.5), TypeError, '`local_epochs`'),
+        (dict(preprocess='x'), TypeError, "`preprocess` must be a function"),
+        (
+            dict(preprocess=lambda *parts: parts[0], copies=np.ones(3)),
+            TypeError, '`copies` must be a function, got array',
+        ),
         (dict(client_data=[1]), TypeError, 'tff.simulation.datasets.ClientData'),
     ],
 )
@@ -302,6 +307,13 @@ def test_bad_arguments_are_refused_by_name(store, arguments, error, message):
   given = dict(client_data=store.client_data, batch_size=2, seed=0)
   with pytest.raises(error, match=message):
     clients_by_id.ClientsById(**(given | arguments))
+
+
+def test_what_is_no_process_or_no_clients_by_id_is_refused(astraea, by_id):
+  with pytest.raises(TypeError, match='`process` must be a .*LearningProc'):
+    clients_by_id.read_by_id(None, by_id[1])
+  with pytest.raises(TypeError, match='`clients` must be a ClientsById, got'):
+    clients_by_id.read_by_id(astraea, None)
 
 
 def test_what_looks_at_a_variable_of_outside_is_told_what_to_do(astraea, store):

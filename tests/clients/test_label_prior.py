@@ -272,6 +272,8 @@ def test_other_clients_and_numbers_are_refused_by_name():
     label_prior.clients_with_label_prior(3, _GLOBAL)
   with pytest.raises(ValueError, match='`global_counts` must be'):
     label_prior.clients_with_label_prior(_clients(), [3])
+  with pytest.raises(TypeError, match=r'clients\[0\] must be a .*Dataset'):
+    label_prior.clients_with_label_prior([1], _GLOBAL)[0]
   with pytest.raises(ValueError, match='`prior_share` must be in'):
     label_prior.clients_with_label_prior(_clients(), _GLOBAL, prior_share=2)
 

@@ -8,6 +8,7 @@ from astraea_tff.control import bandit
 from astraea_tff.control import frozen
 from astraea_tff.control import learned
 from astraea_tff.control import policies
+from astraea_tff.control import round_budget
 from astraea_tff.scheduling import data_source
 from astraea_tff.scheduling import schedule as schedule_lib
 
@@ -116,3 +117,37 @@ def test_a_source_whose_first_mediator_is_too_dear_alone(seed):
       SCHEDULE, CLIENTS, seed=seed, passes=passes
   )
   assert str(source.federated_type).startswith('{<order=int32[2]*,clients=')
+
+
+@pytest.mark.parametrize(
+    'make_it, error, message',
+    [
+        (
+            lambda: frozen.FrozenPasses(None, COUNTS, policies.KlPasses()),
+            TypeError, '`schedule` must be a .*Schedule, got None',
+        ),
+        (
+            lambda: frozen.FrozenPasses(SCHEDULE, COUNTS, None), TypeError,
+            'policy must decide passes, .* got None',
+        ),
+        (
+            lambda: make(bandit.CreditBandit(2, seed=0)), ValueError,
+            'policy must know the 3 mediators of `schedule`, got one for 2',
+        ),
+        (
+            lambda: round_budget.RoundBudget(None, (1, 2)), TypeError,
+            '`schedule` must be a .*Schedule, got None',
+        ),
+        (
+            lambda: round_budget.RoundBudget(SCHEDULE, []), TypeError,
+            'passes must be numbers of passes',
+        ),
+        (
+            lambda: round_budget.RoundBudget(SCHEDULE, (0, 1)), ValueError,
+            'a number of passes must be at least 1',
+        ),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(make_it, error, message):
+  with pytest.raises(error, match=message):
+    make_it()

@@ -238,6 +238,11 @@ def test_a_known_credit_alone_moves_the_values():
     [
         (lambda: learned.LearnedPasses(seed=-1), ValueError, 'seed must be'),
         (
+            lambda: learned.LearnedPasses(seed=0, learns='False'),
+            TypeError,
+            "learns must be a builtins.bool, got 'False'",
+        ),
+        (
             lambda: learned.LearnedPasses(seed=0, passes=(2, 1)),
             ValueError,
             'passes must rise',

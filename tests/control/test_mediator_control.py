@@ -326,6 +326,11 @@ def test_what_is_no_policy_of_the_schedule_is_refused(policy, error, message):
         (dict(objective='bytes'), 'objective must be one of traffic, seconds'),
         (dict(credit='loss'), 'credit must be one of path, removal, zeroing'),
         (dict(samples_by_feedback=True), 'samples_by_feedback needs feedback'),
+        (dict(samples_by_feedback='no'), 'samples_by_feedback must be .*bool'),
+        (dict(by_rarity='no'), 'by_rarity must be a builtins.bool, got'),
+        (dict(feedback='x'), "feedback must be a .*ClassFeedback, got 'x'"),
+        (dict(seconds='x'), "seconds must be a function, got 'x'"),
+        (dict(cost='x'), "cost must be a function, got 'x'"),
         (
             dict(objective='seconds', round_budget=1.5, considered=2),
             'round_budget must allow one of 2 mediators one pass',
@@ -333,7 +338,7 @@ def test_what_is_no_policy_of_the_schedule_is_refused(policy, error, message):
     ],
 )
 def test_bad_arguments_are_refused_by_name(options, message):
-  with pytest.raises(ValueError, match=message):
+  with pytest.raises((TypeError, ValueError), match=message):
     build(policies.KlPasses(), **options)
 
 

@@ -93,6 +93,13 @@ def test_bad_examples_are_refused_by_name():
     validation.Validation(model, IMAGES, LABELS, 3)
   with pytest.raises(ValueError, match='a label for each of at least one'):
     validation.Validation(model, IMAGES[:0], LABELS[:0], 5)
+  with pytest.raises(TypeError, match='model must be a .*Model, got None'):
+    validation.Validation(None, IMAGES, LABELS, 5)
+  for value in (np.nan, np.inf):
+    spoilt = IMAGES.copy()
+    spoilt[17, 2] = value
+    with pytest.raises(ValueError, match=f'features must be .* hold {value}'):
+      validation.Validation(model, {'x': spoilt}, LABELS, 5, batch_size=10)
   with pytest.raises(ValueError, match='weights must be the 25 trainable'):
     build().utility(np.zeros(24))
 

@@ -117,6 +117,7 @@ def test_a_client_of_unknown_or_no_size_is_shuffled_too():
 
 
 @pytest.mark.parametrize('arguments, error, message', [
+    (dict(dataset=None), TypeError, 'dataset must be a .*Dataset.*, got None'),
     (dict(dataset=_client().batch(2)), TypeError, 'unbatched'),
     (dict(dataset=_client().map(lambda x, y: x)), TypeError, 'elements'),
     (dict(dataset=_client().map(lambda x, y: {'x': x, 'y': y})), TypeError,

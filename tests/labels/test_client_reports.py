@@ -71,6 +71,8 @@ def test_without_a_seed_noise_is_drawn_anew():
 
 
 def test_wrong_arguments_are_refused_by_name():
+  with pytest.raises(ValueError, match='granularity must be at most 92233720'):
+    client_reports.coarsened(2**63)
   with pytest.raises(ValueError, match='granularity must be at least 1'):
     client_reports.coarsened(0)
   with pytest.raises(ValueError, match='epsilon must be finite'):

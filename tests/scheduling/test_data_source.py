@@ -206,6 +206,7 @@ def test_data_that_change_with_the_round_are_taken_in_their_round():
     [
         (dict(schedule=[[0, 1]]), TypeError, '`schedule` must be'),
         (dict(seed=1.5), TypeError, '`seed` must be an int'),
+        (dict(reshuffled='no'), TypeError, '`reshuffled` must be a builtins.b'),
         (dict(seed=-1), ValueError, '`seed` must be at least 0'),
         (dict(clients=CLIENTS[:2]), ValueError, '`clients` must hold 5 clients or'),
         (dict(drop_probability=2), ValueError, '`drop_probability` must be in'),

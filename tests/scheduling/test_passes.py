@@ -84,6 +84,7 @@ def test_without_passes_all_are_visited_as_before():
         (dict(passes=[1, 1, -1]), ValueError, r'passes\[2\] must be at least'),
         (dict(passes=[1, 1.5, 1]), TypeError, r'passes\[1\] must be an int'),
         (dict(reshuffled=True), ValueError, 'reshuffled needs passes'),
+        (dict(reshuffled='no'), TypeError, '`reshuffled` must be .*bool'),
         (
             dict(passes=[1, 1, 1], reshuffled_epochs=2),
             ValueError,

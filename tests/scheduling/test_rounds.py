@@ -97,6 +97,18 @@ def test_what_depends_on_the_round_is_asked_for_its_number(first_round):
   ]
 
 
+@pytest.mark.parametrize('options, message', [
+    (dict(passes=lambda r, m: None), 'one number for each .*None in round'),
+    (dict(passes=lambda r, m: 2), '`passes` must return one number for each'),
+    (dict(reshuffled='no'), "`reshuffled` must be a builtins.bool, got 'no'"),
+    (dict(report_mediators='no'), '`report_mediators` must be a builtins.bool'),
+])
+def test_what_is_no_passes_or_truth_value_is_refused(options, message):
+  schedule = schedule_lib.Schedule(((0,), (1,)), [0.1, 0.2], 1)
+  with pytest.raises(TypeError, match=message):
+    next(schedule.rounds([[], []], 1, seed=0, **options))
+
+
 def test_who_sits_out_does_not_give_its_number_to_another():
   drawn = generator().choice(3, 3, replace=False)
   schedule = schedule_lib.Schedule(MEDIATORS, [0.1, 0.2, 0.3], 3)
