@@ -119,7 +119,7 @@ def grouping_seed(seed: int, round_num: int) -> int:
     What a way of grouping that draws, such as `astraea_tff.random_schedule`,
     takes as its seed.
   """
-  return _first_word([seed, round_num])
+  return _first_word([seed, arguments.check_integer(round_num, 'round_num', 0)])
 
 
 def grouping_generator(seed: int) -> np.random.Generator:
@@ -129,6 +129,7 @@ def grouping_generator(seed: int) -> np.random.Generator:
 
 def shuffle_seed(seed: int, round_num: int, client: int) -> int:
   """Returns the seed of the order of a client's examples in a round."""
+  round_num = arguments.check_integer(round_num, 'round_num', 0)
   return _first_word([seed, round_num, client])
 
 

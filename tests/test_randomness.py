@@ -86,6 +86,17 @@ def test_orders_of_examples_have_the_seeds_that_they_had():
   assert randomness.shuffle_seed(7, 3, 2) == 2682643779
 
 
+@pytest.mark.parametrize('round_num, error', [
+    (-1, ValueError), ([1, 2], TypeError), (b'1', TypeError), (True, TypeError),
+    (1.5, TypeError), (None, TypeError),
+])
+def test_what_is_no_round_is_refused(round_num, error):
+  with pytest.raises(error, match='^round_num must be'):
+    randomness.shuffle_seed(7, round_num, 2)
+  with pytest.raises(error, match='^round_num must be'):
+    randomness.grouping_seed(7, round_num)
+
+
 @pytest.mark.parametrize('seed, pair', [
     ((7,), [6781963452579423780, 584733394075220684]),
     ((7, 2), [8544671972787240305, -6534550302156506887]),

@@ -199,11 +199,14 @@ class MediatorControl:
       The choice. At least one mediator makes a pass, and the budget is kept.
 
     Raises:
-      ValueError: The control has no policy, or the budget allows nobody a pass
-        any more, as copies that follow the classes' recall have grown.
+      TypeError: `round_num` is no int.
+      ValueError: `round_num` is below 1, the control has no policy, or the
+        budget allows nobody a pass any more, as copies that follow the classes'
+        recall have grown.
     """
     if self._policy is None:
       raise ValueError('policy must decide the passes, got None.')
+    arguments.check_integer(round_num, 'round_num', 1)
     mediators = self._schedule.sample(
         self.considered,
         seed=self._seed,

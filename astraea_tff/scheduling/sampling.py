@@ -16,6 +16,8 @@ from astraea_tff.labels import counts as counts_lib
 
 # Of NumPy's older generators, with which TFF samples.
 LARGEST_SEED = 2**32 - 1
+# A draw takes memory for all clients, whoever is asked about.
+_MOST_CLIENTS = 2**31 - 1
 
 
 def sample_clients(
@@ -29,23 +31,25 @@ def sample_clients(
   """Draws a round's clients without replacement, as FedAvg does.
 
   Args:
-    num_clients: The number of all clients, K.
+    num_clients: The number of all clients, K, an int32.
     clients_per_round: How many take part in the round, c.
     seed: The seed of the draw, which depends on it and `round_num` alone; at
       least 0, and without `weights` at most 2**32 - 1.
-    round_num: The number of the round.
+    round_num: At least 0. The number of the round.
     weights: None for a uniform draw, or K priorities; see `sample_mediators`.
 
   Returns:
     The indices of the round's clients.
 
   Raises:
-    TypeError: If `weights` does not hold numbers, or `clients_per_round` or
-      `seed` is no integer.
-    ValueError: If `clients_per_round` is not in [1, K], `seed` is out of range,
-      or `weights` are not K finite numbers of at least 0, at least one of them
-      above 0.
+    TypeError: If `weights` does not hold numbers, or another argument is no
+      integer.
+    ValueError: If `clients_per_round` is not in [1, K], another number is out
+      of range, or `weights` are not K finite numbers of at least 0, at least one
+      of them above 0.
   """
+  arguments.check_integer(num_clients, '`num_clients`', 1, _MOST_CLIENTS)
+  arguments.check_integer(round_num, 'round_num', 0)
   arguments.check_integer(clients_per_round, '`clients_per_round`', 1)
   if clients_per_round > num_clients:
     raise ValueError(
@@ -169,7 +173,7 @@ def available_clients(
   the rounds in which it drops out of its mediator.
 
   Args:
-    clients: Client indices, each at least 0.
+    clients: Client indices, each at least 0 and below 2**31 - 1.
     drop_probability: The probability p that a client is dropped, in [0, 1].
     seed: At least 0. Of the whole run.
     round_num: At least 0.
@@ -183,7 +187,7 @@ def available_clients(
   """
   arguments.check_number(drop_probability, 'drop_probability', 0, 1)
   clients = tuple(
-      arguments.check_integer(client, 'a client', 0)
+      arguments.check_integer(client, 'a client', 0, _MOST_CLIENTS - 1)
       for client in clients
   )
   generator = randomness.round_generator(

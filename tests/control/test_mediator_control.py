@@ -358,6 +358,11 @@ def test_the_report_of_another_round_is_refused():
     control.learn(2, Quadratic(), np.zeros(4), np.ones(4), report)
 
 
+def test_a_round_before_the_first_is_refused():
+  with pytest.raises(ValueError, match='round_num must be at least 1, got 0'):
+    build(policies.KlPasses()).choose(0)
+
+
 def test_a_state_that_one_part_refuses_changes_none():
   control = build(bandit.CreditBandit(8, seed=1))
   play(control, np.zeros(4), 1, 3)

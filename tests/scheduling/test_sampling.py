@@ -65,7 +65,8 @@ def test_what_is_no_probability_is_refused(probability, error):
 
 
 @pytest.mark.parametrize(
-    'clients, error', [([-1], ValueError), ([1.5], TypeError)]
+    'clients, error',
+    [([-1], ValueError), ([1.5], TypeError), ([2**33], ValueError)],
 )
 def test_what_is_no_client_is_refused(clients, error):
   with pytest.raises(error, match='a client must be'):
@@ -124,3 +125,15 @@ def test_a_seed_that_tff_does_not_sample_with_is_refused(seed, error):
   assert sampling.sample_clients(9, 9, seed=2**32 - 1, round_num=1)
   with pytest.raises(error, match='^seed must be .* got'):
     sampling.sample_clients(9, 3, seed=seed, round_num=1)
+
+
+@pytest.mark.parametrize('changed, error', [
+    (dict(round_num=-3), ValueError), (dict(round_num=True), TypeError),
+    (dict(num_clients=2**63), ValueError), (dict(num_clients=2.5), TypeError),
+    (dict(num_clients=None), TypeError),
+])
+def test_what_is_no_round_or_no_population_is_refused(changed, error):
+  given = dict(num_clients=9, clients_per_round=3, seed=0, round_num=1)
+  (name,) = changed
+  with pytest.raises(error, match=f'^`?{name}`? must be'):
+    sampling.sample_clients(**(given | changed))
