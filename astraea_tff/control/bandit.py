@@ -35,6 +35,8 @@ class CreditBandit(history.ArrayState):
     num_mediators: M.
   """
 
+  _finite = ('credit', 'scale')
+
   def __init__(
       self,
       num_mediators: int,

@@ -34,6 +34,8 @@ class ArrayState:
   """Something whose state is the arrays in `_arrays`, by name."""
 
   _arrays: dict[str, np.ndarray]
+  # Names of those that are never NaN or infinite.
+  _finite: tuple[str, ...] = ()
 
   @property
   def state(self) -> dict[str, np.ndarray]:
@@ -42,7 +44,7 @@ class ArrayState:
 
   @state.setter
   def state(self, state: Mapping[str, np.ndarray]) -> None:
-    self._arrays = check_state(state, self._arrays)
+    self._arrays = check_state(state, self._arrays, self._finite)
 
 
 class MediatorHistory(ArrayState):
@@ -207,29 +209,48 @@ def moving_scale(
 
 
 def check_state(
-    state: Mapping[str, np.ndarray], like: Mapping[str, np.ndarray]
+    state: Mapping[str, np.ndarray],
+    like: Mapping[str, np.ndarray],
+    finite: Sequence[str] = (),
 ) -> dict[str, np.ndarray]:
   """Returns a copy of a saved state, or says how it differs from `like`.
 
   Args:
     state: Arrays by name.
-    like: Arrays of the right names, shapes and dtypes.
+    like: Arrays of the right names, shapes and dtypes; integers are counters.
+    finite: Names of the arrays that must be finite.
 
   Returns:
     Copies of the arrays of `state`.
 
   Raises:
-    ValueError: Names or shapes are others.
+    TypeError: `state` is no mapping, or an array does not hold such numbers.
+    ValueError: Names or shapes are others, or a number is out of its range.
   """
+  arguments.check_type(state, 'state', Mapping)
   if state.keys() != like.keys():
     raise ValueError(
         f'state must have the arrays {sorted(like)}, got {sorted(state)}.'
     )
-  arrays = {name: np.array(state[name], like[name].dtype) for name in like}
-  for name, array in arrays.items():
-    if array.shape != like[name].shape:
+  arrays = {}
+  for name, known in like.items():
+    array = np.asarray(state[name])
+    kinds = 'iu' if known.dtype.kind == 'i' else 'iuf'
+    if array.dtype.kind not in kinds:
+      raise TypeError(
+          f'state[{name!r}] must hold numbers of {known.dtype}, got'
+          f' {array.dtype}.'
+      )
+    if kinds == 'iu' and (array < 0).any():
       raise ValueError(
-          f'state[{name!r}] must have shape {list(like[name].shape)}, got'
+          f'state[{name!r}] must be zero or more, got {array.min()}.'
+      )
+    if name in finite and not np.isfinite(array).all():
+      raise ValueError(f'state[{name!r}] must be finite, got {array}.')
+    arrays[name] = array.astype(known.dtype)
+    if array.shape != known.shape:
+      raise ValueError(
+          f'state[{name!r}] must have shape {list(known.shape)}, got'
           f' {list(array.shape)}.'
       )
   return arrays

@@ -209,7 +209,7 @@ class LearnedPasses(history.ArrayState):
         known, np.clip(targets, -_LARGEST_TARGET, _LARGEST_TARGET), 0
     )
     now['known'][at] = known
-    now['seen'] = now['seen'] + len(credits)
+    now['seen'] += len(credits)
     self._fit(now, report.round_num)
     self._arrays = now
 

@@ -132,3 +132,16 @@ def test_bad_arguments_are_refused_by_name(options, error, message):
   options = dict(num_mediators=3, seed=0) | options
   with pytest.raises(error, match=message):
     bandit.CreditBandit(options.pop('num_mediators'), **options)
+
+
+@pytest.mark.parametrize('changes, error, message', [
+    (None, TypeError, 'state must be a .*Mapping, got None'),
+    (dict(rounds=[1.7, 1]), TypeError, r"\['rounds'\] must hold .*int64, got"),
+    (dict(rounds=[-1, 1]), ValueError, r"\['rounds'\] must be zero or more"),
+    (dict(credit=[np.nan, 1]), ValueError, r"\['credit'\] must be finite, got"),
+    (dict(credit=['a', 'b']), TypeError, r"\['credit'\] must hold .*float64"),
+])
+def test_a_state_of_other_numbers_is_refused(changes, error, message):
+  policy = bandit.CreditBandit(2, seed=0)
+  with pytest.raises(error, match=message):
+    policy.state = changes and policy.state | changes

@@ -94,6 +94,7 @@ def test_a_resumed_policy_goes_on_bit_for_bit():
   assert resumed.state.keys() == unbroken.state.keys()
   for name, array in unbroken.state.items():
     np.testing.assert_array_equal(resumed.state[name], array)
+    assert isinstance(array, np.ndarray), name
 
 
 def test_deciding_changes_no_state_and_can_be_repeated():
