@@ -141,17 +141,18 @@ def check_list(values: Any, name: str, kind: str = 'names') -> list[Any]:
   return values
 
 
-def check_function(value: Any, name: str) -> None:
-  """Checks that an argument is a function or None.
+def check_function(value: Any, name: str, is_optional: bool = True) -> None:
+  """Checks that an argument is a function.
 
   Args:
     value: The argument.
     name: What messages call it.
+    is_optional: Whether it may be None.
 
   Raises:
     TypeError: `value` is something else.
   """
-  if value is not None and not callable(value):
+  if not callable(value) and not (is_optional and value is None):
     raise TypeError(
         f'{name} must be a function, got {shorten(repr(value))} of type'
         f' {type(value).__name__}.'
@@ -185,15 +186,6 @@ def expand_path(value: Any, name: str) -> str:
         ' home that its ~ could mean; give the whole path.'
     )
   return path
-
-
-def check_callable(value: Any, name: str) -> None:
-  """Raises a TypeError that calls an argument `name` if it is no function."""
-  if not callable(value):
-    raise TypeError(
-        f'{name} must be a function, got {shorten(repr(value))} of type'
-        f' {type(value).__name__}.'
-    )
 
 
 def check_type(value: Any, name: str, expected: type[Any]) -> None:

@@ -83,9 +83,8 @@ class ClientsById:
       ValueError: A number is below 1 or beyond int32, or `seed` below 0; there
         are `copies` without a `preprocess`; or the first client never ends.
     """
-    for name, fn in (('`preprocess`', preprocess), ('`copies`', copies)):
-      if fn is not None:
-        arguments.check_callable(fn, name)
+    arguments.check_function(preprocess, '`preprocess`')
+    arguments.check_function(copies, '`copies`')
     if copies is not None and preprocess is None:
       raise ValueError('`copies` need a `preprocess` that makes them.')
     if not isinstance(client_data, tff.simulation.datasets.ClientData):

@@ -140,8 +140,7 @@ class MediatorControl:
     arguments.check_type(samples_by_feedback, 'samples_by_feedback', bool)
     if feedback is not None:
       arguments.check_type(feedback, 'feedback', feedback_lib.ClassFeedback)
-    if seconds is not None:
-      arguments.check_callable(seconds, 'seconds')
+    arguments.check_function(seconds, 'seconds')
     if samples_by_feedback and feedback is None:
       raise ValueError('samples_by_feedback needs feedback.')
     self._schedule, self._policy = schedule, policy

@@ -63,7 +63,7 @@ class RoundBudget:
           f' {objective!r}.'
       )
     arguments.check_type(schedule, '`schedule`', schedule_lib.Schedule)
-    arguments.check_callable(cost, 'cost')
+    arguments.check_function(cost, 'cost', is_optional=False)
     self._objective, self._cost = objective, cost
     self._passes = policies.check_passes(passes)
     self._mediators = schedule.mediators
