@@ -79,6 +79,8 @@ _OF_TAILS = {
         sampling_weights='rarity', class_feedback='copies'
     ),
 }
+# Of a regime that needs no more to be told.
+_NUM_SEEDS = {('unequal, recommended', 'emnist'): 3}
 _METHODS = {
     'unequal': {
         'one pass': dict(),
@@ -135,6 +137,7 @@ def rows(base: dict[str, Any], scale: str) -> experiments.Rows:
             settings | {tuned: rate},
             tuned=f'{regime}: {method}',
             rounds=round(rounds),
+            num_seeds=_NUM_SEEDS.get((regime, scale)),
         )
   return made
 

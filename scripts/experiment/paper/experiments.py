@@ -97,8 +97,8 @@ class Row:
     tuned: What the row is one of several learning rates for, of which the best
       on the validation examples, with `TUNING_SEEDS`, is trained with the
       experiment's seeds; None if it stands for itself.
-    has_one_seed: Whether the row is trained with the first seed alone, to show
-      where it stands.
+    num_seeds: How many of the experiment's seeds the row is trained with, if
+      fewer show where it stands; None for all.
     longest: The rounds that the row is trained at most: it goes on, by as many
       rounds as it has, until validation stands still. None trains its rounds.
   """
@@ -106,7 +106,7 @@ class Row:
   settings: settings_lib.Settings
   paper: Mapping[str, float] = dataclasses.field(default_factory=dict)
   tuned: Optional[str] = None
-  has_one_seed: bool = False
+  num_seeds: Optional[int] = None
   longest: Optional[int] = None
 
 
@@ -154,7 +154,7 @@ class Experiment:
 
   def seeds_of(self, row: str) -> tuple[int, ...]:
     """Returns the seeds that a row is reported with."""
-    return self.seeds[:1] if self.rows[row].has_one_seed else self.seeds
+    return self.seeds[:self.rows[row].num_seeds]
 
   def grids(self) -> dict[str, list[str]]:
     """Returns, by what has learning rates of its own, the rows of its rates."""
@@ -199,10 +199,10 @@ def make_row(
     base: Mapping[str, Any],
     paper: Optional[Mapping[str, float]] = None,
     tuned: Optional[str] = None,
-    has_one_seed: bool = False,
+    num_seeds: Optional[int] = None,
     longest: Optional[int] = None,
     **overrides: Any,
 ) -> Row:
   """Returns the row of `base` with some settings changed."""
   settings = settings_lib.Settings(**(dict(base) | overrides))
-  return Row(settings, dict(paper or {}), tuned, has_one_seed, longest)
+  return Row(settings, dict(paper or {}), tuned, num_seeds, longest)

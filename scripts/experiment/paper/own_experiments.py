@@ -179,7 +179,7 @@ def _tuned_methods(base, scale, rates) -> experiments.Rows:
       f'{name}, {rate:g}': _row(
           base | settings | {methods.rate_of(name): rate},
           tuned=name,
-          has_one_seed=scale == 'small' and name in methods.BESIDES,
+          num_seeds=1 if scale == 'small' and name in methods.BESIDES else None,
           longest=longest if longest > base['rounds'] else None,
       )
       for name, settings in methods.METHODS.items()

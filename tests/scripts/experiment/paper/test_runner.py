@@ -49,7 +49,7 @@ def make_reproduction(seeds):
       'A, 1': row(tuned='A', rounds=10),
       'A, 2': row(tuned='A', rounds=10, client_learning_rate=0.2),
       'B': row(rounds=20),
-      'C': row(rounds=30, has_one_seed=True),
+      'C': row(rounds=30, num_seeds=1),
   }
   return runner.Reproduction(
       'name',
