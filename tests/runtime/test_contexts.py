@@ -273,25 +273,27 @@ def test_interrupted_round_ends_the_program_and_the_worker():
 
 
 def test_a_context_that_is_dropped_leaves_no_thread_and_no_file():
-  def counts():
-    process = psutil.Process()
-    return process.num_threads(), process.num_fds()
-
   def stub():
     raise RuntimeError('There is no worker.')
 
-  before = counts()
+  # What earlier tests have left may end meanwhile, so that the contexts'
+  # threads are told from all others.
+  before, files = set(threading.enumerate()), psutil.Process().num_fds()
   kept = [execution_context.create_sync_context(stub) for _ in range(5)]
-  assert counts()[0] >= before[0] + 5
   kept.append(execution_context.create_async_context(stub))
   kept[-1].give_up()
+  threads = set(threading.enumerate()) - before
+  assert len(threads) >= 6
   del kept
   gc.collect()
   deadline = time.monotonic() + patience.SECONDS
-  while counts() > before and time.monotonic() < deadline:
+  while time.monotonic() < deadline and (
+      any(thread.is_alive() for thread in threads)
+      or psutil.Process().num_fds() > files
+  ):
     time.sleep(0.01)
-  threads, files = counts()
-  assert threads <= before[0] and files <= before[1]
+  assert not any(thread.is_alive() for thread in threads)
+  assert psutil.Process().num_fds() <= files
 
 
 def test_federated_context_needs_a_worker(monkeypatch):
