@@ -35,11 +35,8 @@ _RANGES = {
 def _checked_images(images: Any) -> tf.Tensor:
   """Returns `images`, uint8 or float `[B, H, W, C]`, `B` free, or raises."""
   if isinstance(images, (Mapping, tuple)):
-    raise TypeError(
-        'An AffineTransform takes one tensor of images, got'
-        f' {type(images).__name__} of {len(images)}; give a `transform` of your'
-        ' own, which may call it on the part that holds images.'
-    )
+    given = f'{type(images).__name__} of {len(images)}'
+    raise checks.error_of_structure('An AffineTransform', 'images', given)
   images = tf.convert_to_tensor(images)
   if images.dtype != tf.uint8 and not images.dtype.is_floating:
     raise TypeError(

@@ -1,4 +1,4 @@
-"""The check of what every random transform takes."""
+"""The checks of what several random transforms take."""
 
 import tensorflow as tf
 
@@ -10,3 +10,11 @@ def check_seed(seed: tf.Tensor) -> None:
         '`seed` must be two int32 or int64 numbers, as for '
         f'`tf.random.stateless_uniform`, got {seed.dtype.name} {seed.shape}.'
     )
+
+
+def error_of_structure(transform: str, kind: str, given: str) -> TypeError:
+  """Returns the error of a transform that takes one tensor, given several."""
+  return TypeError(
+      f'{transform} takes one tensor of {kind}, got {given}; give `transform` a'
+      f' function that applies it to the part that holds {kind}.'
+  )

@@ -86,7 +86,9 @@ class TextTransform:
         not fit into the dtype of `tokens`.
     """
     if tf.nest.is_nested(tokens) and not isinstance(tokens, (list, tuple)):
-      raise TypeError(_one_tensor_message(tokens))
+      raise checks.error_of_structure(
+          'A TextTransform', 'token ids', type(tokens).__name__
+      )
     tokens = tf.convert_to_tensor(tokens)
     if not tokens.dtype.is_integer:
       raise TypeError(
@@ -166,11 +168,3 @@ class TextTransform:
     )
     order = tf.where(is_swapped, partners, tf.range(length))
     return tf.gather(tokens, order, batch_dims=1)
-
-
-def _one_tensor_message(tokens) -> str:
-  return (
-      'A TextTransform takes one tensor of token ids, got '
-      f'{type(tokens).__name__}; give `transform` a function that applies it '
-      'to the part that holds tokens.'
-  )
