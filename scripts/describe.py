@@ -25,6 +25,7 @@ from absl import app
 from absl import flags
 import numpy as np
 
+# Before TensorFlow, which it keeps from filling the terminal.
 from experiment.runs import command
 from experiment.runs import contact_sheet_plots
 from experiment.runs import description
@@ -33,7 +34,6 @@ from experiment.runs import folder as folder_lib
 from experiment.runs import plots
 from experiment.runs import population as population_lib
 from experiment.runs import settings as settings_lib
-
 from astraea_tff import description as description_lib
 
 _OUTPUT_DIR = flags_lib.define_path(

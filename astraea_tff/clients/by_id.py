@@ -150,12 +150,11 @@ class ClientsById:
 
   def _copies_of(self, round_num: int) -> np.ndarray:
     """Returns the copies of a round, float32 [N], or says what is wrong."""
-    given = np.asarray(self._copies(round_num))
-    copies = np.zeros(1, np.float32)  # Refused.
+    given, copies = np.asarray(self._copies(round_num)), None
     if given.dtype.kind in 'iuf' and given.ndim == 1:
       with np.errstate(over='ignore'):
         copies = given.astype(np.float32)
-    if not ((copies > 0) & np.isfinite(copies)).all():
+    if copies is None or not ((copies > 0) & np.isfinite(copies)).all():
       raise ValueError(
           f'`copies` must return a finite float32 above 0 for each class, got'
           f' {arguments.shorten(repr(given.tolist()))} in round {round_num}.'
