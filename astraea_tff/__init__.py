@@ -33,15 +33,14 @@ from astraea_tff.clients.by_id import ClientsById
 from astraea_tff.clients.by_id import read_by_id
 from astraea_tff.clients.label_prior import clients_with_label_prior
 from astraea_tff.clients.mediator_data import mediator_data
-from astraea_tff.control.priority import mediator_counts
 from astraea_tff.control.priority import rarity_weights
-from astraea_tff.description import describe
-from astraea_tff.description import Description
 from astraea_tff.labels.counts import assemble_counts
 from astraea_tff.labels.counts import label_counts
 from astraea_tff.labels.divergence import kl_divergence
 from astraea_tff.labels.imbalance import imbalance_report
 from astraea_tff.labels.imbalance import ImbalanceReport
+from astraea_tff.metrics.description import describe
+from astraea_tff.metrics.description import Description
 from astraea_tff.metrics.traffic import astraea_round_bytes
 from astraea_tff.metrics.traffic import fed_avg_round_bytes
 from astraea_tff.models.label_prior import model_with_label_prior
@@ -55,6 +54,7 @@ from astraea_tff.scheduling.data_source import MediatorDataSource
 from astraea_tff.scheduling.greedy import random_schedule
 from astraea_tff.scheduling.greedy import reschedule
 from astraea_tff.scheduling.greedy import reschedule_round
+from astraea_tff.scheduling.grouping import mediator_counts
 from astraea_tff.scheduling.refinement import refine
 from astraea_tff.scheduling.sampling import available_clients
 from astraea_tff.scheduling.sampling import mediator_orders

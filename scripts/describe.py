@@ -34,7 +34,7 @@ from experiment.runs import folder as folder_lib
 from experiment.runs import plots
 from experiment.runs import population as population_lib
 from experiment.runs import settings as settings_lib
-from astraea_tff import description as description_lib
+from astraea_tff.metrics import description as description_lib
 
 _OUTPUT_DIR = flags_lib.define_path(
     'output_dir',

@@ -188,7 +188,7 @@ class _Seed:
         claim_uniform(counts, liars, setting.exaggeration),
         study_task.MAX_CLIENTS,
     )
-    pooled = [counts[list(mediator)].sum(0) for mediator in schedule.mediators]
+    pooled = astraea_tff.mediator_counts(schedule.mediators, counts)
     divergence = float(astraea_tff.kl_divergence(pooled).mean())
     return list(clients), schedule, divergence
 

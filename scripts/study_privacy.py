@@ -132,7 +132,7 @@ def true_divergence(
     target: Optional[np.ndarray],
 ) -> float:
   """Mean over mediators of their true pooled counts' KL to a target, nats."""
-  pooled = [counts[list(mediator)].sum(0) for mediator in schedule.mediators]
+  pooled = astraea_tff.mediator_counts(schedule.mediators, counts)
   return float(astraea_tff.kl_divergence(pooled, target).mean())
 
 

@@ -136,6 +136,27 @@ def test_what_few_programs_need_is_imported_where_it_is_used(module):
   assert not found
 
 
+def test_rooms_import_only_what_stands_before_them():
+  """And none stands outside: the list is what CONTRIBUTING.md says."""
+  text = (_ROOT / 'CONTRIBUTING.md').read_text()
+  said = text[text.index('Every module belongs to one folder') :]
+  said = said[: said.index('`training` knows')]
+  order = re.findall('`([a-z_]+)`', said)
+  rooms = {room_of(name) for name in _PACKAGE} - {'astraea_tff'}
+  assert sorted(order) == sorted(rooms)
+  found = {
+      (room_of(name), room_of(imported))
+      for name, imports in source_imports.module_graph(_PACKAGE).items()
+      for imported in imports
+  }
+  assert ('control', 'scheduling') in found
+  assert not [
+      (room, imported)
+      for room, imported in found
+      if room in order and order.index(imported) > order.index(room)
+  ]
+
+
 @pytest.mark.parametrize('unknown', ['scheduling', 'labels', 'augmentation'])
 def test_training_knows_nothing_of(unknown):
   """Neither itself nor by what it imports."""

@@ -14,13 +14,13 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
+from astraea_tff import randomness
 from astraea_tff.augmentation import elements
 from astraea_tff.augmentation import one_client
 from astraea_tff.augmentation import plan as plan_lib
-from astraea_tff import client_endings
-from astraea_tff import client_errors
-from astraea_tff import client_names
-from astraea_tff import randomness
+from astraea_tff.client_datasets import endings as client_endings
+from astraea_tff.client_datasets import errors as client_errors
+from astraea_tff.client_datasets import names as client_names
 
 
 class FreshlyAugmentedClients(Sequence):

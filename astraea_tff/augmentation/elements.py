@@ -9,10 +9,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from astraea_tff import arguments
 from astraea_tff.augmentation.transforms import affine
 from astraea_tff.augmentation.transforms import tabular
-from astraea_tff import arguments
-from astraea_tff import client_errors
+from astraea_tff.client_datasets import errors as client_errors
 
 # From an element to the class it counts for, an integer [].
 LabelFn = Callable[[Any], Any]

@@ -21,8 +21,8 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
-from astraea_tff import client_names
 from astraea_tff import randomness
+from astraea_tff.client_datasets import names as client_names
 
 # Of examples that are shuffled or in a batch.
 LARGEST_BUFFER = tf.int32.max

@@ -16,10 +16,10 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
-from astraea_tff import client_endings
-from astraea_tff import client_names
-from astraea_tff.clients import batches
 from astraea_tff import randomness
+from astraea_tff.client_datasets import endings as client_endings
+from astraea_tff.client_datasets import names as client_names
+from astraea_tff.clients import batches
 
 # A client in a round: its id in UTF-8 (of a `str`, TFF takes ASCII only);
 # whether it takes part or only fills a mediator's empty place; the seed of the

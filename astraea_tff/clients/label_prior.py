@@ -12,8 +12,8 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
-from astraea_tff import client_endings
-from astraea_tff import client_names
+from astraea_tff.client_datasets import endings as client_endings
+from astraea_tff.client_datasets import names as client_names
 from astraea_tff.clients import batches
 from astraea_tff.clients import by_id
 from astraea_tff.labels import prior as prior_lib

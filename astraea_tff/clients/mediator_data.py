@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from astraea_tff import arguments
-from astraea_tff import client_endings
-from astraea_tff import client_errors
-from astraea_tff import client_names
+from astraea_tff.client_datasets import endings as client_endings
+from astraea_tff.client_datasets import errors as client_errors
+from astraea_tff.client_datasets import names as client_names
 from astraea_tff.clients import batches
 
 # A mediator's data: `max_clients` datasets in training order; or, under

@@ -15,8 +15,8 @@ import numpy as np
 from astraea_tff import arguments
 from astraea_tff.control import history as history_lib
 from astraea_tff.control import policies
-from astraea_tff.control import priority
 from astraea_tff.control import round_budget as round_budget_lib
+from astraea_tff.scheduling import grouping
 from astraea_tff.scheduling import schedule as schedule_lib
 
 
@@ -49,7 +49,7 @@ class FrozenPasses:
     """
     arguments.check_type(schedule, '`schedule`', schedule_lib.Schedule)
     policies.check_policy(policy, schedule.num_mediators)
-    counts = priority.mediator_counts(schedule.mediators, label_counts)
+    counts = grouping.mediator_counts(schedule.mediators, label_counts)
     fullness = [len(m) / schedule.max_clients for m in schedule.mediators]
     history = history_lib.MediatorHistory(
         counts.sum(axis=1), schedule.kl_divergence, fullness

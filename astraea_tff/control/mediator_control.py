@@ -34,6 +34,7 @@ from astraea_tff.control import policies
 from astraea_tff.control import priority
 from astraea_tff.control import round_budget as round_budget_lib
 from astraea_tff.control import validation as validation_lib
+from astraea_tff.scheduling import grouping
 from astraea_tff.scheduling import sampling
 from astraea_tff.scheduling import schedule as schedule_lib
 
@@ -145,7 +146,7 @@ class MediatorControl:
       raise ValueError('samples_by_feedback needs feedback.')
     self._schedule, self._policy = schedule, policy
     self._seed = check_integer(seed, 'seed', 0)
-    self._counts = priority.mediator_counts(schedule.mediators, label_counts)
+    self._counts = grouping.mediator_counts(schedule.mediators, label_counts)
     self._credit, self._feedback = credit, feedback
     self._seconds = seconds
     self._drop_probability = arguments.check_number(

@@ -5,41 +5,12 @@ probability. That needs nothing but the label counts that the server has: no
 validation examples, and no feedback from the training.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from astraea_tff import arguments
 from astraea_tff.labels import counts as counts_lib
-
-
-def mediator_counts(
-    mediators: Sequence[Sequence[int]], counts: Any
-) -> np.ndarray:
-  """Adds up the label counts of the clients of each mediator.
-
-  Args:
-    mediators: The clients of each of M mediators, as in `Schedule.mediators`.
-    counts: Integers [K, N], the label counts of all clients.
-
-  Returns:
-    int64 [M, N].
-
-  Raises:
-    TypeError: `counts` or a mediator does not hold integers.
-    ValueError: `counts` is not [K, N], or a client is not in [0, K).
-  """
-  counts = counts_lib.check_counts(counts)
-  last = len(counts) - 1
-  pooled = [
-      counts[[
-          arguments.check_integer(client, 'a client of mediators', 0, last)
-          for client in mediator
-      ]].sum(axis=0)
-      for mediator in mediators
-  ]
-  return np.array(pooled, np.int64).reshape(len(mediators), counts.shape[1])
 
 
 def rarity_weights(

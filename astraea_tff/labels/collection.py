@@ -25,7 +25,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
-from astraea_tff import client_endings
+from astraea_tff.client_datasets import endings as client_endings
 from astraea_tff.labels import client_reports
 from astraea_tff.labels import reading
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
-from astraea_tff import client_endings
-from astraea_tff import client_errors
+from astraea_tff.client_datasets import endings as client_endings
+from astraea_tff.client_datasets import errors as client_errors
 
 # Enough to make Python's share of reading negligible, 64 kB at most in memory.
 _LABELS_PER_READ = 8192

@@ -1,1 +1,1 @@
-"""What a run is judged by: classification, and traffic."""
+"""What clients and runs are measured by: description, classification, traffic."""

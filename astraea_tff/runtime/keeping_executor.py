@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from astraea_tff import client_names
+from astraea_tff.client_datasets import names as client_names
 from astraea_tff.runtime import client_data_kinds
 from astraea_tff.runtime import lean_stub
 

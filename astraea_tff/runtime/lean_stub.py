@@ -16,8 +16,8 @@ import grpc
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from astraea_tff import client_errors
-from astraea_tff import client_names
+from astraea_tff.client_datasets import errors as client_errors
+from astraea_tff.client_datasets import names as client_names
 
 # The clients' data that the next request to create a value gets, and their type.
 _data = contextvars.ContextVar('data', default=None)

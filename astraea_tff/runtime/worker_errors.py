@@ -12,9 +12,9 @@ import grpc
 import numpy as np
 import tensorflow as tf
 
-from astraea_tff import client_endings
-from astraea_tff import client_errors
-from astraea_tff import client_names
+from astraea_tff.client_datasets import endings as client_endings
+from astraea_tff.client_datasets import errors as client_errors
+from astraea_tff.client_datasets import names as client_names
 from astraea_tff.runtime import client_data_kinds
 
 _WRONG_LABEL = re.compile(r'label value of -?\d+ .*range of \[0, (\d+)\)')

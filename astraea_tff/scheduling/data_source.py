@@ -6,9 +6,10 @@ so a program gives the same model under either training loop.
 """
 
 import collections
+from collections.abc import Sequence
 import hashlib
 import json
-from typing import Any, ClassVar, Optional
+from typing import Any, ClassVar, Optional, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -17,10 +18,25 @@ import tensorflow_federated as tff
 from astraea_tff import arguments
 from astraea_tff.clients import batches as batches_lib
 from astraea_tff.clients import mediator_data as mediator_data_lib
-from astraea_tff.control import frozen
 from astraea_tff.scheduling import rounds as rounds_lib
 from astraea_tff.scheduling import sampling
 from astraea_tff.scheduling import schedule as schedule_lib
+
+
+class FixedPolicy(Protocol):
+  """What gives the mediators of a round their passes and learns nothing.
+
+  `astraea_tff.control.frozen.FrozenPasses` is one.
+  """
+
+  def __call__(
+      self, round_num: int, mediators: Sequence[int]
+  ) -> Sequence[int]:
+    """Returns the passes of each of a round's mediators."""
+
+  @property
+  def fingerprint(self) -> str:
+    """Differs between policies that give other passes."""
 
 
 class MediatorDataSource(tff.program.FederatedDataSource):
@@ -35,7 +51,7 @@ class MediatorDataSource(tff.program.FederatedDataSource):
       drop_probability: float = 0.0,
       reshuffled_epochs: Optional[int] = None,
       weights: Any = None,
-      passes: Optional[frozen.FrozenPasses] = None,
+      passes: Optional[FixedPolicy] = None,
       reshuffled: bool = False,
   ):
     """Initializes the data source.
@@ -58,7 +74,7 @@ class MediatorDataSource(tff.program.FederatedDataSource):
       reshuffled: With `passes`, whether every pass has a random order.
 
     Raises:
-      TypeError: If `schedule` is no `Schedule`, `passes` no `FrozenPasses`, or
+      TypeError: If `schedule` is no `Schedule`, `passes` no `FixedPolicy`, or
         a number of another type.
       ValueError: If `clients` has fewer clients than the schedule, or a number
         is out of its range, or `Schedule.sample` refuses `weights`.
@@ -69,7 +85,7 @@ class MediatorDataSource(tff.program.FederatedDataSource):
       weights = sampling.check_weights(weights, schedule.num_mediators)
       weights = weights.tolist()
     if passes is not None:
-      arguments.check_type(passes, '`passes`', frozen.FrozenPasses)
+      _check_policy(passes)
     self._passes = passes
     self._options = dict(
         seed=arguments.check_integer(seed, '`seed`', 0),
@@ -148,6 +164,16 @@ class MediatorDataSource(tff.program.FederatedDataSource):
         round_num=round_num,
         passes=passes,
         **self._options,
+    )
+
+
+def _check_policy(passes: Any) -> None:
+  fingerprint = getattr(passes, 'fingerprint', None)
+  if not callable(passes) or not isinstance(fingerprint, str):
+    raise TypeError(
+        '`passes` must be a function with a `fingerprint`, such as an'
+        ' astraea_tff.control.frozen.FrozenPasses, got'
+        f' {arguments.shorten(repr(passes))} of type {type(passes).__name__}.'
     )
 
 

@@ -159,3 +159,31 @@ def cut(order: np.ndarray, max_clients: int) -> list[np.ndarray]:
       order[start : start + max_clients]
       for start in range(0, len(order), max_clients)
   ]
+
+
+def mediator_counts(
+    mediators: Sequence[Sequence[int]], counts: Any
+) -> np.ndarray:
+  """Adds up the label counts of the clients of each mediator.
+
+  Args:
+    mediators: The clients of each of M mediators, as in `Schedule.mediators`.
+    counts: Integers [K, N], the label counts of all clients.
+
+  Returns:
+    int64 [M, N].
+
+  Raises:
+    TypeError: `counts` or a mediator does not hold integers.
+    ValueError: `counts` is not [K, N], or a client is not in [0, K).
+  """
+  counts = counts_lib.check_counts(counts)
+  last = len(counts) - 1
+  pooled = [
+      counts[[
+          arguments.check_integer(client, 'a client of mediators', 0, last)
+          for client in mediator
+      ]].sum(axis=0)
+      for mediator in mediators
+  ]
+  return np.array(pooled, np.int64).reshape(len(mediators), counts.shape[1])

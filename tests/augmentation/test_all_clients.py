@@ -7,11 +7,11 @@ import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from astraea_tff.augmentation.all_clients import augment_clients
 from astraea_tff.augmentation import all_clients
+from astraea_tff.augmentation.all_clients import augment_clients
 from astraea_tff.augmentation.one_client import augment
 from astraea_tff.augmentation.plan import augmentation_plan
-from astraea_tff import client_endings
+from astraea_tff.client_datasets import endings as client_endings
 
 
 def test_stored_clients_hold_what_augment_gives_under_their_seed():

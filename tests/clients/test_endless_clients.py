@@ -9,8 +9,8 @@ import tensorflow_federated as tff
 
 from astraea_tff.augmentation import all_clients
 from astraea_tff.augmentation import plan as plan_lib
-from astraea_tff import client_endings
-from astraea_tff import client_errors
+from astraea_tff.client_datasets import endings as client_endings
+from astraea_tff.client_datasets import errors as client_errors
 from astraea_tff.clients import batches
 from astraea_tff.clients import by_id
 from astraea_tff.clients import label_prior

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from astraea_tff import client_errors
+from astraea_tff.client_datasets import errors as client_errors
 from astraea_tff.clients import batches
 from astraea_tff.clients import mediator_data as mediator_data_lib
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from astraea_tff.control import priority
-from astraea_tff.scheduling import schedule as schedule_lib
 
 COUNTS = np.array([[90, 10, 0], [30, 0, 2], [60, 18, 0], [0, 0, 0]])
 
@@ -63,19 +62,6 @@ def test_sizes_cancel_and_an_absent_class_counts_for_nothing():
   )
   shares = priority.rarity_weights([[0.25, 0.75], [0.75, 0.25]])
   np.testing.assert_allclose(weights, shares)
-
-
-def test_mediators_pool_the_counts_of_their_clients():
-  schedule = schedule_lib.Schedule([[2, 0], [1]], [0.5, 0.25], 2)
-  pooled = priority.mediator_counts(schedule.mediators, COUNTS)
-  np.testing.assert_array_equal(pooled, [[150, 28, 0], [30, 0, 2]])
-  assert pooled.dtype == np.int64
-  np.testing.assert_array_equal(
-      priority.mediator_counts([(), (1, 2)], COUNTS), [[0, 0, 0], [90, 18, 2]]
-  )
-  for client, error in ((4, ValueError), (-1, ValueError), (1.0, TypeError)):
-    with pytest.raises(error, match='a client of mediators must'):
-      priority.mediator_counts([[0, client]], COUNTS)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import augmentation_plan
-from astraea_tff import client_endings
+from astraea_tff.client_datasets import endings as client_endings
 from astraea_tff.labels import client_reports
 from astraea_tff.labels import collection
 from astraea_tff.labels import counts as counts_lib

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
-from astraea_tff import client_endings
+from astraea_tff.client_datasets import endings as client_endings
 from astraea_tff.labels import counts as counts_lib
 from astraea_tff.labels import divergence
 from astraea_tff.labels import reading

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from astraea_tff import client_names
+from astraea_tff.client_datasets import names as client_names
 from astraea_tff.runtime import lean_stub
 
 _BATCHES = tff.SequenceType(

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from astraea_tff import client_endings
 from astraea_tff import models
+from astraea_tff.client_datasets import endings as client_endings
 from astraea_tff.clients import by_id
 from astraea_tff.clients import mediator_data
 from astraea_tff.runtime import worker_errors

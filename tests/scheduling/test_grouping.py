@@ -51,3 +51,12 @@ def test_arguments_are_checked_before_anything_is_arranged():
     grouping.group(COUNTS, 2, None, [1, 1], arrange)
   with pytest.raises(ValueError, match="target must be None, 'pooled'"):
     grouping.group(COUNTS, 2, 'even', None, arrange)
+
+
+def test_mediators_pool_the_counts_of_their_clients():
+  pooled = grouping.mediator_counts([(2, 0), (), (3, 4)], COUNTS)
+  np.testing.assert_array_equal(pooled, [[7, 1], [0, 0], [9, 11]])
+  assert pooled.dtype == np.int64
+  for client, error in ((5, ValueError), (-1, ValueError), (1.0, TypeError)):
+    with pytest.raises(error, match='a client of mediators must'):
+      grouping.mediator_counts([[0, client]], COUNTS)

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from astraea_tff import arguments
-from astraea_tff import client_names
+from astraea_tff.client_datasets import names as client_names
 from astraea_tff.datasets.sources import in_memory_clients
 from astraea_tff.datasets.sources import narrowing
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
-from astraea_tff import client_names
+from astraea_tff.client_datasets import names as client_names
 
 
 class InMemoryClients(tff.simulation.datasets.ClientData):

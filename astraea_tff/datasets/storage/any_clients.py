@@ -22,8 +22,8 @@ import tensorflow_federated as tff
 import tqdm
 
 from astraea_tff import arguments
-from astraea_tff import client_endings
-from astraea_tff import client_errors
+from astraea_tff.client_datasets import endings as client_endings
+from astraea_tff.client_datasets import errors as client_errors
 from astraea_tff.datasets.storage import atomic_file
 from astraea_tff.datasets.storage import checked_json
 from astraea_tff.datasets.storage import client_store

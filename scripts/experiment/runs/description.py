@@ -5,9 +5,9 @@ What `astraea_tff.describe` says of any clients, with what is known of those of
 """
 
 from astraea_tff import datasets
-from astraea_tff import description
 from astraea_tff.datasets import kinds
 from astraea_tff.labels import imbalance
+from astraea_tff.metrics import description
 from experiment.runs import names as names_lib
 from experiment.runs import population as population_lib
 

@@ -270,11 +270,11 @@ class Mediators:
   ) -> np.ndarray:
     """Divergences of the mediators as they are after clients dropped out."""
     scheduled = self._counts[np.concatenate(schedule.mediators)]
-    pooled = [self._counts[list(m)].sum(axis=0) for m in mediators if m]
-    if not pooled:
+    trained = [mediator for mediator in mediators if mediator]
+    if not trained:
       return np.zeros(0)
     return divergence.kl_divergence(
-        np.stack(pooled),
+        grouping.mediator_counts(trained, self._counts),
         grouping.resolve_target(_target(self._settings), scheduled),
     )
 

@@ -8,8 +8,8 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 import astraea_tff
-from astraea_tff import client_names
 from astraea_tff import datasets
+from astraea_tff.client_datasets import names as client_names
 from astraea_tff.datasets.sources import in_memory_clients
 
 ROWS = np.arange(12, dtype=np.float32).reshape(6, 2)

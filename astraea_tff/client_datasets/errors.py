@@ -8,8 +8,8 @@ from typing import Any, Optional
 import tensorflow as tf
 
 from astraea_tff import arguments
-from astraea_tff import client_endings
-from astraea_tff import client_names
+from astraea_tff.client_datasets import endings as client_endings
+from astraea_tff.client_datasets import names as client_names
 
 _PYTHON_OPERATIONS = frozenset({'PyFunc', 'PyFuncStateless', 'EagerPyFunc'})
 # Parts of TensorFlow's messages.

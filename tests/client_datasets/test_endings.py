@@ -5,7 +5,7 @@ import patience
 import pytest
 import tensorflow as tf
 
-from astraea_tff import client_endings
+from astraea_tff.client_datasets import endings as client_endings
 
 
 def test_what_goes_through_an_endless_dataset_is_refused_before_it_is_read():
@@ -34,7 +34,7 @@ def test_a_filter_that_takes_all_of_an_endless_dataset_is_named():
   completed = forked_program.run(patience.SECONDS, code="""
 import itertools
 import tensorflow as tf
-from astraea_tff import client_endings
+from astraea_tff.client_datasets import endings as client_endings
 
 client_endings.SECONDS_TO_THE_FIRST_EXAMPLE = 0.05
 nothing = tf.data.Dataset.range(9).repeat().filter(lambda x: x > 9)

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 import astraea_tff
-from astraea_tff import description
+from astraea_tff.metrics import description
 
 # Degrees; a reading counts for cold, mild or hot.
 EDGES = np.array([0.0, 20.0], np.float32)

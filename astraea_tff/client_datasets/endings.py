@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from astraea_tff import client_names
+from astraea_tff.client_datasets import names as client_names
 
 # A dataset that does not say how many examples it has is taken for endless
 # beyond this.

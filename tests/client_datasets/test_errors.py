@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from astraea_tff import arguments
-from astraea_tff import client_errors
+from astraea_tff.client_datasets import errors as client_errors
 
 GRAPH_ERROR = """Graph execution error:
 
