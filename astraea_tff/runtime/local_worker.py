@@ -43,6 +43,9 @@ CHANNEL_OPTIONS = (
     # One that the environment names would be asked for the way to a worker.
     ('grpc.enable_http_proxy', 0),
 )
+# For how long to try a connection. A worker that listens is there at once; one
+# that has died leaves a port that is kept for it, where nobody answers.
+_ATTEMPT = ('grpc.min_reconnect_backoff_ms', 2_000)
 # A worker that dies again and again (out of memory, as a rule) must not be
 # started for ever: TFF itself retries a lost connection without limit.
 _MAX_STARTS = 4
@@ -228,7 +231,7 @@ class Worker:
         if not self._is_listening():
           return False
         self._stub = lean_stub.Stub(
-            grpc.insecure_channel(self._target, CHANNEL_OPTIONS)
+            grpc.insecure_channel(self._target, (*CHANNEL_OPTIONS, _ATTEMPT))
         )
       return self._stub.is_ready
 
