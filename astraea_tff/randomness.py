@@ -45,7 +45,15 @@ Once for a run:
 
 An augmented dataset splits its pair further: `augmentation.one_client` makes of
 it and of a batch's number one seed for the numbers of copies and another for
-the transform.
+the transform. Of the first, `fold_in` with 1 decides which originals are kept;
+of the second, `fold_in` with i is the seed of the i-th class's own transform
+(`augmentation.by_class`). A dropout layer of `models` draws its masks with the
+stateless seed of its layer's seed and a sum over the batch's images.
+
+Three things have fixed seeds, as they belong to the data: which examples a
+source without a test split keeps for testing, the invented texts of the source
+`messages`, and the examples of the benchmark. A study of `scripts/` draws what
+it alone needs with `default_rng(seed)`.
 
 NumPy pads a sequence of numbers with zeros, so the order of client 0's examples
 and the grouping of the same round begin with one number. Different generators

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 import dataclasses
 import pathlib
+from typing import Optional
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +22,15 @@ class Import:
   is_inside_function: bool
 
 
+# Functions that import the module that they are given the name of.
+_IMPORTERS = ('import_module', '__import__')
+
+
+def _name_of(function: ast.expr) -> str:
+  """Returns `c` for `a.b.c` and for `c`."""
+  return getattr(function, 'attr', getattr(function, 'id', ''))
+
+
 def imports_of(text: str) -> list[Import]:
   """Returns the imports in a source, from its first line to its last."""
 
@@ -28,6 +38,10 @@ def imports_of(text: str) -> list[Import]:
     if isinstance(node, ast.Import):
       for alias in node.names:
         yield Import(alias.name, node.lineno, is_inside)
+    elif isinstance(node, ast.Call) and _name_of(node.func) in _IMPORTERS:
+      if not node.args or not isinstance(node.args[0], ast.Constant):
+        raise ValueError(f'Line {node.lineno}: which module, only a run knows.')
+      yield Import(node.args[0].value, node.lineno, is_inside)
     elif isinstance(node, ast.ImportFrom):
       if node.level:
         raise ValueError(f'Line {node.lineno}: no relative imports here.')
@@ -95,7 +109,9 @@ def reachable(
 def attribute_chains(text: str, module: str) -> Iterator[tuple[int, str]]:
   """Yields the line and the dotted name of what a source uses of a module.
 
-  An alias is put back to the module's name; `from module import name` counts.
+  An alias is put back to the module's name, and so is a variable that holds a
+  part of the module; `from module import name` and `getattr` with a constant
+  count.
   """
   tree = ast.parse(text)
   aliases = {}
@@ -115,9 +131,26 @@ def attribute_chains(text: str, module: str) -> Iterator[tuple[int, str]]:
           yield node.lineno, name
           aliases[alias.asname or alias.name] = name
   for node in ast.walk(tree):
-    names, inner = [], node
-    while isinstance(inner, ast.Attribute):
-      names.append(inner.attr)
-      inner = inner.value
-    if names and isinstance(inner, ast.Name) and inner.id in aliases:
-      yield node.lineno, '.'.join([aliases[inner.id], *reversed(names)])
+    if isinstance(node, ast.Assign) and (name := _dotted(node.value, aliases)):
+      for target in node.targets:
+        if isinstance(target, ast.Name):
+          aliases[target.id] = name
+  for node in ast.walk(tree):
+    if isinstance(node, ast.Attribute) and (name := _dotted(node, aliases)):
+      yield node.lineno, name
+    elif isinstance(node, ast.Call) and _name_of(node.func) == 'getattr':
+      of, attribute = node.args[:2]
+      name = _dotted(of, aliases)
+      if name and isinstance(attribute, ast.Constant):
+        yield node.lineno, f'{name}.{attribute.value}'
+
+
+def _dotted(node: ast.expr, aliases: Mapping[str, str]) -> Optional[str]:
+  """Returns the full name of `a.b.c` where `a` is one of the aliases."""
+  names = []
+  while isinstance(node, ast.Attribute):
+    names.append(node.attr)
+    node = node.value
+  if isinstance(node, ast.Name) and node.id in aliases:
+    return '.'.join([aliases[node.id], *reversed(names)])
+  return None
