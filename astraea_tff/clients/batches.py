@@ -209,7 +209,8 @@ def as_sequence(clients):
   """Returns `clients` with a length, a `ClientData` as a sequence.
 
   Raises:
-    TypeError: `clients` is a mapping of other keys than the clients' numbers.
+    TypeError: `clients` has no client at an index and no `for_round`, or is a
+      mapping of other keys than the clients' numbers.
   """
   if isinstance(clients, tff.simulation.datasets.ClientData):
     return _ClientDataSequence(clients)
@@ -217,6 +218,13 @@ def as_sequence(clients):
     raise TypeError(
         '`clients` must be a ClientData or a sequence of datasets, by client'
         f' index, got a mapping of {arguments.shorten(repr(list(clients)))}.'
+    )
+  if not hasattr(clients, 'for_round') and not all(
+      hasattr(clients, name) for name in ('__len__', '__getitem__')
+  ):
+    raise TypeError(
+        '`clients` must be a ClientData or a sequence of tf.data.Datasets, got'
+        f' {type(clients).__name__}.'
     )
   return clients
 

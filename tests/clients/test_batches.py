@@ -272,3 +272,19 @@ def test_clients_may_be_lists_of_batches_as_in_tff():
 def test_clients_in_a_mapping_by_name_are_refused():
   with pytest.raises(TypeError, match='by client index, got a mapping of .*c0'):
     next(SCHEDULE.rounds({f'c{k}': c for k, c in enumerate(CLIENTS)}, 1, seed=0))
+
+
+@pytest.mark.parametrize(
+    'clients, got',
+    [
+        (None, 'NoneType'),
+        (CLIENTS[0], '_.*Dataset'),
+        ((client for client in CLIENTS), 'generator'),
+    ],
+)
+def test_what_has_no_clients_is_refused_at_once(clients, got):
+  message = f'sequence of tf.data.Datasets, got {got}'
+  with pytest.raises(TypeError, match=message):
+    batches_lib.BatchedClients(clients, 2, seed=0)
+  with pytest.raises(TypeError, match=message):
+    next(SCHEDULE.rounds(clients, 1, seed=0))
