@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-# Of a value in a message, in characters.
+# A value in a message is cut to so many characters.
 _LONGEST_TEXT = 300
 
 
@@ -213,9 +213,9 @@ def shorten(text: str) -> str:
 
 
 class CopiedByConstructor:
-  """Of frozen dataclasses whose constructor makes their arrays read-only.
+  """A base of frozen dataclasses whose constructor makes arrays read-only.
 
-  What copies or unpickles one goes through the constructor too.
+  Copies and unpickled instances go through the constructor too.
   """
 
   __slots__ = ()

@@ -81,7 +81,7 @@ from astraea_tff import arguments
 AVAILABILITY_STREAM = 1
 ORDER_STREAM = 2
 POLICY_STREAM = 3
-# Of round 0, once for a run.
+# A run draws from these once, in round 0.
 SPEED_STREAM = 4
 WORTH_STREAM = 5
 
@@ -92,7 +92,7 @@ def round_generator(
   """Returns the generator of one use of a round's seed.
 
   Args:
-    seed: At least 0. Of the whole run.
+    seed: The run's seed, at least 0.
     round_num: At least 0.
     stream: `AVAILABILITY_STREAM`, `ORDER_STREAM`, `POLICY_STREAM`,
       `SPEED_STREAM` or `WORTH_STREAM`; None for the draw of the round's
@@ -120,7 +120,7 @@ def grouping_seed(seed: int, round_num: int) -> int:
   """Returns the seed with which a round's clients are grouped.
 
   Args:
-    seed: At least 0. Of the whole run.
+    seed: The run's seed, at least 0.
     round_num: At least 0; 0 where one schedule is for all rounds.
 
   Returns:

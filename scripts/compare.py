@@ -134,7 +134,7 @@ def main(argv: Sequence[str]) -> None:
   if not paths:
     raise app.UsageError('Name the folders of the runs to compare.')
   if '' in paths:
-    # Of a shell's variable that has no value, for example.
+    # A shell's variable without a value gives an empty path, for example.
     raise app.UsageError('A path is empty; give . for the folder at hand.')
   folders = [pathlib.Path(os.path.expanduser(path)) for path in paths]
   command.run(lambda: _compare(folders), [script])

@@ -133,7 +133,7 @@ def _train_on(
     policy = learned.LearnedPasses(seed=seed, explore=_EXPLORE.value)
     if state is not None:
       policy.state = state
-    # Of a finished run, this reads what the policy had learned by its end.
+    # If the run is finished, this reads what the policy had learned by its end.
     run_lib.train(
         settings,
         seed,

@@ -201,7 +201,7 @@ def measure(setting: str, seed: int) -> dict[str, float]:
 
   Args:
     setting: The data's name, a comma and the algorithm's name.
-    seed: Of everything random.
+    seed: The seed of everything random.
 
   Returns:
     The means of the last evaluations, and what the rounds cost.

@@ -111,7 +111,7 @@ def group(
       after augmentation.
     copies: float64 [N], the plan's, by which the server multiplies the reports.
     target: See `reschedule`.
-    seed: Of the report's noise, or of the random groups.
+    seed: The seed of the report's noise, or of the random groups.
 
   Returns:
     The schedule.

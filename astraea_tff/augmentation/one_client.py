@@ -250,8 +250,8 @@ def _draw_rows_fn(plan: plan_lib.AugmentationPlan) -> Callable[..., Any]:
   """
   further_of_plan = plan.copies[:, np.newaxis] - 1
   kept_of_plan = plan.kept if (plan.kept < 1).any() else None
-  # Of a row that is to have k + p further copies, 0 <= p < 1, less a draw from
-  # [0, 1): k of these are below it, and one more with probability p.
+  # A row is to have k + p further copies, 0 <= p < 1. Of the numbers 0, 1, ...
+  # k are below k + p less a draw from [0, 1), and one more with probability p.
   nth_of_plan = np.arange(np.ceil(further_of_plan.max()))
 
   def draw_rows(labels, seed, rows_axis, copies):

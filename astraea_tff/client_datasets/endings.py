@@ -13,20 +13,21 @@ from astraea_tff.client_datasets import names as client_names
 # beyond this.
 MOST_EXAMPLES_OF_UNKNOWN_NUMBER = 100_000
 
-# And so is one that says that it has more.
+# A dataset that says that it has more examples than this is taken for endless
+# too.
 _MOST_EXAMPLES = 10**11
 
-# So long may a dataset take to its first example that takes some of one that
-# may be endless: behind a filter that lets nothing through it would take for
-# ever.
+# The time limit for the first example of a dataset that takes some examples of
+# one that may be endless. Behind a filter that lets nothing through, no first
+# example would ever come.
 SECONDS_TO_THE_FIRST_EXAMPLE = 60.0
 
-# What a worker says of it that has no name for the client.
+# The message of a worker, which does not know the client's name.
 MAY_NEVER_END = 'A client has a dataset that may never end.'
 
-# Of a dataset: the limit, and the dataset with it.
+# A dataset's attribute: the limit, and the dataset with that limit.
 _LIMITED = '_astraea_tff_limited'
-# Of a dataset: that its first example came in time.
+# A dataset's attribute: True once its first example came in time.
 _GIVES = '_astraea_tff_gives'
 # The operation that fails where a dataset goes on for too long.
 TOO_LONG = 'a_dataset_that_may_never_end'
@@ -40,10 +41,10 @@ def check_ends(client: str, dataset: tf.data.Dataset) -> None:
     dataset: The client's examples or batches.
 
   Raises:
-    ValueError: The dataset has an infinite cardinality, or one beyond 10**11
-      that nobody lives to see the end of, or goes through one
-      that has, such as behind a filter; or takes some examples of one that
-      may be endless, of which none comes in a minute.
+    ValueError: The dataset has a cardinality that is infinite or above 10**11.
+      Or it reads all of a dataset that has, for example behind a filter. Or it
+      takes some examples of a dataset that may be endless, and none comes
+      within a minute.
   """
   if _never_ends(dataset):
     raise ValueError(

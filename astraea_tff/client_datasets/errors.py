@@ -17,7 +17,7 @@ _PREAMBLE = ('Graph execution error', 'Detected at', 'Node:', '<stack traces')
 _TAG = re.compile(r'\{\{[^}]*\}\}')
 _OPERATION = re.compile(r' *\[Op:[^]]*\]( name: *)?$')
 _NODE = re.compile(r'\{\{node ([^}]*)\}\}')
-# Of operations that are named by what they check.
+# These operations are named by what they check.
 _CHECK = re.compile(r'\{\{node (?:[^}]*/)?(\w+_must_be_\w+)\}\}')
 
 

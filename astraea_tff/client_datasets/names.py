@@ -18,7 +18,7 @@ _NAMES = weakref.WeakKeyDictionary()
 # once.
 _OPERATIONS = weakref.WeakKeyDictionary()
 _MAY_CHANGE = weakref.WeakKeyDictionary()
-# Of a dataset.
+# A dataset's attribute: the datasets that it was made of.
 _SOURCES = '_astraea_tff_sources'
 # By identity, as what stands for such a client has no hash.
 _BY_ID = {}

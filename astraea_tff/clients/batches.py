@@ -24,9 +24,9 @@ from astraea_tff import arguments
 from astraea_tff import randomness
 from astraea_tff.client_datasets import names as client_names
 
-# Of examples that are shuffled or in a batch.
+# The most examples that tf.data shuffles or takes to a batch.
 LARGEST_BUFFER = tf.int32.max
-# By the kind of elements.
+# Datasets without examples, by the kind of elements.
 _WITHOUT_EXAMPLES: dict[str, tf.data.Dataset] = {}
 Clients = Union[Sequence[tf.data.Dataset], tff.simulation.datasets.ClientData]
 

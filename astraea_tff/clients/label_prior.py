@@ -139,8 +139,8 @@ class _ClientsByIdWithPrior:
     counted = self._clients.read_examples(
         client, preprocessed=not self._counts_unaugmented
     )
-    # Those of the round are in the place of those given. Augmented examples
-    # have been copied already.
+    # A round's own copies replace the copies that the prior was given. Where
+    # augmented examples are counted, the copies are among them already.
     copies = client.get('copies') if self._counts_unaugmented else None
     return self._prior.add(self._clients.read(client), counted, copies)
 

@@ -191,8 +191,8 @@ def fill(budget: Budget, ranking: Any, actions: Any = 1) -> np.ndarray:
   Args:
     budget: What may be spent.
     ranking: Mediators in [0, R), the first served first.
-    actions: Which number of passes a mediator gets, in [1, A]; one for all, or
-      int [R].
+    actions: The index of the number of passes that a mediator gets, in [1, A];
+      one for all, or int [R].
 
   Returns:
     The choice, int64 [R]. A mediator that does not fit is passed over; where

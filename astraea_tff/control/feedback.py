@@ -156,7 +156,7 @@ class ClassFeedback:
     Args:
       label_shares: Label counts [M, N]; see `rarity_weights`.
       k: How many to draw, in [1, M].
-      seed: At least 0. Of the whole run.
+      seed: The run's seed, at least 0.
       round_num: At least 0.
       strength: See `rarity_weights`.
 

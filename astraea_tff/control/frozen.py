@@ -36,7 +36,7 @@ class FrozenPasses:
     """Takes the policy with what it has learned.
 
     Args:
-      schedule: Which clients train in which mediator.
+      schedule: The clients of each mediator.
       label_counts: Integers [K, N], the label counts of all clients.
       policy: Such as `LearnedPasses.frozen` returns.
       round_budget: What a round may spend; see `RoundBudget`.

@@ -17,8 +17,8 @@ OBSERVATIONS = (
     'fullness',  # Its clients over gamma.
     'log_update',  # Of its last update's norm over the round's.
     'alignment',  # Cosine of its last update to the round's.
-    'loss',  # That of the server's examples before its last round.
-    'loss_fall',  # How far its update alone would lower that.
+    'loss',  # The loss on the server's examples before its last round.
+    'loss_fall',  # How far its update alone would lower that loss.
     'staleness',  # log(1 + rounds since it took part, or since the start).
     # The share of the run's budget that is spent, where a game has one: a round's
     # budget in `MediatorControl` leaves it 0.
@@ -34,7 +34,7 @@ class ArrayState:
   """Something whose state is the arrays in `_arrays`, by name."""
 
   _arrays: dict[str, np.ndarray]
-  # Names of those that are never NaN or infinite.
+  # The names of the arrays that are never NaN or infinite.
   _finite: tuple[str, ...] = ()
 
   @property
@@ -179,7 +179,7 @@ class MediatorHistory(ArrayState):
     credits = np.asarray(credits, np.float64)
     before = now['credit'][at]
     average = self._decay * before + (1 - self._decay) * credits
-    # That of a model that diverged says nothing.
+    # The credit of a model that diverged says nothing.
     now['credit'][at] = np.where(
         np.isfinite(credits),
         np.where(np.isnan(before), credits, average),

@@ -54,15 +54,15 @@ class LearnedPasses(history.ArrayState):
     """Begins with a random network.
 
     Args:
-      seed: At least 0. Of the network, and of what is drawn in a round.
+      seed: The seed of the network and of all draws, at least 0.
       passes: The numbers of passes that a mediator may be given, beside 0.
       hidden: Hidden units, at least 1.
-      learning_rate: Of Adam, above 0.
+      learning_rate: Adam's learning rate, above 0.
       explore: The probability that a mediator is valued at random, in [0, 1].
-      warm_up: Up to this round all are.
+      warm_up: Up to this round all mediators are valued at random.
       fit_steps: Minibatches of 64 after a round, at least 1.
-      memory: How many of the last rows it is fitted on, one for each mediator
-        of a round; at least 1.
+      memory: How many of the last rows the network is fitted on, one row for
+        each mediator of a round; at least 1.
       learns: Whether it explores and learns.
 
     Raises:
@@ -141,7 +141,7 @@ class LearnedPasses(history.ArrayState):
     return policy
 
   def save(self, path: Union[str, os.PathLike[str]]) -> None:
-    """Writes the network, without what was learned it from, as `.npz`."""
+    """Writes the network as `.npz`, without the rows it learned from."""
     weights = self._arrays['weights']
     policy_file.write(path, self.passes, self._shape.hidden, weights)
 

@@ -56,7 +56,8 @@ def read(
     ValueError: The file holds something else, or is damaged.
     OSError: The file cannot be read.
   """
-  # Of its own, so that an error of the system is none of the file.
+  # Read outside of the `try`, so that an error of the system is not taken for a
+  # damaged file.
   path = pathlib.Path(arguments.expand_path(path, 'path'))
   content = io.BytesIO(path.read_bytes())
   try:

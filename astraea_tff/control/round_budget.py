@@ -11,7 +11,7 @@ from astraea_tff.control import policies
 from astraea_tff.scheduling import schedule as schedule_lib
 
 OBJECTIVES = ('traffic', 'seconds')
-# Of clients and passes, what a mediator with them costs.
+# Returns what a mediator with these clients and passes costs.
 Cost = Callable[[Sequence[int], int], float]
 
 
@@ -41,7 +41,7 @@ class RoundBudget:
     """Measures what every number of passes of every mediator costs.
 
     Args:
-      schedule: Which clients train in which of M mediators.
+      schedule: The clients of each of M mediators.
       passes: The A numbers of passes that a mediator may make, rising.
       budget: Under 'traffic' a number of visits of clients, at least gamma, its
         default; each is paid like those of a full mediator that makes one pass.

@@ -27,8 +27,8 @@ class LabelledExamples:
     labels: `int32 [n]`, in [0, N).
     test_features: As `features`, `[m, ...]`.
     test_labels: `int32 [m]`, in [0, N).
-    feature_names: Of a table its D columns, if they have names; of texts the
-      vocabulary, of which a token id is the index; of images None.
+    feature_names: A table's D columns, if they have names. The vocabulary of
+      texts, of which a token id is the index. None for images.
   """
 
   class_names: tuple[str, ...]
@@ -96,8 +96,9 @@ class FederatedDataset(LabelledExamples):
   """A pool of examples that is divided among clients, and a test set.
 
   Attributes:
-    name: Of the data set.
-    partition: Which examples of the pool each client has; some may be unused.
+    name: The data set's name.
+    partition: The examples of the pool that each client has; some may be
+      unused.
   """
 
   name: str

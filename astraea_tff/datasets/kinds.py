@@ -34,7 +34,7 @@ def find_kind(feature_spec: tf.TensorSpec) -> Optional[str]:
   """Returns what features are, by their dtype and shape.
 
   Args:
-    feature_spec: Of one example's features.
+    feature_spec: The spec of one example's features.
 
   Returns:
     'image' for uint8 `[H, W, C]`, 'table' for float32 `[D]`, 'text' for int32

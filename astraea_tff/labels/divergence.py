@@ -108,7 +108,7 @@ def scaled(counts: np.ndarray, dtype: Any) -> np.ndarray:
 
   Args:
     counts: `int64 [c, N]`.
-    dtype: Of the result.
+    dtype: The dtype of the result.
 
   Returns:
     `dtype [c, N]`.

@@ -70,8 +70,8 @@ class LabelPrior:
       dataset: Elements `(x, y)` or mappings of 'x' and 'y', batches or not.
       counted: The client's examples, in such elements, of which the labels are
         counted. Labels below 0, which a loss may ignore, do not count.
-      copies: Those of a sample of each class, [N], in the place of those of
-        the prior; None for the prior's.
+      copies: The copies that training makes of a sample of each class, [N],
+        instead of the prior's own; None for the prior's.
     """
     check_elements(dataset.element_spec)
     check_elements(counted.element_spec)

@@ -146,10 +146,11 @@ def total_epsilon(
   anew from the same report costs nothing more.)
 
   Args:
-    epsilon: Of one report, see `privatize_counts`.
+    epsilon: One report's epsilon, see `privatize_counts`.
     num_reports: How often a client reports, at least 1.
-    delta: Of all reports together, in [0, 1). 0 is pure differential privacy,
-      whose epsilons just add up; a small positive one gives less for many.
+    delta: The delta of all reports together, in [0, 1). 0 is pure differential
+      privacy, whose epsilons just add up; with a small positive delta many
+      reports have a smaller epsilon.
     neighboring_relation: See `privatize_counts`.
 
   Returns:

@@ -51,7 +51,7 @@ def client_seconds_per_step(
     median: Seconds, above 0.
     spread: The standard deviation of the time's logarithm, at least 0; 0 makes
       all clients alike.
-    seed: At least 0. Of the whole run.
+    seed: The run's seed, at least 0.
 
   Returns:
     float64 [K], seconds.

@@ -75,8 +75,8 @@ def describe(
     clients: A `tff.simulation.datasets.ClientData`, or a sequence of
       `tf.data.Dataset`s.
     num_classes: N, at least 2.
-    label_fn: Which class in [0, N) an example counts for, where its label is
-      no class number; see `astraea_tff.label_counts`.
+    label_fn: Gives the class in [0, N) that an example counts for, where its
+      label is no class number; see `astraea_tff.label_counts`.
     class_names: What the N classes are called; their numbers by default.
     alpha: The augmentation factor; see `astraea_tff.augmentation_plan`.
     max_clients: How many clients a mediator has, gamma; several are compared.

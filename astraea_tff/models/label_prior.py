@@ -143,13 +143,13 @@ def _features_and_label(input_spec: Any) -> tuple[Any, tf.TensorSpec]:
 def _check_ends_in_logits(keras_model: tf.keras.Model) -> None:
   """Raises a ValueError for a softmax as the last layer.
 
-  Of a subclass of Model, which has no inputs before it is called, nothing tells
-  which layer it calls last.
+  A subclass of Model is not checked: it has no inputs before it is called, and
+  nothing tells which layer it calls last.
   """
   last = keras_model
   while isinstance(last, tf.keras.Model) and last.inputs and last.layers:
     last = last.layers[-1]
-  # That of a Lambda is its function.
+  # The activation of a Lambda layer is its function.
   activation = getattr(last, 'activation', getattr(last, 'function', None))
   if (
       isinstance(last, tf.keras.layers.Softmax)

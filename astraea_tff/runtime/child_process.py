@@ -46,8 +46,9 @@ class ChildProcess:
     """Starts the program; does not wait for it.
 
     Args:
-      arguments: Those of Python's interpreter. The program asks the kernel for
-        its end itself, as that of `becoming` does.
+      arguments: The arguments of Python's interpreter. The program must ask the
+        kernel itself to be ended with its parent, as the program of `becoming`
+        does.
       environment: Its environment variables.
       inherited: The file descriptors that it has of this process.
     """

@@ -32,8 +32,8 @@ def filled_in(data: list[Any], type_spec: tff.FederatedType) -> Iterator[None]:
   """Puts clients' data into the request that creates an empty value here.
 
   Args:
-    data: Those of each client.
-    type_spec: Their type.
+    data: Each client's data.
+    type_spec: The type of the data, placed at the clients.
 
   Yields:
     None, for the time of the request.

@@ -18,7 +18,7 @@ from astraea_tff.client_datasets import names as client_names
 from astraea_tff.runtime import client_data_kinds
 
 _WRONG_LABEL = re.compile(r'label value of -?\d+ .*range of \[0, (\d+)\)')
-# Of an embedding, whose indices are features.
+# An embedding's indices are features.
 _WRONG_INDEX = re.compile(
     r' = (-?\d+) is not in \[0, (\d+)\).*embedding_lookup', re.DOTALL
 )
@@ -71,7 +71,7 @@ def _find_fault(
     is_endless: bool,
 ) -> str:
   """Returns what is wrong with the first client's data that are, or ''."""
-  # Of one that does not end, as much as is read of any.
+  # A dataset that does not end is read no further than any other.
   most = client_endings.MOST_EXAMPLES_OF_UNKNOWN_NUMBER
   for client, read in _clients(arg, ''):
     try:

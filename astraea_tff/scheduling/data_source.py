@@ -57,11 +57,11 @@ class MediatorDataSource(tff.program.FederatedDataSource):
     """Initializes the data source.
 
     Args:
-      schedule: Which clients train in which mediator.
+      schedule: The clients of each mediator.
       clients: The clients' datasets of batches, client k's at index k, a
         `tff.simulation.datasets.ClientData`, or what else
         `astraea_tff.Schedule.rounds` takes.
-      seed: The seed of the draws, at least 0. Of the whole run.
+      seed: The run's seed, at least 0; all draws depend on it.
       drop_probability: The probability that a client of a round drops out of
         it, in [0, 1]; see `astraea_tff.Schedule.rounds`.
       reshuffled_epochs: The `mediator_epochs` of a learning process that was

@@ -37,8 +37,9 @@ def group(
     max_clients: The most clients of a mediator, the paper's gamma; at least 1.
     target: None, 'pooled' or `float [N]`.
     clients: Distinct rows of `counts`, in any order; None for all.
-    arrange: Which of the clients share a mediator. It gets their counts with
-      ascending client index, so that nothing depends on the order of `clients`.
+    arrange: Chooses the clients that share a mediator. It gets the counts in
+      the order of the client index, so that the order of `clients` is without
+      effect.
 
   Returns:
     The schedule, measured.

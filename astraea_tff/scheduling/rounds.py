@@ -28,8 +28,8 @@ class Visits(NamedTuple):
       of a mediator's clients dropped out.
     orders: For each mediator int32 [E_m, gamma], the order of the visits in
       each pass; None if every pass goes through the clients as scheduled.
-    places: Which of the round's scheduled mediators these are: all, but for
-      those that sit out.
+    places: The indices of these mediators among the round's scheduled ones.
+      Mediators that sit out are missing.
   """
 
   mediators: tuple[tuple[int, ...], ...]
@@ -53,7 +53,7 @@ def visits_of_round(
   Args:
     mediators: The scheduled clients of each mediator of the round.
     max_clients: The most clients a mediator may have, gamma.
-    seed: At least 0. Of the whole run.
+    seed: The run's seed, at least 0.
     round_num: At least 0.
     drop_probability: See `Schedule.rounds`.
     reshuffled_epochs: See `Schedule.rounds`.

@@ -1,4 +1,4 @@
-"""Which clients train in a round, and in which order a mediator visits them.
+"""Draws the clients of a round, and the order in which mediators visit them.
 
 What a round draws depends on the seed and the round's number alone, so that a
 resumed run, and one on more workers, draws the same.
@@ -14,7 +14,7 @@ from astraea_tff import arguments
 from astraea_tff import randomness
 from astraea_tff.labels import counts as counts_lib
 
-# Of NumPy's older generators, with which TFF samples.
+# TFF samples with one of NumPy's older generators, which take no larger seed.
 LARGEST_SEED = 2**32 - 1
 # A draw takes memory for all clients, whoever is asked about.
 _MOST_CLIENTS = 2**31 - 1
@@ -80,7 +80,7 @@ def sample_mediators(
   Args:
     num_mediators: The number of all mediators, M.
     mediators_per_round: How many to draw, in [1, M].
-    seed: At least 0. Of the whole run.
+    seed: The run's seed, at least 0.
     round_num: At least 0.
     weights: None for a uniform draw, or M priorities, such as
       `astraea_tff.rarity_weights` makes. Each draw then takes one of the
@@ -175,7 +175,7 @@ def available_clients(
   Args:
     clients: Client indices, each at least 0 and below 2**31 - 1.
     drop_probability: The probability p that a client is dropped, in [0, 1].
-    seed: At least 0. Of the whole run.
+    seed: The run's seed, at least 0.
     round_num: At least 0.
 
   Returns:
@@ -216,7 +216,7 @@ def reshuffled_orders(
       [0, gamma].
     max_clients: The number of clients of a full mediator, gamma; at least 1.
     mediator_epochs: How many passes there are, E_m; at least 1.
-    seed: At least 0. Of the whole run.
+    seed: The run's seed, at least 0.
     round_num: At least 0.
 
   Returns:
@@ -264,7 +264,7 @@ def mediator_orders(
     passes: How many passes each makes, E_m; at least 0.
     reshuffled: Whether each pass has a random order. If not, all go through the
       clients as they stand.
-    seed: At least 0. Of the whole run.
+    seed: The run's seed, at least 0.
     round_num: At least 0.
 
   Returns:

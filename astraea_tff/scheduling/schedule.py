@@ -1,4 +1,4 @@
-"""Which clients train in which mediator: the result of Algorithm 3."""
+"""The schedule: the clients of each mediator, the result of Algorithm 3."""
 
 from collections.abc import Callable, Iterator, Sequence
 import dataclasses
@@ -17,7 +17,7 @@ _JSON_KEYS = frozenset({'version', 'max_clients', 'mediators', 'kl_divergence'})
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Schedule(arguments.CopiedByConstructor):
-  """Which clients train in which mediator, in which order; immutable.
+  """The clients of each mediator, in the order of training; immutable.
 
   Schedules are equal, and hash equally, when their values are.
 
@@ -107,7 +107,7 @@ class Schedule(arguments.CopiedByConstructor):
 
     Args:
       mediators_per_round: How many to draw, in [1, M].
-      seed: At least 0. Of the whole run.
+      seed: The run's seed, at least 0.
       round_num: At least 0.
       weights: None for a uniform draw, or M priorities of at least 0, such as
         `astraea_tff.rarity_weights` makes: each draw takes a mediator with a
@@ -156,7 +156,7 @@ class Schedule(arguments.CopiedByConstructor):
       clients: The clients' datasets of batches, client k's at index k, or a
         `tff.simulation.datasets.ClientData`.
       mediators_per_round: How many mediators train in a round, in [1, M].
-      seed: At least 0. Of the whole run.
+      seed: The run's seed, at least 0.
       first_round: The number of the first round that is yielded; a resumed run
         gives the one it stopped before.
       drop_probability: The probability that a client of the round drops out, in

@@ -114,8 +114,8 @@ def build_weighted_astraea(
       mediators' updates; by default the weighted mean.
     metrics_aggregator: As in FedAvg; `tff.learning.metrics.sum_then_finalize`
       by default.
-    loop_implementation: Which TensorFlow loop runs a chain. The iterator is the
-      quicker one here (`docs/performance.md`); `DATASET_REDUCE` is FedAvg's
+    loop_implementation: The TensorFlow loop that runs a chain. The iterator is
+      quicker here (`docs/performance.md`); `DATASET_REDUCE` is FedAvg's
       default. With the latter, Keras layers that draw from a stream of their
       own, such as `Dropout` with a seed, start it again at every mediator; with
       the former they go on from call to call.

@@ -119,8 +119,7 @@ def _check_number(order: tf.data.Dataset, mediator_epochs: int) -> None:
 def _repeat(dataset: tf.data.Dataset, num_epochs: int) -> tf.data.Dataset:
   """Returns the dataset `num_epochs` times.
 
-  Repeating once is not nothing: it opens shuffled data a second time, and so
-  with another order.
+  `repeat(1)` would open shuffled data anew, and so give another order.
   """
   return dataset if num_epochs == 1 else dataset.repeat(num_epochs)
 

@@ -32,7 +32,7 @@ class ChainOptions:
     keep_mediator_state: Whether its state is kept from round to round.
     visit_step_power: The power of the number of batches of a visit by which its
       step is multiplied; at least 0.
-    loop_implementation: Which TensorFlow loop runs the chain.
+    loop_implementation: The TensorFlow loop that runs the chain.
 
   Raises:
     TypeError: A value of another type.

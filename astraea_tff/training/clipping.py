@@ -35,7 +35,7 @@ def _clip(before: Any, after: Any, norm: float) -> Any:
       for start, end in zip(tf.nest.flatten(before), tf.nest.flatten(after))
   ]
   update = [end - start for start, end in before_and_after]
-  # Of all weights together, so in the dtype of the most precise.
+  # The norm is of all weights together, so it takes their most precise dtype.
   dtype = max((x.dtype for x in update), key=lambda dtype: dtype.size)
   # The squares of large weights overflow, so the update is first scaled to a
   # largest entry of one.

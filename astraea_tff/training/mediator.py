@@ -35,7 +35,7 @@ from astraea_tff.training import mediator_update as mediator_update_lib
 from astraea_tff.training import model_parts
 from astraea_tff.training import server_state as server_state_lib
 
-# Of a count of clients.
+# A secure sum of a count of clients has room for so many bits.
 _BITS_OF_A_COUNT = 20
 
 

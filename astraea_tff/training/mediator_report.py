@@ -81,7 +81,7 @@ def collect(result: tff.Value, number: tff.Value) -> tff.Value:
 def _to_vector(update: Any) -> tf.Tensor:
   """Returns all numbers of an update in one vector."""
   parts = tf.nest.flatten(update)
-  # Of weights of several dtypes, in the most precise.
+  # The vector has the most precise dtype among the weights.
   dtype = max([tf.float32, *(x.dtype for x in parts)], key=lambda d: d.size)
   return tf.concat(
       [tf.cast(tf.reshape(part, [-1]), dtype) for part in parts], axis=0

@@ -149,7 +149,7 @@ class FusedAdamSteps:
             var=weight.handle,
             m=first.handle,
             v=second.handle,
-            # Those of an embedding are slices.
+            # The gradients of an embedding are slices.
             grad=tf.convert_to_tensor(gradient),
             **arguments[weight.dtype],
         )

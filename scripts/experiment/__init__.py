@@ -21,10 +21,10 @@ if os.path.expanduser('~') == '~':
   os.environ.setdefault('MPLCONFIGDIR', _no_home.name)
   os.environ.setdefault('KERAS_HOME', _no_home.name)
 
-# Which is imported without a look for garbage. Python would look through all of
-# TensorFlow later, and once more when the program ends: half of the CPU time of
-# a script that does nothing. Ctrl-C ends the program meanwhile, where Python
-# would print where it was.
+# The library's import switches the garbage collector off. What it made is then
+# frozen: Python would otherwise look through all of TensorFlow for garbage
+# later, and once more when the program ends. During the import Ctrl-C ends the
+# program at once; Python's own handler would print a traceback.
 _on_interrupt = signal.getsignal(signal.SIGINT)
 _is_python_s = (
     _on_interrupt is signal.default_int_handler

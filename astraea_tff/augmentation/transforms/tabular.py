@@ -144,7 +144,7 @@ class TabularTransform:
       own = tf.gather(leaf, rows)
       if leaf.dtype.is_floating:
         changed = tf.reshape(next(columns), tf.shape(own))
-        # Of a finite number, what its dtype does not hold is the largest.
+        # A finite number that its dtype does not hold becomes the largest.
         held = tf.clip_by_value(changed, leaf.dtype.min, leaf.dtype.max)
         changed = tf.where(tf.math.is_finite(own), held, changed)
         own = tf.ensure_shape(tf.cast(changed, leaf.dtype), own.shape)

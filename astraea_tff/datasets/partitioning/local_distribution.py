@@ -1,4 +1,4 @@
-"""Which classes each client has: the paper's local axis.
+"""The classes that each client has: the paper's local axis.
 
 Sizes of clients and totals of classes are given; this module finds the table
 between them, `int64 [K, N]`, whose rows sum to the sizes and whose columns sum
@@ -58,8 +58,8 @@ def client_class_counts(
     class_totals: `int64 [N]`, at least 0, with the same sum.
     rng: Source of everything random here.
     beta: Concentration of 'dirichlet', at least 0.01.
-    classes_per_client: Of 'n_classes', at least 1 and at most the number of
-      classes that have examples.
+    classes_per_client: A client's classes under 'n_classes', at least 1 and at
+      most the number of classes that have examples.
 
   Returns:
     `int64 [K, N]`.

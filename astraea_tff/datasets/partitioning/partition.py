@@ -54,10 +54,11 @@ def partition(
       if they are given, else as many as the pool allows for the global
       distribution.
     min_size: The smallest client has at least so many examples; at least 1.
-    power_law_exponent: Of size 'power_law', greater than 1.
-    beta: Of local 'dirichlet', at least 0.01.
-    classes_per_client: Of local 'n_classes', in [1, N].
-    imbalance_factor: Of global 'long_tail', at least 1.
+    power_law_exponent: The exponent of size 'power_law', greater than 1.
+    beta: The concentration of local 'dirichlet', at least 0.01.
+    classes_per_client: A client's classes under local 'n_classes', in [1, N].
+    imbalance_factor: The largest class over the smallest under global
+      'long_tail', at least 1.
 
   Returns:
     A partition with exactly the client sizes and class totals asked for.

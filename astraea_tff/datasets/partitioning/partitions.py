@@ -25,7 +25,7 @@ _FORMAT = 'astraea_tff partition 1'
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Partition(arguments.CopiedByConstructor):
-  """Which examples of a pool each client has.
+  """The examples of a pool that each client has.
 
   Attributes:
     client_indices: K read-only `int64` arrays, client k's pool indices in the
@@ -165,7 +165,8 @@ class Partition(arguments.CopiedByConstructor):
       ValueError: The file is damaged, or no partition.
     """
     path = pathlib.Path(arguments.expand_path(path, 'path'))
-    # Of its own, so that an error of the system is none of the file.
+    # Read outside of the `try`, so that an error of the system is not taken for
+    # a damaged file.
     content = io.BytesIO(path.read_bytes())
     try:
       with np.load(content, allow_pickle=False) as arrays:

@@ -26,7 +26,7 @@ _LOADERS = {
 }
 _FILES = {'breast_cancer': 'breast_cancer.csv', 'wine': 'wine_data.csv'}
 _TEST_EXAMPLES_PER_CLASS = {'breast_cancer': 50, 'wine': 16}
-# Which rows are for testing is a property of the data set and not of a run.
+# The test rows are a property of the data set and not of a run.
 _TEST_SEED = 20190901
 
 NAMES = tuple(_LOADERS)

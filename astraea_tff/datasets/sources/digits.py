@@ -17,7 +17,7 @@ from astraea_tff.datasets import federated_dataset
 _SIZE = 28
 _LARGEST_GREY_LEVEL = 16
 _TEST_EXAMPLES_PER_CLASS = 30
-# Which digits are for testing is a property of the data set and not of a run.
+# The test digits are a property of the data set and not of a run.
 _TEST_SEED = 20190901
 
 

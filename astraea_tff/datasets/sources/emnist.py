@@ -47,7 +47,7 @@ TABLE_I: Mapping[str, Mapping[str, Any]] = types.MappingProxyType({
 })
 
 TEST_EXAMPLES_PER_CLASS = 400
-# Which images are for testing is a property of the data set and not of a run.
+# The test images are a property of the data set and not of a run.
 _TEST_SEED = 20190901
 
 

@@ -107,7 +107,7 @@ def from_hugging_face(
 
 def _client_names(values: list[Any], name: str) -> np.ndarray:
   """Returns the clients of the examples, or raises."""
-  # Of with_format('tensorflow').
+  # A data set with_format('tensorflow') gives tensors.
   values = [
       client_names.id_of(
           value.numpy() if isinstance(value, tf.Tensor) else value
@@ -188,7 +188,8 @@ def _as_numbers(values: list[Any], name: str, hint: str) -> np.ndarray:
   for row, value in enumerate(values):
     if value is None:
       raise ValueError(f'Column {name!r} has no value in row {row}.')
-    # Of Pillow. Which color an index means differs from image to image.
+    # Only Pillow's images have a mode. A palette's index means another color
+    # in every image.
     mode, first = (getattr(each, 'mode', None) for each in (value, values[0]))
     if mode in ('P', 'PA'):
       raise ValueError(

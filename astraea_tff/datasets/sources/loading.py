@@ -36,7 +36,8 @@ def load(
       'cifar10_imbalanced' and 'cinic10_imbalanced' for a global standard normal
       with K = 100. TensorFlow Datasets downloads what is not there yet.
     num_clients: K, at least 1. None takes that of the name, if it says one.
-    seed: Of the division; at least 0. The test set does not depend on it.
+    seed: The seed of the division, at least 0. The test set does not depend on
+      it.
     data_dir: Where TensorFlow Datasets keeps its data; by default TFDS's own
       choice. What is bundled needs none.
     fraction: How much of a set of Table I, in (0, 1]: 0.12 has 14,100 of

@@ -4,9 +4,10 @@ A name stands for examples and, for the paper's sets, for their division too:
 'emnist_ltrf2' is EMNIST on 500 clients with Table I's distributions. What the
 caller says always comes before what the name says.
 
-Of the imbalanced CINIC-10 the paper says K = 100 and a global distribution that
-follows the standard normal (section IV-A), and nothing of sizes and clients'
-mixes. We take even sizes and a random mix for each client, Table I's "Random".
+The paper gives the imbalanced CINIC-10 K = 100 and a global distribution that
+follows the standard normal (section IV-A). It says nothing of sizes and
+clients' mixes. We take even sizes and a random mix for each client, Table I's
+"Random".
 """
 
 from collections.abc import Callable, Mapping

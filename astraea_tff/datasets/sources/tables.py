@@ -120,8 +120,8 @@ def from_table(
       texts, names a class.
     features: The columns to learn from; by default all others but the index of
       a `pandas.DataFrame`, which a Parquet file may have.
-    categories: Those of them that are categories though they are numbers.
-      Texts, truth values and pandas' categories are that anyway.
+    categories: The features that are categories though they are numbers. Texts,
+      truth values and pandas' categories are that anyway.
     class_names: The classes, of which a label names one; by default those that
       there are, sorted, for labels that are no numbers.
 

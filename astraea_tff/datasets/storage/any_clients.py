@@ -47,7 +47,7 @@ class StoredClients:
 
   Attributes:
     folder: The folder.
-    element_spec: Of one example, a structure of `tf.TensorSpec`s.
+    element_spec: One example's spec, a structure of `tf.TensorSpec`s.
     label_counts: Read-only `int64 [K, N]`, examples of each client and class.
   """
 
@@ -93,7 +93,8 @@ def store_clients(
       `tf.data.Dataset`s of single examples, not batches. Elements are a
       structure of tensors of numbers or truth values, of known sizes.
     num_classes: N, at least 2.
-    label_fn: Which class an example counts for; see `astraea_tff.label_counts`.
+    label_fn: Gives the class that an example counts for; see
+      `astraea_tff.label_counts`.
 
   Returns:
     The clients, in their order.

@@ -65,7 +65,7 @@ def replace_atomically(path: pathlib.Path) -> Iterator[BinaryIO]:
   except BaseException as error:
     temporary.unlink(missing_ok=True)
     if isinstance(error, OSError) and error.errno and error.filename is None:
-      # Of writing, which the system tells no name for.
+      # The system names no file in an error of writing.
       raise type(error)(error.errno, error.strerror, str(path)) from error
     raise
 

@@ -41,7 +41,7 @@ def prepare_augmented(
       instance of a dataclass, whose fields and methods tell it from others.
       None takes that of the data's kind: an `AffineTransform` for images, a
       `TabularTransform` for rows of a table, a `TextTransform` for texts.
-    label_fn: Which of the plan's classes an example `(features, label)` counts
+    label_fn: Gives the plan's class that an example `(features, label)` counts
       for, as for `augment_clients`; an instance of a dataclass as `transform`
       is. None takes the label.
 
@@ -49,8 +49,8 @@ def prepare_augmented(
     The augmented clients.
 
   Raises:
-    TypeError: `data` or `plan` is of another type, or of `transform` or
-      `label_fn` it cannot be told whether it is another one.
+    TypeError: `data` or `plan` is of another type, or nothing tells `transform`
+      or `label_fn` from others.
     ValueError: The plan is of another number of classes.
     OSError: The cache cannot be written to, for want of space for example.
   """

@@ -19,7 +19,7 @@ def parse(content: bytes, file_format: Any, name: str) -> dict[str, Any]:
   """Returns what was `sealed`, without the checksum and the format.
 
   Args:
-    content: Of the file.
+    content: The file's content.
     file_format: The `format` that it must have.
     name: What the file is, for the error.
 

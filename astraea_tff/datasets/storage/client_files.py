@@ -54,7 +54,7 @@ def read_examples(
 
   Args:
     path: The file; may be a `tf.string []` in a graph.
-    feature_spec: Of one example's features.
+    feature_spec: The spec of one example's features.
 
   Returns:
     The examples `(features, label int32 [])`, in their order.
@@ -69,7 +69,7 @@ def load_examples(
 
   Args:
     path: The file.
-    feature_spec: Of one example's features.
+    feature_spec: The spec of one example's features.
   """
   # tf.data reads on a CPU too.
   with tf.device('/CPU:0'):

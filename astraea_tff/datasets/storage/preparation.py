@@ -43,7 +43,7 @@ class PreparedDataset:
   """A data set on disk.
 
   Attributes:
-    name: Of the data set.
+    name: The data set's name.
     class_names: N names; labels are indices into them.
     clients: The clients' examples and label counts.
     test_features: `[m, ...]`, mapped from the disk.

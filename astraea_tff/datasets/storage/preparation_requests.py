@@ -1,4 +1,4 @@
-"""Which folder of the cache answers a request for a prepared data set.
+"""The cache's folder that answers a request for a prepared data set.
 
 The answer is the text of a file that is named after the request and the state
 of its source. Anybody may have written to that file, so it is believed only if

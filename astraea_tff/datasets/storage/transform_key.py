@@ -18,7 +18,7 @@ import tensorflow as tf
 from astraea_tff.datasets.storage import instructions
 from astraea_tff.datasets.storage import user_modules
 
-# Of exactly these types, as those that are made of them may do something else.
+# Values must be of exactly these types; a subclass may do something else.
 _PLAIN = (type(None), bool, int, float, str, bytes)
 _MAPPINGS = (
     dict, collections.OrderedDict, collections.Counter, types.MappingProxyType
@@ -249,7 +249,7 @@ def _describe_function(
           f' disk, got {function.__qualname__} of functools.singledispatch.'
       )
     return name, _describe_used(function.__wrapped__, module, seen)
-  # That of `__main__` cannot be told.
+  # The file of `__main__` cannot be told.
   has_text = own_module not in (module, '__main__')
   used = [
       # What a decorator decorates is of the module that uses it.

@@ -9,7 +9,7 @@ import sys
 import sysconfig
 from typing import Any, Optional
 
-# Of these the name will do.
+# A module of these folders is described by its name alone.
 _LIBRARIES = tuple(
     pathlib.Path(sysconfig.get_path(name)).resolve()
     for name in ('stdlib', 'platstdlib', 'purelib', 'platlib')

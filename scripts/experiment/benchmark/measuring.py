@@ -55,7 +55,7 @@ def _measured_rounds(build: BuildSubject) -> Iterator[dict[str, Any]]:
     }
 
 
-# Of the subject of this process, once it is built.
+# The rounds of this process's subject, once it is built.
 _rounds: Optional[Iterator[dict[str, Any]]] = None
 
 

@@ -1,7 +1,8 @@
 """What a program takes from its first import to the end of its first round.
 
-It is a program of its own, which imports first what its user would. Of that
-depends how long the import takes: Astraea's is quicker than TFF's alone.
+It starts a program of its own, which first imports what its user would. The
+time of the import depends on that: Astraea imports TFF in less time than TFF
+alone takes.
 """
 
 import json

@@ -93,9 +93,9 @@ def build_control(
   Args:
     settings: The settings.
     counts: int64 [K, N]; the label counts of all clients.
-    schedule: Which clients train in which mediator; None where clients are
-      drawn, each of which then stands for a mediator.
-    seed: Of the run.
+    schedule: The clients of each mediator; None where clients are drawn, each
+      of which then stands for a mediator.
+    seed: The run's seed.
     feedback: The classes' weights.
     policy: What decides the passes.
     cost: What is rationed; see `RoundBudget`.
@@ -133,8 +133,8 @@ class AdaptiveState(NamedTuple):
   """The state of a run that adapts: one program state, in one checkpoint.
 
   Attributes:
-    training: That of TFF's process.
-    control: That of the control.
+    training: The state of TFF's process.
+    control: The state of the control.
     round_num: int64 [], the last round.
   """
 
@@ -144,7 +144,7 @@ class AdaptiveState(NamedTuple):
 
   @property
   def global_model_weights(self) -> tff.learning.models.ModelWeights:
-    """Those of TFF's state."""
+    """The model weights of TFF's state."""
     return self.training.global_model_weights
 
 
@@ -165,7 +165,7 @@ class AdaptiveProcess:
     """Takes the process, and what learns from what.
 
     Args:
-      process: Of TFF.
+      process: TFF's learning process.
       control: What decides the rounds.
       validation: The server's examples; None if nothing is learned from them.
       see_model: What else gets the model after every round.

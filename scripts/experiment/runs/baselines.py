@@ -53,7 +53,7 @@ def bytes_each_way(
 
   Args:
     settings: The settings.
-    weights: Those of the model, which only their shapes and dtypes matter of.
+    weights: The model's weights, of which only shapes and dtypes matter.
   """
   down = up = traffic.model_bytes(tf.nest.flatten(weights))
   if settings.algorithm == 'mime_lite':

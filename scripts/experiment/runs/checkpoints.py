@@ -26,7 +26,7 @@ class Checkpoints(tff.program.FileProgramStateManager):
     """Opens the checkpoints of a run.
 
     Args:
-      folder: Of the run.
+      folder: The run's folder.
     """
     self.restore: Optional[Callable[[Any], None]] = None
     self._folder = folder / _FOLDER

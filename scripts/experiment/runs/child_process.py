@@ -87,7 +87,7 @@ class ChildProcess:
   start programs, but no processes of `multiprocessing`.
 
   Attributes:
-    pid: Of the process.
+    pid: The process's id.
   """
 
   def __init__(self, *, is_quiet: bool = False):
@@ -100,7 +100,8 @@ class ChildProcess:
     self._process = multiprocessing.get_context('spawn').Process(
         target=_serve, args=(theirs, is_quiet), daemon=True
     )
-    # Which would end the block below.
+    # Starting the process would start the tracker too, and the tracker's start
+    # unblocks the signal that is blocked below.
     resource_tracker.ensure_running()
     # A blocked signal stays so in what is started.
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

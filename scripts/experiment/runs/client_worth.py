@@ -12,9 +12,9 @@ import numpy as np
 from astraea_tff import datasets
 from astraea_tff import randomness
 
-# Of --client_worth=wrong_labels.
+# The share of clients with wrong labels under --client_worth=wrong_labels.
 _WRONG_CLIENTS = 0.2
-# By mediator, in this order; of more mediators it begins again.
+# The mediators' kinds in this order; with more mediators it begins again.
 KINDS = (
     'balanced', 'one class', 'wrong labels', 'rare', 'balanced',
     'tiny', 'one class', 'wrong labels', 'rare', 'balanced',
@@ -43,10 +43,10 @@ def change_worth(
     worth: 'equal' leaves them. 'wrong_labels' draws all labels of a fifth of
       them at random. 'unequal' deals all examples anew, to mediators of
       `max_clients` clients that follow one another, each of one of `KINDS`.
-      'unequal_good' has of these the clients of balanced and rare mediators
-      alone: what they would come to who know which are good.
+      'unequal_good' keeps only the clients of balanced and rare mediators among
+      these: the result of somebody who knows which mediators are good.
     max_clients: gamma.
-    seed: Of the run.
+    seed: The run's seed.
     cache_dir: Where prepared data are kept.
 
   Raises:

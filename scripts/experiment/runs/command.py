@@ -14,7 +14,7 @@ import tensorflow as tf
 from experiment.runs import folder as folder_lib
 from experiment.runs import interruption
 
-# Of glibc's mallopt.
+# A parameter of glibc's mallopt.
 _M_ARENA_MAX = -8
 _ERRORS = (
     ValueError, TypeError, RuntimeError, OSError, MemoryError, OverflowError,

@@ -41,7 +41,7 @@ def draw_samples(
     plan: The server's plan.
     samples_per_class: How many to draw of a class, at least 1; fewer where the
       clients have fewer.
-    seed: Of the draw and of the augmentation; at least 0.
+    seed: The seed of the draw and of the augmentation, at least 0.
     transform: As for `datasets.prepare_augmented`. The neighbours of a
       `TabularTransform` are those among the samples.
 

@@ -28,7 +28,7 @@ _COLOR_QUANTILE = 0.98
 _MOST_NAMED_COLUMNS = 60
 _LONGEST_COLUMN_NAME = 24
 _FONT_SIZE = 7
-# Of DejaVu Sans Mono, in inches at this size.
+# A character of DejaVu Sans Mono at this size, in inches.
 _CHARACTER_WIDTH = 0.6021 * _FONT_SIZE / 72
 _LINE_HEIGHT = 1.5 * _FONT_SIZE / 72
 _LONGEST_LINE = 180
@@ -48,7 +48,7 @@ def plot_contact_sheet(
     path: The PNG file to write.
     data: The clients' examples.
     plan: The server's plan.
-    seed: Of the draw and of the augmentation; at least 0.
+    seed: The seed of the draw and of the augmentation, at least 0.
   """
   is_text = data.kind == kinds.TEXT
   per_class = _TEXTS_PER_CLASS if is_text else _SAMPLES_PER_CLASS

@@ -26,7 +26,7 @@ COLUMNS = ('mediators', 'passes', 'credits', 'price', 'class_weights')
 # Those that hold lists, as text.
 TEXT_COLUMNS = ('mediators', 'passes', 'credits', 'class_weights')
 PICTURE_FILE = 'control.png'
-# Of classes, that colors and a legend tell apart.
+# Colors and a legend tell so many classes apart.
 _MOST_LINES = 12
 
 
@@ -40,7 +40,7 @@ def cells(lesson: mediator_control.Lesson) -> dict[str, Any]:
     values['passes'] = _join(passes[m] for m in trained)
     values['price'] = float(lesson.choice.price)
     if lesson.mediators.size:
-      # Of those whose clients all dropped out nothing is known.
+      # A mediator whose clients all dropped out has no credit.
       credits = dict(zip(lesson.mediators.tolist(), lesson.credits.tolist()))
       values['credits'] = _join(credits.get(m, math.nan) for m in trained)
   if lesson.class_weights is not None:

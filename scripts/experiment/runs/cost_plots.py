@@ -16,9 +16,9 @@ from experiment.runs import plots
 
 # As many runs as a class has room for, one above the other.
 _MOST_DOTS = 5
-# Of a name in a legend below the panels, in characters.
+# A name in a legend below the panels has at most so many characters.
 _LONGEST_NAME = 110
-# Those that fit in a row of a legend, in characters with room for the lines.
+# A row of a legend has room for so many characters, beside the lines.
 _LEGEND_WIDTH = 130
 
 

@@ -40,7 +40,7 @@ class DeploymentOfRun:
       settings: The settings.
       num_examples: Returns int64 [K], how many examples the clients train on in
         the round to come.
-      seed: Of the run.
+      seed: The run's seed.
     """
     self._num_examples = num_examples
     self._batch_size = settings.batch_size

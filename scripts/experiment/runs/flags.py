@@ -28,7 +28,7 @@ class _PathParser(flags.ArgumentParser):
 
   def parse(self, argument: str) -> str:
     if not argument:
-      # Of a shell's variable that has no value, for example.
+      # A shell's variable without a value gives an empty path, for example.
       raise ValueError('there is no path; give . for the folder at hand')
     path = os.path.expanduser(argument)
     if path.startswith('~'):
@@ -47,7 +47,7 @@ def define_path(
   """Makes the flag of a file or folder, in which ~ means the user's home.
 
   Args:
-    name: Of the flag.
+    name: The flag's name.
     default: The path where the flag is not given.
     help_text: What the path is.
     **options: As `flags.DEFINE` takes them, such as `required`.

@@ -1,4 +1,4 @@
-"""Which mediators train in a round, and with which clients."""
+"""The mediators that train in a round, and their clients."""
 
 from collections.abc import Callable, Mapping
 import pathlib
@@ -74,7 +74,7 @@ def schedule_of_round(
   Args:
     settings: The settings.
     counts: int64 [K, N]; the label counts of all clients.
-    seed: Of the run.
+    seed: The run's seed.
     round_num: The number of the round.
     weights: The clients' priorities in the draw, [K]; None for none.
 
@@ -116,11 +116,11 @@ class Round(NamedTuple):
   """The mediators of a round.
 
   Attributes:
-    visits: Which clients the mediators visit, and in which order.
+    visits: The clients that each mediator visits, in the order of the visits.
     kl_divergence: float64 [any]; of those mediators that have clients, the
       divergence of their pooled labels from the target, in nats.
     passes: How many passes each makes over its clients.
-    numbers: Which mediators of the schedule they are, where a control chose
+    numbers: Their indices among the schedule's mediators, where a control chose
       them; None where they were drawn.
   """
 
@@ -142,8 +142,9 @@ class Mediators:
 
   Attributes:
     static_schedule: The schedule for all rounds; None if each has its own.
-    max_clients: Of a mediator's places, gamma or as many as there are clients:
-      a longer chain would train the same, and cost with every empty place.
+    max_clients: The places of a mediator: gamma, or the number of clients if
+      that is smaller. More places would train the same, and each empty place
+      costs.
   """
 
   def __init__(
@@ -159,8 +160,8 @@ class Mediators:
     Args:
       settings: The settings.
       counts: int64 [K, N]; the label counts of all clients.
-      seed: Of the run.
-      folder: Of the run.
+      seed: The run's seed.
+      folder: The run's folder.
       schedule: The schedule for all rounds, if it is made already.
     """
     self._settings = settings

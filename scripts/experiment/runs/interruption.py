@@ -99,7 +99,7 @@ def _waits_that_signals_end() -> Iterator[None]:
   finally:
     signal.set_wakeup_fd(file)
     signal.signal(_WAKING_SIGNAL, handler)
-    # Which ends the thread.
+    # Closing the pipe ends the thread.
     os.close(write_end)
 
 

@@ -13,7 +13,7 @@ from experiment.runs import names as names_lib
 
 # In characters.
 _LONGEST = 40
-# Of Hebrew, of Arabic, and of Arabic's digits.
+# The classes of Hebrew, of Arabic, and of Arabic's digits.
 _FROM_THE_RIGHT = frozenset({'R', 'AL', 'AN'})
 # Vowel signs are a part of a name; and that ligature is in few fonts.
 _RESHAPER = arabic_reshaper.ArabicReshaper(
@@ -62,7 +62,7 @@ def _with_glyphs(line: str) -> str:
 def _in_order_of_sight(line: str) -> str:
   """Returns a line for Matplotlib, which knows letters from left to right.
 
-  Those of Arabic become the forms that join their neighbours, and what is read
+  Arabic letters become the forms that join their neighbours, and what is read
   from right to left stands in the order in which it is seen.
   """
   if not any(map(_is_from_the_right, line)):

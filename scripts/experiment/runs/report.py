@@ -171,8 +171,8 @@ def write(
   Args:
     output: The folder.
     runs: By name, the runs.
-    heads: Of the table of the runs.
-    lines: Its lines.
+    heads: The headings of the table of runs.
+    lines: The lines of the table of runs.
     curves: See `curves_of`.
     budgets: See `compare_at_budgets`.
   """

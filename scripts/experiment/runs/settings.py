@@ -60,7 +60,7 @@ class About(NamedTuple):
   """A line of settings.csv.
 
   Attributes:
-    name: Of the setting.
+    name: The setting's name.
     minimum: The least value, or NaN.
     maximum: The largest value, or NaN; where there is one, there is a minimum.
     positive: 'yes' if the value must be positive and finite.

@@ -88,7 +88,7 @@ def write_csv(
     ValueError: A text has a NUL, before Python 3.11.
     OSError: The file cannot be written.
   """
-  # Of itself pandas leaves this without quotes, and it ends a line.
+  # A carriage return ends a line of CSV, and pandas does not quote it unasked.
   texts = [str(text) for text in table.select_dtypes(object).to_numpy().flat]
   has_break = any('\r' in text for text in texts)
   if sys.version_info < (3, 11) and any('\0' in text for text in texts):

@@ -34,7 +34,7 @@ def group_by_k_means(counts: np.ndarray, gamma: int, seed: int) -> _Schedule:
   Args:
     counts: Integers `[c, N]`.
     gamma: The most clients of a mediator.
-    seed: Of the initial centers.
+    seed: The seed of the initial centers.
 
   Returns:
     A schedule of all clients.
@@ -99,7 +99,7 @@ def draw_counts(
     beta: A client's mix of classes is Dirichlet(beta N shares); infinity makes
       all mixes the shares.
     num_clients: c.
-    seed: Of all that is drawn.
+    seed: The seed of all draws.
     size_sigma: Above 0, the clients' expected sizes are log-normal: the
       standard deviation of their logarithms. 0 makes them equal.
 
@@ -144,7 +144,7 @@ def measure(
     method: A name in `METHODS`.
     counts: Integers `[c, N]`.
     gamma: The most clients of a mediator.
-    seed: Of a method that draws.
+    seed: The seed for a method that draws.
 
   Returns:
     `seconds` of the processor, `seconds_by_the_clock`, and the divergences of

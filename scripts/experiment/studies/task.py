@@ -60,7 +60,7 @@ class Trainer:
     """Trains the mediators of a static schedule, two of them a round.
 
     Args:
-      schedule: Of at most `MAX_CLIENTS` clients a mediator.
+      schedule: The schedule, of at most `MAX_CLIENTS` clients a mediator.
       clients: The clients' single examples, by client index.
 
     Returns:
