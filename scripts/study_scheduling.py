@@ -34,7 +34,7 @@ from absl import flags
 import pandas as pd
 import tqdm
 
-from experiment.runs import child_process
+from experiment.runs import calling_process
 from experiment.runs import command
 from experiment.runs import flags as flags_lib
 from experiment.runs import folder as folder_lib
@@ -142,7 +142,7 @@ def _first_population(num_clients: int, seed: int) -> tuple[Any, ...]:
 def _study_large(folder: pathlib.Path) -> None:
   """Measures the large population in a process of its own."""
   # What this process holds would count as that one's memory.
-  with contextlib.closing(child_process.ChildProcess()) as process:
+  with contextlib.closing(calling_process.CallingProcess()) as process:
     row = process.submit(
         scheduling_measures.measure_large,
         _first_population(_LARGE.value, _SEED.value[0]),

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Optional
 
 import tensorflow_federated as tff
 
-from astraea_tff.training import mediator_average
 from astraea_tff.training import mediator_optimizer as mediator_optimizer_lib
+from astraea_tff.training import mediator_state_average
 from astraea_tff.training import round_hparams
 
 
@@ -119,11 +119,11 @@ def of_clients_and_mediator(
     return state if keep_mediator_state else optimizer.get_hparams(state)
 
   mediator_type = initial_mediator.type_signature.result
-  average = mediator_average.none()
+  average = mediator_state_average.none()
   if keep_mediator_state and aggregator_factory is None:
-    average = mediator_average.plain(optimizer, mediator_type)
+    average = mediator_state_average.plain(optimizer, mediator_type)
   elif keep_mediator_state:
-    average = mediator_average.of_kind(
+    average = mediator_state_average.of_kind(
         aggregator_factory, optimizer, mediator_type
     )
 

@@ -11,7 +11,7 @@ import tqdm
 from experiment.benchmark import measuring
 from experiment.benchmark import start
 from experiment.benchmark import subjects as benchmark_subjects
-from experiment.runs import child_process
+from experiment.runs import calling_process
 from experiment.runs import machine
 
 _EXAMPLES_OF_MANY = 8
@@ -21,19 +21,19 @@ _NUM_STARTS = 3
 _FIRST_IMPORTS = {'astraea': 'astraea_tff', 'tff': 'tensorflow_federated'}
 
 
-class SubjectProcess(child_process.ChildProcess):
+class SubjectProcess(calling_process.CallingProcess):
   """A subject's process."""
 
   def __init__(self, build: measuring.BuildSubject):
     super().__init__(is_quiet=True)
     self._build = build
 
-  def start_round(self) -> child_process.Call:
+  def start_round(self) -> calling_process.Call:
     """Starts a round, which goes on beside this process."""
     return self.submit(measuring.measure_next_round, self._build)
 
 
-def end_round(started: Sequence[child_process.Call]) -> dict[str, Any]:
+def end_round(started: Sequence[calling_process.Call]) -> dict[str, Any]:
   """Waits for a round of processes side by side, and adds up what they took.
 
   Args:

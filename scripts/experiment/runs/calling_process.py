@@ -79,7 +79,7 @@ class Call:
     return value
 
 
-class ChildProcess:
+class CallingProcess:
   """Calls functions, one after another, in a process of its own.
 
   It is not forked, so it holds nothing of this program. Ctrl-C in a terminal

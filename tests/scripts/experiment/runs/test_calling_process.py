@@ -13,16 +13,16 @@ import psutil
 import pytest
 import script_runner
 
-from experiment.runs import child_process
+from experiment.runs import calling_process
 
 # Starts a process that sleeps and says which; the number of a call is its pid.
 _PROGRAM = f"""
 import contextlib, os, sys, time
 sys.path.insert(0, {str(script_runner.SCRIPTS)!r})
-from experiment.runs import child_process, command
+from experiment.runs import calling_process, command
 
 def work():
-  with contextlib.closing(child_process.ChildProcess()) as process:
+  with contextlib.closing(calling_process.CallingProcess()) as process:
     asleep = process.submit(time.sleep, 600)
     print(process.pid, flush=True)
     asleep.result()
@@ -50,16 +50,16 @@ _PROGRAM_WITH_A_BAR = f"""
 import contextlib, sys
 sys.path.insert(0, {str(script_runner.SCRIPTS)!r})
 import tqdm
-from experiment.runs import child_process
+from experiment.runs import calling_process
 
-with contextlib.closing(child_process.ChildProcess()) as process:
+with contextlib.closing(calling_process.CallingProcess()) as process:
   process.submit(tqdm.tqdm.write, 'drawn').result()
 """
 
 
 @pytest.fixture(name='process')
 def fixture_process():
-  with contextlib.closing(child_process.ChildProcess()) as process:
+  with contextlib.closing(calling_process.CallingProcess()) as process:
     yield process
 
 

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from astraea_tff.training import mediator_average
 from astraea_tff.training import mediator_optimizer as mediator_optimizer_lib
+from astraea_tff.training import mediator_state_average
 
 
 @pytest.fixture(name='optimizer')
@@ -58,9 +58,9 @@ def test_states_are_averaged_by_weight_and_squares_stay_positive(
       optimizer.initialize
   ).type_signature.result
   if kind == 'plain':
-    average = mediator_average.plain(optimizer, state_type)
+    average = mediator_state_average.plain(optimizer, state_type)
   else:
-    average = mediator_average.of_kind(
+    average = mediator_state_average.of_kind(
         tff.aggregators.MeanFactory(), optimizer, state_type
     )
   before = _state(optimizer, [1, -1], [1, 1], 5)
