@@ -29,8 +29,8 @@ def build_weighted_astraea_with_optimizer_schedule(
 
   Args:
     model_fn: A no-argument function that returns a new
-      `tff.learning.models.VariableModel`. A `FunctionalModel` is refused: its
-      chain has no hyperparameters that could be changed.
+      `tff.learning.models.VariableModel`. A `FunctionalModel` is refused here,
+      though TFF's form takes one.
     client_learning_rate_fn: From the round's number, from 0 on, to the learning
       rate; in TensorFlow, since the number is a tensor.
     client_optimizer_fn: From a learning rate to the clients' optimizer. What
