@@ -1,5 +1,14 @@
 """The loop of a mediator's chain (Algorithm 1, lines 9 to 14), in TensorFlow.
 
+The lines of Algorithm 1 are done by these functions of `astraea_tff.training`:
+
+  line 6         the server adds the average    `process.compose_astraea`
+  line 9         E_m mediator epochs            `chain_batches.join_clients`
+  line 10        one client after another       `chain.run_chain`, `visit.end`
+  line 11        E local epochs                 `chain_batches.join_clients`
+  lines 13, 14   an optimizer's step on a batch `client_steps.ClientSteps.step`
+  line 15        the update, and its weight n_m `mediator_update`
+
 A mediator's clients are one dataset, whose batches carry their index
 (`astraea_tff.training.chain_batches`), so that the loop sees where a visit
 begins. What a visit left is handed on, or undone if it is not finite
