@@ -1,6 +1,6 @@
 """Checks of arguments: each names the argument, what it got and what would do."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 import dataclasses
 import math
 import numbers
@@ -114,6 +114,25 @@ def check_number(
     advice = f'; {advice}' if advice else ''
     raise ValueError(f'{name} must be {interval}, got {value}{advice}.')
   return number
+
+
+def check_choice(value: Any, name: str, choices: Iterable[str]) -> None:
+  """Checks that an argument is one of some texts.
+
+  Args:
+    value: The argument.
+    name: What messages call it.
+    choices: What would do.
+
+  Raises:
+    ValueError: `value` is something else.
+  """
+  choices = tuple(choices)
+  if not isinstance(value, str) or value not in choices:
+    raise ValueError(
+        f'{name} must be one of {", ".join(choices)}, got'
+        f' {shorten(repr(value))}.'
+    )
 
 
 def check_list(values: Any, name: str, kind: str = 'names') -> list[Any]:

@@ -112,6 +112,15 @@ def test_a_function_may_be_left_out():
     arguments.check_function(5, 'it')
 
 
+@pytest.mark.parametrize('value', ['c', '', None, 1, ['a'], np.array(['a'])])
+def test_a_choice_is_one_of_the_texts(value):
+  for choices in (('a', 'b'), dict(a=1, b=2), iter('ab')):
+    arguments.check_choice('b', 'it', choices)
+  with pytest.raises(ValueError, match='it must be one of a, b, got') as raised:
+    arguments.check_choice(value, 'it', ('a', 'b'))
+  assert str(raised.value).endswith(f'got {value!r}.')
+
+
 def test_long_values_are_cut_in_messages():
   for check in (
       lambda value: arguments.check_integer(value, 'n', 0),

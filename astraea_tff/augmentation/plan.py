@@ -260,10 +260,7 @@ def augmentation_plan(
   alpha = arguments.check_number(alpha, '`alpha`', 0, 2)
   max_copies = arguments.check_number(max_copies, '`max_copies`', 1)
   threshold = arguments.check_number(threshold, '`threshold`', 1, ends='[)')
-  if rule not in RULES:
-    raise ValueError(
-        f"`rule` must be 'total' or 'extra', or 'z_score', got {rule!r}."
-    )
+  arguments.check_choice(rule, '`rule`', RULES)
   kept = np.ones(len(counts))
   if rule == 'z_score':
     wanted, kept = _z_score_rule(counts, threshold)

@@ -71,8 +71,7 @@ def measure(
     ValueError: There is no such kind, shapes do not go together, or a weight is
       negative.
   """
-  if kind not in KINDS:
-    raise ValueError(f'kind must be one of {", ".join(KINDS)}, got {kind!r}.')
+  arguments.check_choice(kind, 'kind', KINDS)
   slope = path_gradient(
       examples.gradient, model, mean_update(weights, updates)
   )

@@ -154,8 +154,7 @@ class MediatorEnvironment:
     """
     self._game = game
     self._num_rounds = arguments.check_integer(num_rounds, 'num_rounds', 1)
-    if reward not in ('credit', 'team'):
-      raise ValueError(f"reward must be 'credit' or 'team', got {reward!r}.")
+    arguments.check_choice(reward, 'reward', ('credit', 'team'))
     self._reward = reward
     self._price = arguments.check_number(price, 'price', 0, ends='[)')
     self.possible_agents = [

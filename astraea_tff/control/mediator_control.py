@@ -132,11 +132,7 @@ class MediatorControl:
     """
     check_integer = arguments.check_integer
     arguments.check_type(schedule, '`schedule`', schedule_lib.Schedule)
-    if credit not in credits_lib.KINDS:
-      raise ValueError(
-          f'credit must be one of {", ".join(credits_lib.KINDS)}, got'
-          f' {credit!r}.'
-      )
+    arguments.check_choice(credit, 'credit', credits_lib.KINDS)
     arguments.check_type(by_rarity, 'by_rarity', bool)
     arguments.check_type(samples_by_feedback, 'samples_by_feedback', bool)
     if feedback is not None:

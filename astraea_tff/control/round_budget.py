@@ -57,11 +57,7 @@ class RoundBudget:
       TypeError: An argument has a wrong type.
       ValueError: `passes`, `budget` or `objective` is not as above.
     """
-    if objective not in OBJECTIVES:
-      raise ValueError(
-          f'objective must be one of {", ".join(OBJECTIVES)}, got'
-          f' {objective!r}.'
-      )
+    arguments.check_choice(objective, 'objective', OBJECTIVES)
     arguments.check_type(schedule, '`schedule`', schedule_lib.Schedule)
     arguments.check_function(cost, 'cost', is_optional=False)
     self._objective, self._cost = objective, cost

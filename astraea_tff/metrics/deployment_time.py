@@ -112,11 +112,9 @@ class Deployment:
         'edge_megabits_per_second',
     ):
       arguments.check_number(getattr(self, name), name, 0, ends='()')
-    if self.mediator_place not in MEDIATOR_PLACES:
-      raise ValueError(
-          f'mediator_place must be one of {", ".join(MEDIATOR_PLACES)}, got'
-          f' {self.mediator_place!r}.'
-      )
+    arguments.check_choice(
+        self.mediator_place, 'mediator_place', MEDIATOR_PLACES
+    )
 
   def side_by_side_seconds(
       self,

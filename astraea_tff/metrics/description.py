@@ -98,10 +98,7 @@ def describe(
         'max_clients must be one or several different values, got'
         f' {max_clients}.'
     )
-  if target not in TARGETS:
-    raise ValueError(
-        f'target must be one of {", ".join(TARGETS)}, got {target!r}.'
-    )
+  arguments.check_choice(target, 'target', TARGETS)
   if class_names is None:
     class_names = range(num_classes)
   class_names = tuple(' '.join(str(name).split()) for name in class_names)

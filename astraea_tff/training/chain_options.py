@@ -60,11 +60,7 @@ class ChainOptions:
       object.__setattr__(self, name, count)
     for name in ('carry_optimizer_state', 'keep_mediator_state'):
       arguments.check_type(getattr(self, name), f'`{name}`', bool)
-    if self.client_order not in _CLIENT_ORDERS:
-      raise ValueError(
-          f'`client_order` must be one of {_CLIENT_ORDERS}, got'
-          f' {self.client_order!r}.'
-      )
+    arguments.check_choice(self.client_order, '`client_order`', _CLIENT_ORDERS)
     if self.client_clipping_norm is not None:
       arguments.check_number(
           self.client_clipping_norm,

@@ -209,7 +209,7 @@ def test_refuses_a_bad_cap():
 
 
 def test_refuses_an_unknown_rule():
-  with pytest.raises(ValueError, match="`rule` must be 'total' or .*'both'"):
+  with pytest.raises(ValueError, match="`rule` must be one of total, .*'both'"):
     augmentation_plan(support.COUNTS, 1, rule='both')
 
 

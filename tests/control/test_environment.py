@@ -159,7 +159,7 @@ def test_own_spaces_know_their_elements():
 @pytest.mark.parametrize(
     'call, message',
     [
-        (lambda: make(reward='gain'), "reward must be 'credit' or 'team'"),
+        (lambda: make(reward='gain'), 'reward must be one of credit, team'),
         (lambda: make(num_rounds=0), 'num_rounds must be at least 1'),
         (lambda: make(price=-1), 'price must be'),
     ],

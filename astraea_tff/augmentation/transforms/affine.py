@@ -95,10 +95,7 @@ class AffineTransform:
           ends='[)',
           advice=f'it is {unit}, and 0 turns it off',
       )
-    if self.fill_mode not in _FILL_MODES:
-      raise ValueError(
-          f'`fill_mode` must be one of {_FILL_MODES}, got {self.fill_mode!r}.'
-      )
+    arguments.check_choice(self.fill_mode, '`fill_mode`', _FILL_MODES)
 
   def __call__(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Returns `images`, each transformed by its own draws.
