@@ -18,7 +18,7 @@ VALUES = [
     astraea_tff.reschedule(COUNTS, max_clients=2),
     datasets.Partition.from_labels([[0, 2], [3]], [0, 1, 2, 1]),
     allocation.TrafficBudget([[1, 2], [3, 4]], 5),
-    allocation.SecondsBudget([[1, 2], [3, 4]], 0.5, 5),
+    allocation.SecondsBudget([[1, 2], [3, 4]], 5),
 ]
 
 

@@ -109,15 +109,13 @@ class TrafficBudget(arguments.CopiedByConstructor):
 
 @dataclasses.dataclass(frozen=True)
 class SecondsBudget(arguments.CopiedByConstructor):
-  """A budget of time, where mediators train at once and share the link.
+  """A budget of time, where mediators train at once.
 
-  A round lasts as long as its slowest mediator trains, and in addition the
-  link's time of each that takes part.
+  A round lasts as long as its slowest mediator.
 
   Attributes:
-    seconds: float64 [R, A], rising along A and above 0: what the training of
-      each number of passes takes.
-    link_seconds: What one mediator occupies the server's link for; at least 0.
+    seconds: float64 [R, A], rising along A and above 0: what each number of
+      passes takes.
     amount: How long the round may last.
 
   Raises:
@@ -126,13 +124,11 @@ class SecondsBudget(arguments.CopiedByConstructor):
   """
 
   seconds: np.ndarray
-  link_seconds: float
   amount: float
   adds_up: ClassVar[bool] = False
 
   def __post_init__(self):
     _set_costs(self, 'seconds')
-    arguments.check_number(self.link_seconds, 'link_seconds', 0, ends='[)')
     arguments.check_number(self.amount, 'amount', 0)
 
   @property
@@ -145,8 +141,7 @@ class SecondsBudget(arguments.CopiedByConstructor):
     taken = np.flatnonzero(choice)
     if not taken.size:
       return 0.0
-    slowest = self.seconds[taken, choice[taken] - 1].max()
-    return float(slowest + len(taken) * self.link_seconds)
+    return float(self.seconds[taken, choice[taken] - 1].max())
 
   def allows(self, choice: np.ndarray) -> bool:
     """See `Budget`."""
@@ -156,8 +151,8 @@ class SecondsBudget(arguments.CopiedByConstructor):
     """Finds the choice of most value per second, exactly.
 
     Every number of seconds is tried as a deadline. Within it a mediator's best
-    choice costs no time of its own but for the link's, so that the best k
-    mediators are those of the k highest values.
+    choice costs no time of its own, so that the best k mediators are those of
+    the k highest values.
 
     Args:
       values: float64 [R, A]; sitting out is worth 0.

@@ -93,10 +93,10 @@ class RoundBudget:
     if self._objective == 'traffic':
       return allocation.TrafficBudget(self._costs(mediators), self.amount)
     if not self._is_default:
-      return allocation.SecondsBudget(self._costs(mediators), 0.0, self.amount)
+      return allocation.SecondsBudget(self._costs(mediators), self.amount)
     of_all = self._costs(range(len(self._mediators)))
     slowest = float(of_all[:, 0].max())
-    return allocation.SecondsBudget(of_all[list(mediators)], 0.0, slowest)
+    return allocation.SecondsBudget(of_all[list(mediators)], slowest)
 
   def check_allows_one_of(self, considered: int) -> None:
     """Raises a ValueError if the dearest of so many might all be too dear."""

@@ -85,7 +85,7 @@ def seconds_cases(count):
     values = rng.normal(0.3, 1, (5, 1)) * [1, 1.5, 1.9]
     values = values + 0.2 * rng.normal(size=(5, 3))
     amount = rng.uniform(0.5, 2) * np.median(seconds) + 1
-    yield allocation.SecondsBudget(seconds, rng.uniform(0, 1), amount), values
+    yield allocation.SecondsBudget(seconds, amount), values
 
 
 def test_seconds_are_within_the_budget_and_the_best_choice_per_second():
@@ -104,13 +104,13 @@ def test_seconds_are_within_the_budget_and_the_best_choice_per_second():
       )
 
 
-def test_a_round_lasts_as_its_slowest_mediator_and_the_link():
-  budget = allocation.SecondsBudget([[1, 2], [3, 6], [2, 4]], 0.5, 5)
-  assert budget.spent(np.array([1, 1, 0])) == 3 + 2 * 0.5
-  assert budget.spent(np.array([2, 0, 2])) == 4 + 2 * 0.5
+def test_a_round_lasts_as_its_slowest_mediator():
+  budget = allocation.SecondsBudget([[1, 2], [3, 6], [2, 4]], 4)
+  assert budget.spent(np.array([1, 1, 0])) == 3
+  assert budget.spent(np.array([2, 0, 2])) == 4
   assert budget.spent(np.array([0, 0, 0])) == 0
   assert budget.allows(np.array([2, 0, 2]))
-  assert not budget.allows(np.array([2, 1, 2]))
+  assert not budget.allows(np.array([2, 2, 2]))
 
 
 def test_permuting_mediators_permutes_the_choice():
@@ -131,14 +131,9 @@ def test_filling_serves_the_ranking_while_it_fits():
 
 
 def test_filling_a_time_that_all_share_gives_the_slow_fewer_passes():
-  budget = allocation.SecondsBudget([[4, 8], [3, 6], [2, 4], [7.5, 9]], 0, 7)
+  budget = allocation.SecondsBudget([[4, 8], [3, 6], [2, 4], [7.5, 9]], 7)
   np.testing.assert_array_equal(
       allocation.fill(budget, [3, 0, 1, 2], [2, 2, 1, 2]), [1, 2, 1, 0]
-  )
-  # As few as fit beside what the link takes.
-  link = allocation.SecondsBudget(budget.seconds, 1, 7)
-  np.testing.assert_array_equal(
-      allocation.fill(link, range(4), 2), [1, 1, 2, 0]
   )
 
 
@@ -168,11 +163,7 @@ def test_somebody_trains_where_all_would_sit_out():
         (lambda: allocation.TrafficBudget([[0, 1]], 3), ValueError, 'above 0'),
         (lambda: allocation.TrafficBudget([[1]], '3'), TypeError, 'amount'),
         (lambda: allocation.TrafficBudget([[1]], -1), ValueError, 'amount'),
-        (
-            lambda: allocation.SecondsBudget([[1]], -1, 3),
-            ValueError,
-            'link_seconds must be',
-        ),
+        (lambda: allocation.SecondsBudget([[1]], -1), ValueError, 'amount'),
     ],
 )
 def test_bad_budgets_are_refused(make, error, message):

@@ -75,7 +75,7 @@ def test_mediators_make_the_passes_that_were_asked_for_within_the_budget():
 def test_seconds_are_spent_where_bounds_are_highest():
   policy = bandit.CreditBandit(4, seed=0, exploration=0)
   policy.learn(report(1, range(4), [-1.0, 4.0, 3.0, 1.0]))
-  seconds = allocation.SecondsBudget([[1], [2], [2], [9]], 0, 10)
+  seconds = allocation.SecondsBudget([[1], [2], [2], [9]], 10)
   passes, _ = policy.decide(2, np.zeros((4, 12)), seconds)
   # The last would fit, and would make the round four times as long.
   np.testing.assert_array_equal(passes, [0, 1, 1, 0])

@@ -189,7 +189,7 @@ def test_the_same_values_serve_a_budget_of_seconds():
   policy = learned.LearnedPasses(seed=3)
   play(policy, game, 1, 40)
   speeds = np.random.default_rng(0).uniform(1, 4, NUM_MEDIATORS)
-  budget = allocation.SecondsBudget(np.outer(speeds, (1, 2)), 0.2, 6.0)
+  budget = allocation.SecondsBudget(np.outer(speeds, (1, 2)), 6.0)
   for round_num in range(41, 60):
     observations = game.observe(round_num)
     decision = policy.decide(round_num, observations, budget)

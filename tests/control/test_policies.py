@@ -36,7 +36,7 @@ def test_the_half_of_low_divergence_makes_more_passes():
   passes, _ = policy.decide(1, table, allocation.TrafficBudget(costs, 7))
   np.testing.assert_array_equal(passes, [1, 4, 1, 0, 1])
   slow = costs * [[1], [2], [1], [1], [1]]
-  passes, _ = policy.decide(1, table, allocation.SecondsBudget(slow, 0, 4))
+  passes, _ = policy.decide(1, table, allocation.SecondsBudget(slow, 4))
   np.testing.assert_array_equal(passes, [1, 1, 1, 4, 1])
 
 
