@@ -7,7 +7,7 @@ classification accuracy of mobile deep learning applications", ICCD 2019.
 import gc as _gc
 
 # Python would look through all of TensorFlow for garbage time and again while
-# it is imported: a quarter of the import's time.
+# it is imported (`docs/performance.md`).
 _collects = _gc.isenabled()
 _gc.disable()
 try:

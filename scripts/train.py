@@ -44,8 +44,8 @@ _DATA_DIR, _CACHE_DIR = flags_lib.define_folder_flags()
 _ROUNDS_PER_CHECKPOINT = flags.DEFINE_integer(
     'rounds_per_checkpoint',
     1,
-    'Rounds between checkpoints: what kill -9 or a power cut may cost. A'
-    ' checkpoint takes about a tenth of a second.',
+    'Rounds between checkpoints: what kill -9 or a power cut may cost. Writing a'
+    ' checkpoint takes time too.',
     lower_bound=1,
 )
 _NUM_THREADS = flags.DEFINE_integer(

@@ -13,7 +13,7 @@ import pytest
 # start, ignore Ctrl-C, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# To look for garbage while TFF is imported takes a third of the import's time.
+# The import of TFF makes much that is kept and hardly any garbage to look for.
 gc.disable()
 
 

@@ -2,8 +2,8 @@
 
 As TFF starts the binary, it inherits the parent's standard output and outlives
 the parent, so that `python train.py | tee log` never ends; its start-up loop
-has no timeout; and it runs with TensorFlow's default threads, which cost about
-half the speed of a round of small models. Here the same binary gets
+has no timeout; and it runs with TensorFlow's default threads, which slow down
+rounds of small models. Here the same binary gets
 
   * its output in a temporary file, never in the parent's pipe,
   * threads chosen from the machine: one thread an operation, as many operations
@@ -106,21 +106,20 @@ class Worker:
           ' tensorflow-federated 0.87 from its Linux x86-64 wheel.'
       )
     defaults = {
-        # On by default in TensorFlow's wheel, off in TFF's worker: a training
-        # step of the EMNIST network takes a fifth longer without it.
+        # `docs/performance.md` has what each of these settings saves.
+        # oneDNN is on by default in TensorFlow's wheel, off in TFF's worker.
         'TF_ENABLE_ONEDNN_OPTS': '1',
         # oneDNN would otherwise prepare every convolution's gradients anew in
-        # every step, a tenth of its time.
+        # every step.
         'TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE': '0',
         'TF_CPP_MIN_LOG_LEVEL': '1',
         # By default glibc's malloc gives the threads that come and go up to 8
-        # arenas a core, and each keeps what was freed in it: after 300 rounds
-        # of a small model the worker was 1.7 times as large as after 50. With
-        # one arena chains that run at once wait for one another, and a round
-        # takes a third longer; one more than there are threads is enough.
+        # arenas a core, and each keeps what was freed in it, so the worker
+        # grows with the rounds. With one arena chains that run at once wait for
+        # one another; one more than there are threads is enough.
         'MALLOC_ARENA_MAX': str(num_threads + 1),
-        # No lists of small free chunks, which every large one that is freed
-        # would empty: memory stays in one piece, and a step is 5 % quicker.
+        # Lists of small free chunks would be emptied whenever a large chunk is
+        # freed. Without them memory stays in one piece.
         'GLIBC_TUNABLES': 'glibc.malloc.mxfast=0',
     }
     self._environment = {

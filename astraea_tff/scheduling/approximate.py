@@ -26,7 +26,7 @@ from astraea_tff.scheduling import greedy
 from astraea_tff.scheduling import grouping
 from astraea_tff.scheduling import schedule as schedule_lib
 
-# Up to here the exact schedule takes half a second, and nothing is gained.
+# Up to here the exact schedule is quick enough, and nothing is gained.
 _LARGEST_EXACT = 2000
 
 _MEDIATORS_AT_ONCE = 32

@@ -40,8 +40,7 @@ def reschedule_by_assignment(
   For up to some thousand clients its mean divergence is below Algorithm 3's,
   and its worst one far below (docs/scheduling.md has the numbers). Takes
   O(c^2 N) time for the divergences, O(c^3 / max_clients^2) or so for the
-  assignments, and O(c^2 / max_clients) memory: 15 seconds and 200 MB for
-  10,000 clients and 10 in a mediator.
+  assignments, and O(c^2 / max_clients) memory.
 
   Args:
     counts: See `reschedule`.

@@ -125,7 +125,7 @@ def _repeat(dataset: tf.data.Dataset, num_epochs: int) -> tf.data.Dataset:
 
 
 def _quick_start() -> tf.data.Options:
-  """Returns options that start a pipeline in half the time.
+  """Returns options with which a pipeline starts sooner.
 
   A mediator's pipeline is short and read once, so tuning it to the machine and
   rewriting its graph cost more than they can give. It has threads of its own,

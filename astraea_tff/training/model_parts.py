@@ -67,7 +67,7 @@ def take(
 
 
 def _of_variable_model(model_fn, optimizer, carry_optimizer_state):
-  # A model costs a tenth of a second, so one serves for all that is asked of it
+  # Making a model takes long, so one model serves for all that is asked of it
   # but training.
   models = []
 

@@ -1,9 +1,9 @@
 """Functions that run without being converted by AutoGraph.
 
-Converting a function costs AutoGraph up to a third of a second in every process
-(`docs/performance.md`). Our own code and TFF's need no conversion. What they
-call of a user's may: layers, losses, metrics, models and optimizers that branch
-on tensors.
+AutoGraph takes CPU time to convert a function, in every process anew
+(`docs/performance.md`). Our own code and TFF's need no conversion. The user's
+code that they call may need it: layers, losses, metrics, models and optimizers
+that branch on tensors.
 
 `tf.function(autograph=False)` and `do_not_convert` switch AutoGraph off for
 whatever is called from there. That is right where nothing of a user's is called

@@ -1,7 +1,7 @@
 """Image-classification sets of TensorFlow Datasets, by their TFDS name.
 
-TFDS is imported by those functions that use it: it costs every program that
-imports `astraea_tff.datasets` a sixth of a second, and few load its data.
+TFDS is imported by those functions that use it. Few programs load its data, and
+the import would take time in every program that imports `astraea_tff.datasets`.
 """
 
 import os
