@@ -145,7 +145,7 @@ def test_a_module_that_only_a_run_knows_is_refused():
 
 
 def test_what_few_programs_need_is_imported_where_it_is_used():
-  """TFDS takes a sixth of a second of every start."""
+  """The import of TFDS would lengthen every start."""
   found = [
       (name, each.is_inside_function)
       for name, path in _PACKAGE.items()

@@ -162,7 +162,17 @@ def zeroing_credits(
 ) -> np.ndarray:
   """Returns what U would lose if each mediator's update were zero.
 
-  Args, results and errors are those of `removal_credits`.
+  Args:
+    utility: U of a model.
+    model: w, float64 [P].
+    weights: n_m, numbers [R] of at least 0.
+    updates: Numbers [R, P].
+
+  Returns:
+    float64 [R]; 0 for a mediator without weight.
+
+  Raises:
+    ValueError: Shapes do not go together, or a weight is negative.
   """
   weights, updates = _check_round(weights, updates)
   shares = _shares(weights)
@@ -179,8 +189,17 @@ def alone_credits(
 ) -> np.ndarray:
   """Returns what each mediator's update would bring U if it were the round's.
 
-  Args, results and errors are those of `removal_credits`; a mediator without
-  weight has a credit of 0.
+  Args:
+    utility: U of a model.
+    model: w, float64 [P].
+    weights: n_m, numbers [R] of at least 0.
+    updates: Numbers [R, P].
+
+  Returns:
+    float64 [R]; 0 for a mediator without weight.
+
+  Raises:
+    ValueError: Shapes do not go together, or a weight is negative.
   """
   weights, updates = _check_round(weights, updates)
   before = utility(model)
@@ -191,7 +210,18 @@ def alone_credits(
 
 
 def mean_update(weights: Any, updates: Any) -> np.ndarray:
-  """Returns A, float64 [P], of weights [R] and updates [R, P]."""
+  """Returns A, the mean of the updates by weight.
+
+  Args:
+    weights: n_m, numbers [R] of at least 0.
+    updates: Numbers [R, P].
+
+  Returns:
+    float64 [P]; zeros if all weights are.
+
+  Raises:
+    ValueError: Shapes do not go together, or a weight is negative.
+  """
   weights, updates = _check_round(weights, updates)
   return _shares(weights) @ updates
 

@@ -54,7 +54,11 @@ class Discrete:
   """The numbers 0 to n - 1."""
 
   def __init__(self, n: int):
-    """Takes n."""
+    """Takes the number of elements.
+
+    Args:
+      n: At least 1.
+    """
     self.n = n
     self.shape, self.dtype = (), np.dtype(np.int64)
     self._generator = np.random.default_rng()
@@ -79,7 +83,14 @@ class Box:
   """Arrays of a shape, within bounds."""
 
   def __init__(self, low: float, high: float, shape: tuple[int, ...], dtype):
-    """Takes the bounds of all elements."""
+    """Takes the bounds of all elements.
+
+    Args:
+      low: The least value of every element.
+      high: The largest value of every element.
+      shape: The shape of the arrays.
+      dtype: Their dtype, floating.
+    """
     self.shape, self.dtype = shape, np.dtype(dtype)
     self.low = np.full(shape, low, dtype)
     self.high = np.full(shape, high, dtype)

@@ -107,7 +107,15 @@ class FixedPasses:
   """
 
   def __init__(self, passes: int = 1):
-    """Takes E_m, at least 1."""
+    """Takes the number of passes.
+
+    Args:
+      passes: E_m, at least 1.
+
+    Raises:
+      TypeError: `passes` is no int.
+      ValueError: `passes` is below 1.
+    """
     self.passes = (arguments.check_integer(passes, 'passes', 1),)
     self.state = {}
 
@@ -137,7 +145,16 @@ class KlPasses:
   """
 
   def __init__(self, passes: tuple[int, int] = (1, 2)):
-    """Takes the passes of the half of high divergence, then of the low one."""
+    """Takes the numbers of passes.
+
+    Args:
+      passes: The passes of the half of high divergence, then those of the half
+        of low divergence; at least 1, rising.
+
+    Raises:
+      TypeError: `passes` is no tuple or list, or a number is no int.
+      ValueError: `passes` are not two, do not rise, or one is below 1.
+    """
     self.passes = check_passes(passes)
     if len(self.passes) != 2:
       raise ValueError(f'passes must be two numbers, got {passes}.')
@@ -168,7 +185,16 @@ class KlPasses:
 
 
 def check_policy(policy: Any, num_mediators: int) -> None:
-  """Raises if this is no policy, or one for another number of mediators."""
+  """Refuses what is no policy, or one for another number of mediators.
+
+  Args:
+    policy: What should be a `MediatorPolicy`.
+    num_mediators: M.
+
+  Raises:
+    TypeError: `policy` lacks `passes`, `decide` or `learn`.
+    ValueError: `policy` knows another number of mediators.
+  """
   if not all(hasattr(policy, name) for name in ('passes', 'decide', 'learn')):
     raise TypeError(
         'policy must decide passes, such as bandit.CreditBandit(num_mediators,'
@@ -183,7 +209,15 @@ def check_policy(policy: Any, num_mediators: int) -> None:
 
 
 def check_passes(passes: Sequence[int]) -> tuple[int, ...]:
-  """Returns rising numbers of passes of at least 1, or raises."""
+  """Returns the numbers of passes of a policy, checked.
+
+  Args:
+    passes: A tuple or list of ints of at least 1, rising.
+
+  Raises:
+    TypeError: `passes` is no tuple or list, or empty, or a number is no int.
+    ValueError: `passes` do not rise, or one is below 1.
+  """
   if not isinstance(passes, (tuple, list)) or not passes:
     raise TypeError(
         f'passes must be numbers of passes, such as (1, 2), got {passes!r}.'
@@ -203,7 +237,20 @@ def check_offer(
     budget: allocation.Budget,
     mediators: Optional[Sequence[int]],
 ) -> np.ndarray:
-  """Returns the indices of the mediators considered, int64 [R], or raises."""
+  """Checks the arguments of `MediatorPolicy.decide`.
+
+  Args:
+    passes: The A numbers of passes of the policy.
+    observations: float64 [R, 12].
+    budget: The costs, [R, A], and what may be spent.
+    mediators: R indices of mediators; None for 0 to R - 1.
+
+  Returns:
+    The indices of the mediators considered, int64 [R].
+
+  Raises:
+    ValueError: The budget or the mediators do not go with the observations.
+  """
   num_mediators = len(observations)
   if budget.shape != (num_mediators, len(passes)):
     raise ValueError(
@@ -227,6 +274,18 @@ def to_decision(
     budget: allocation.Budget,
     price: float,
 ) -> Decision:
-  """Returns a choice as passes; somebody trains, if only the best one."""
+  """Returns a choice as passes; at least the best mediator trains.
+
+  Args:
+    passes: The A numbers of passes of the policy.
+    choice: int64 [R]; 0 for sitting out, or a for `passes[a - 1]`.
+    values: float64 [R, A]. If all would sit out, the largest value that the
+      budget allows says who trains.
+    budget: What may be spent.
+    price: See `Decision`.
+
+  Raises:
+    ValueError: The budget allows nobody a single pass.
+  """
   choice = allocation.at_least_one(choice, values, budget)
   return Decision(np.array([0, *passes])[choice], float(price))

@@ -33,7 +33,19 @@ class Adam(NamedTuple):
 
 
 def initial_weights(shape: Shape, seed: int) -> np.ndarray:
-  """Returns random weights, whose values are near zero."""
+  """Returns random weights, with which all values are near zero.
+
+  Args:
+    shape: The network's.
+    seed: The run's seed, at least 0.
+
+  Returns:
+    float64 [P].
+
+  Raises:
+    TypeError: `seed` is no int.
+    ValueError: `seed` is negative.
+  """
   generator = randomness.round_generator(seed, 0, randomness.POLICY_STREAM, 2)
   inner = generator.normal(size=(shape.features, shape.hidden))
   outer = 0.01 * generator.normal(size=(shape.hidden, shape.values))
@@ -48,7 +60,16 @@ def initial_weights(shape: Shape, seed: int) -> np.ndarray:
 def values(
     weights: np.ndarray, shape: Shape, observations: np.ndarray
 ) -> np.ndarray:
-  """Returns float64 [R, A] for observations [R, F]."""
+  """Returns what the network values the numbers of passes at.
+
+  Args:
+    weights: float64 [P].
+    shape: The network's.
+    observations: float64 [R, F].
+
+  Returns:
+    float64 [R, A].
+  """
   inner, inner_bias, outer, outer_bias = _split(weights, shape)
   return np.tanh(observations @ inner + inner_bias) @ outer + outer_bias
 
@@ -91,7 +112,17 @@ def gradient(
 def adam_step(
     weights: np.ndarray, adam: Adam, slope: np.ndarray, learning_rate: float
 ) -> tuple[np.ndarray, Adam]:
-  """Returns weights and memory after a step of Adam (Kingma and Ba 2015)."""
+  """Takes a step of Adam (Kingma and Ba 2015), with decays of 0.9 and 0.99.
+
+  Args:
+    weights: float64 [P].
+    adam: What Adam remembers of the earlier steps.
+    slope: The gradient, float64 [P].
+    learning_rate: The step's length, above 0.
+
+  Returns:
+    The weights after the step, float64 [P], and what Adam remembers then.
+  """
   step = adam.step + 1
   first = 0.9 * adam.first + 0.1 * slope
   second = 0.99 * adam.second + 0.01 * slope * slope

@@ -191,14 +191,38 @@ def _as_counts(counts: np.ndarray, name: str) -> np.ndarray:
 
 
 def check_numbers(values: Any, name: str) -> np.ndarray:
-  """Returns nonnegative finite real numbers as an array, or refuses them."""
+  """Returns finite real numbers of at least 0 as an array.
+
+  Args:
+    values: Numbers of any shape.
+    name: What messages call them.
+
+  Returns:
+    The array, of integers or floats of at most 64 bits.
+
+  Raises:
+    TypeError: They are numbers of another kind, or none.
+    ValueError: One is negative or not finite, or rows differ in length.
+  """
   values = check_finite(values, name)
   _refuse_entries(values, values < 0, name, 'be zero or more')
   return values
 
 
 def check_finite(values: Any, name: str) -> np.ndarray:
-  """Returns finite real numbers as an array, or refuses them."""
+  """Returns finite real numbers as an array.
+
+  Args:
+    values: Numbers of any shape.
+    name: What messages call them.
+
+  Returns:
+    The array, of integers or floats of at most 64 bits.
+
+  Raises:
+    TypeError: They are numbers of another kind, or none.
+    ValueError: One is not finite, or rows differ in length.
+  """
   try:
     values = np.asarray(values)
   except ValueError as error:

@@ -72,6 +72,11 @@ class LabelPrior:
         counted. Labels below 0, which a loss may ignore, do not count.
       copies: The copies that training makes of a sample of each class, [N],
         instead of the prior's own; None for the prior's.
+
+    Raises:
+      TypeError: The labels are no integers.
+      ValueError: The elements, or the labels' shape, are not as above.
+      tf.errors.InvalidArgumentError: A label is not below N.
     """
     check_elements(dataset.element_spec)
     check_elements(counted.element_spec)
@@ -91,6 +96,20 @@ class LabelPrior:
 
     It consists of datasets alone, so that it can be sent to a worker, which
     then counts. (A `reduce` within a dataset is refused as having state.)
+
+    Args:
+      dataset: Elements `(x, y)` or mappings of 'x' and 'y', batches or not.
+      counted: The client's examples, in such elements, of which the labels are
+        counted. Labels below 0, which a loss may ignore, do not count.
+
+    Returns:
+      The dataset with the prior.
+
+    Raises:
+      TypeError: The labels are no integers.
+      ValueError: The elements, or the labels' shape, are not as above.
+      tf.errors.InvalidArgumentError: When the result is read, if a label is not
+        below N.
     """
     check_elements(dataset.element_spec)
     check_elements(counted.element_spec)

@@ -46,7 +46,16 @@ def check_clients(clients: Any) -> tuple[Any, int]:
 
 
 def named_datasets(clients: Any) -> Iterator[tuple[str, Any]]:
-  """Yields what messages call a client, and its dataset."""
+  """Yields what messages call a client, and its dataset.
+
+  Args:
+    clients: See `labels.counts.label_counts`.
+
+  Raises:
+    TypeError: One of a sequence is no `tf.data.Dataset`.
+    tf.errors.OpError: A `ClientData` cannot make a client's dataset; the
+      message names the client.
+  """
   if isinstance(clients, tff.simulation.datasets.ClientData):
     for client_id in clients.client_ids:
       name = f'client {client_id!r}'
@@ -70,7 +79,24 @@ def count_labels(
     num_classes: int,
     label_fn: Optional[Callable[[Any], Any]],
 ) -> np.ndarray:
-  """Counts one client's labels, `int64 [N]`; see `label_counts`."""
+  """Counts one client's labels.
+
+  Args:
+    client: What messages call the dataset's owner.
+    dataset: The client's `tf.data.Dataset`.
+    num_classes: N.
+    label_fn: See `labels.counts.label_counts`.
+
+  Returns:
+    `int64 [N]`.
+
+  Raises:
+    TypeError: An element has no label that can be found without `label_fn`,
+      that is no function, or labels are no integers.
+    ValueError: A label is not in [0, N), labels are one-hot, or the dataset may
+      never end.
+    tf.errors.OpError: The dataset cannot be read; the message names the client.
+  """
   row = np.zeros(num_classes, np.int64)
   for labels in _label_batches(client, dataset, label_fn):
     outside = labels[(labels < 0) | (labels >= num_classes)]

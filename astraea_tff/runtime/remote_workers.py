@@ -208,7 +208,12 @@ class RemoteWorkers(tff.framework.SyncContext):
     return tuple(w.address for w in self._workers if w.is_alive)
 
   def invoke(self, comp: Any, arg: Any) -> Any:
-    """See `tff.framework.SyncContext`."""
+    """Runs a computation on all workers; see `tff.framework.SyncContext`.
+
+    Raises:
+      RuntimeError: This process was forked from the one that made the context,
+        or no worker is left.
+    """
     if self._owner != os.getpid():
       raise RuntimeError(local_worker.FORKED)
     # One call at a time: each is to have all workers.

@@ -65,8 +65,13 @@ def start_variable_chain(
       not tell TFF of, such as the state of a stateful recurrent layer, are what
       they were before the first client whenever a visit begins; but for those
       that its metrics are made of, which add up over the chain.
-    build_optimizer: Of `optimizer_steps.quickest`.
+    build_optimizer: What `optimizer_steps.quickest` returned: from the
+      trainable variables to the optimizer's steps on them.
     carry_optimizer_state: Whether the optimizer's state is handed along.
+
+  Returns:
+    A function of the optimizer's hyperparameters and the server's weights; see
+    `StartChain`.
   """
   weights = tff.learning.models.ModelWeights.from_model(model)
   trainable = tf.nest.flatten(weights.trainable)
@@ -144,6 +149,10 @@ def start_functional_chain(
     model: The model.
     optimizer: The clients' optimizer.
     carry_optimizer_state: Whether the optimizer's state is handed along.
+
+  Returns:
+    A function of the optimizer's hyperparameters and the server's weights; see
+    `StartChain`.
   """
   predict = unconverted.model_method(model, 'predict_on_batch')
   initialize_metrics = unconverted.model_method(
@@ -225,6 +234,11 @@ def join_weights(
     steps: How a client trains.
     first: What the first client is handed; its trainable weights have one dtype
       and static shapes.
+
+  Returns:
+    The steps, and what the first client is handed, in both of which
+    `Handed.trainable` is a vector [P] of that dtype. `report` returns the
+    weights in their own shapes.
   """
   like = tf.nest.flatten(first.trainable)
 

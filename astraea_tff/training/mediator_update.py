@@ -48,11 +48,19 @@ def build_mediator_update(
     client_weighting: tff.learning.ClientWeighting,
     options: chain_options.ChainOptions,
 ) -> Callable[..., MediatorOutput]:
-  """Returns a `tf.function` that trains a mediator.
+  """Returns a `tf.function` that trains a mediator (lines 8 to 15).
 
-  It takes what the server sends of the optimizers (`ServerState.send`), the
-  weights, the clients' datasets and their order (see
-  `chain_batches.join_clients`).
+  The function takes what the server sends of the optimizers
+  (`ServerState.send`), the server's `tff.learning.models.ModelWeights`, the
+  gamma clients' datasets of batches, and their order, E_m times int32 [gamma],
+  or None (see `chain_batches.join_clients`).
+
+  Args:
+    start_chain: Starts a chain of the model and the clients' optimizer.
+    mediator_optimizer: The optimizer that steps between two visits, or None.
+    server_state: What the server sends of the optimizers and gets back.
+    client_weighting: How a mediator weighs in the average.
+    options: How the chain is trained.
   """
   hand_over = _hand_over(options, mediator_optimizer)
 

@@ -18,7 +18,11 @@ _PLAIN_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_-]{0,63}')
 
 
 def default_cache_dir() -> pathlib.Path:
-  """`astraea_tff` in the user's folder for caches, XDG_CACHE_HOME."""
+  """Returns `astraea_tff` in the user's folder for caches, XDG_CACHE_HOME.
+
+  Raises:
+    ValueError: There is no home folder for it.
+  """
   root = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
   try:
     return pathlib.Path(root).expanduser() / 'astraea_tff'
@@ -37,12 +41,19 @@ def dataset_folder(
   Args:
     name: The data set's, which may be any text.
     cache_dir: The cache; `default_cache_dir()` if None.
+
+  Raises:
+    TypeError: `cache_dir` is no path.
+    ValueError: `cache_dir` holds a NUL, or there is no home folder for its ~ or
+      for the default.
   """
   if cache_dir is None:
     root = default_cache_dir()
   else:
-    # Whole, as the program may change its folder, and a worker stays in its own.
-    root = pathlib.Path(arguments.expand_path(cache_dir, 'cache_dir')).absolute()
+    # An absolute path, as the program may change its folder, and a worker stays
+    # in its own.
+    root = arguments.expand_path(cache_dir, 'cache_dir')
+    root = pathlib.Path(root).absolute()
   plain = name.replace('/', '_').replace(':', '_')
   if not _PLAIN_NAME.fullmatch(plain):
     # A name may be any text, and a folder's name may not.
@@ -60,6 +71,9 @@ def explained_errors(
   Args:
     cache_dir: The folder that is used.
     action: What fails, 'written to' or 'read from'.
+
+  Raises:
+    OSError: An `OSError` came from inside; the new message names the cache.
   """
   try:
     yield
