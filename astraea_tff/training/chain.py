@@ -38,7 +38,7 @@ def run_chain(
     hand_over: visit_lib.HandOver,
     options: chain_options.ChainOptions,
 ) -> tuple[visit_lib.Handed, tf.Tensor]:
-  """Trains on the chain's batches and ends each visit.
+  """Trains one client after another (Algorithm 1, lines 9 to 14).
 
   Args:
     chain: The batches with their indices.

@@ -23,6 +23,9 @@ def join_clients(
 ) -> tf.data.Dataset:
   """Returns a round's batches `(index, batch)` in training order.
 
+  It repeats all for the E_m mediator epochs (Algorithm 1, line 9), joins the
+  clients (line 10), and repeats each client for E local epochs (line 11).
+
   Args:
     datasets: The clients' batches.
     order: E_m times int32 [gamma]; the places of the clients in the order in
