@@ -19,6 +19,7 @@ import numpy as np
 from sklearn import datasets as sklearn_datasets
 
 from astraea_tff.datasets import federated_dataset
+from astraea_tff.datasets.sources import kept_for_testing
 
 _LOADERS = {
     'breast_cancer': sklearn_datasets.load_breast_cancer,
@@ -26,8 +27,6 @@ _LOADERS = {
 }
 _FILES = {'breast_cancer': 'breast_cancer.csv', 'wine': 'wine_data.csv'}
 _TEST_EXAMPLES_PER_CLASS = {'breast_cancer': 50, 'wine': 16}
-# The test rows are a property of the data set and not of a run.
-_TEST_SEED = 20190901
 
 NAMES = tuple(_LOADERS)
 
@@ -45,20 +44,16 @@ def load_table(name: str) -> federated_dataset.LabelledExamples:
   """
   table = _LOADERS[name]()
   labels = table.target.astype(np.int32)
-  order = np.random.default_rng(_TEST_SEED).permutation(len(labels))
-  test = np.concatenate([
-      order[labels[order] == label][: _TEST_EXAMPLES_PER_CLASS[name]]
-      for label in range(len(table.target_names))
-  ])
-  is_pool = np.ones(len(labels), bool)
-  is_pool[test] = False
-  pool = table.data[is_pool]
-  rows = (table.data - pool.mean(axis=0)) / pool.std(axis=0)
+  pool, test = kept_for_testing.split(
+      labels, len(table.target_names), _TEST_EXAMPLES_PER_CLASS[name]
+  )
+  of_pool = table.data[pool]
+  rows = (table.data - of_pool.mean(axis=0)) / of_pool.std(axis=0)
   rows = rows.astype(np.float32)
   return federated_dataset.LabelledExamples(
       class_names=tuple(str(label) for label in table.target_names),
-      features=rows[is_pool],
-      labels=labels[is_pool],
+      features=rows[pool],
+      labels=labels[pool],
       test_features=rows[test],
       test_labels=labels[test],
       feature_names=tuple(str(column) for column in table.feature_names),

@@ -13,12 +13,11 @@ import numpy as np
 from sklearn import datasets as sklearn_datasets
 
 from astraea_tff.datasets import federated_dataset
+from astraea_tff.datasets.sources import kept_for_testing
 
 _SIZE = 28
 _LARGEST_GREY_LEVEL = 16
 _TEST_EXAMPLES_PER_CLASS = 30
-# The test digits are a property of the data set and not of a run.
-_TEST_SEED = 20190901
 
 
 def load_digits() -> federated_dataset.LabelledExamples:
@@ -32,17 +31,11 @@ def load_digits() -> federated_dataset.LabelledExamples:
   images = resize_bilinear(images.reshape(-1, 8, 8), _SIZE)
   images = np.rint(images * (255 / _LARGEST_GREY_LEVEL)).astype(np.uint8)
   images, labels = images[..., np.newaxis], labels.astype(np.int32)
-  order = np.random.default_rng(_TEST_SEED).permutation(len(labels))
-  test = np.concatenate([
-      order[labels[order] == digit][:_TEST_EXAMPLES_PER_CLASS]
-      for digit in range(10)
-  ])
-  is_pool = np.ones(len(labels), bool)
-  is_pool[test] = False
+  pool, test = kept_for_testing.split(labels, 10, _TEST_EXAMPLES_PER_CLASS)
   return federated_dataset.LabelledExamples(
       class_names=tuple(str(digit) for digit in range(10)),
-      features=images[is_pool],
-      labels=labels[is_pool],
+      features=images[pool],
+      labels=labels[pool],
       test_features=images[test],
       test_labels=labels[test],
   )

@@ -21,6 +21,7 @@ import numpy as np
 from astraea_tff import arguments
 from astraea_tff.datasets import federated_dataset
 from astraea_tff.datasets.partitioning import distributions
+from astraea_tff.datasets.sources import kept_for_testing
 from astraea_tff.datasets.sources import tfds_images
 
 # Fifteen letters have one class for both cases, the others one for each.
@@ -47,8 +48,6 @@ TABLE_I: Mapping[str, Mapping[str, Any]] = types.MappingProxyType({
 })
 
 TEST_EXAMPLES_PER_CLASS = 400
-# The test images are a property of the data set and not of a run.
-_TEST_SEED = 20190901
 
 
 def load_emnist(
@@ -157,8 +156,5 @@ def balanced_test_indices(
         "emnist/bymerge of TFDS's data to have it prepared again from the "
         'official files.'
     )
-  order = np.random.default_rng(_TEST_SEED).permutation(len(labels))
-  return np.sort(np.concatenate([
-      order[labels[order] == label][:per_class]
-      for label in range(len(CLASS_NAMES))
-  ]))
+  _, test = kept_for_testing.split(labels, len(CLASS_NAMES), per_class)
+  return np.sort(test)
