@@ -1,4 +1,4 @@
-"""Checks of arguments: each names the argument, what it got and what would do."""
+"""Checks of arguments: each names the argument, its value and what would do."""
 
 from collections.abc import Iterable, Sequence
 import dataclasses

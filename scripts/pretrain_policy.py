@@ -1,4 +1,4 @@
-"""Trains a policy of mediators' passes on several seeds, for runs to begin with.
+"""Trains a policy of mediators' passes on several seeds; runs begin with it.
 
   python scripts/pretrain_policy.py --flagfile=scripts/flags/demo.flags \
       --undefok=seed --validation_fraction=0.3 --seeds=1000,1001,1002,1003 \
@@ -90,7 +90,7 @@ def _check_can_write(output: pathlib.Path) -> None:
 
 
 def _locked_folder(kind: str, of: bytes) -> pathlib.Path:
-  """Returns a folder in the cache, which no other program gets until the end."""
+  """Returns a folder in the cache that no other program gets until the end."""
   cache = cache_folders.dataset_folder('pretrain_policy', _CACHE_DIR.value)
   folder = cache / f'{kind}-{hashlib.sha256(of).hexdigest()[:16]}'
   with folder_lib.errors_that_name_the_flag(str(folder), 'cache_dir'):

@@ -51,8 +51,8 @@ _ROW = flags.DEFINE_multi_string(
     'row',
     [],
     'A row to run alone, or a method with all its learning rates; repeatable.'
-    ' The page says which rows were left out. Where it has no learning curves, it'
-    ' keeps the rows that earlier commands ran with the settings of today.',
+    ' The page says which rows were left out. Where it has no learning curves,'
+    ' it keeps the rows that earlier commands ran with the settings of today.',
 )
 _SCALE = flags.DEFINE_enum(
     'scale', 'small', experiments.SCALES, 'The size of data and rounds.'

@@ -4,13 +4,14 @@
   python scripts/study_kinds.py --output_dir=runs/messages \
       --messages_of_users=messages.npz
 
-Trains, for every seed, Astraea as recommended (scripts/flags/recommended.flags);
-FedAvg with Adam at the server (scripts/flags/fedavg.flags), at a slower rate
-too; and the control, FedAvg at that rate with Astraea's augmentation and label
-prior. The data are breast cancer and wine over 20 clients with Dirichlet mixes
-or, where a file has them, the messages of real users instead. FedAvg gets as
-many more rounds as make its traffic Astraea's. Writes kinds.csv, a row a run, and
-kinds.md to --output_dir. The same command goes on where an earlier one stopped.
+Trains, for every seed, Astraea as recommended
+(scripts/flags/recommended.flags); FedAvg with Adam at the server
+(scripts/flags/fedavg.flags), at a slower rate too; and the control, FedAvg at
+that rate with Astraea's augmentation and label prior. The data are breast
+cancer and wine over 20 clients with Dirichlet mixes or, where a file has them,
+the messages of real users instead. FedAvg gets as many more rounds as make its
+traffic Astraea's. Writes kinds.csv, a row a run, and kinds.md to --output_dir.
+The same command goes on where an earlier one stopped.
 
 The file is an archive of NumPy arrays: `user` int [n]; `tokens` int [n, L], 0
 for padding and 1 for unknown words; `label` int [n], 0 for negative and 1 for
@@ -130,7 +131,9 @@ def _check_messages(arrays: Mapping[str, np.ndarray]) -> None:
     raise ValueError('vocabulary must have one axis')
   num_users, fewest = len(np.unique(arrays['user'])), 1 / _SHARE_OF_TEST_USERS
   if num_users < fewest:
-    raise ValueError(f'user must have {fewest:g} users or more, got {num_users}')
+    raise ValueError(
+        f'user must have {fewest:g} users or more, got {num_users}'
+    )
 
 
 def load_messages_of_users(path: str) -> datasets.FederatedDataset:

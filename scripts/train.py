@@ -9,10 +9,10 @@ With --workers the rounds run on workers that scripts/worker.py started, on this
 machine or others (docs/several_machines.md); they must see the same
 --cache_dir under the same path.
 
-Every seed has a folder of its own in --output_dir, with metrics.csv, TensorBoard
-events, the schedule, the final weights and the pictures. The same command again
-goes on where it stopped, also with more --rounds or another --seed; other flags
-on the same folder are refused.
+Every seed has a folder of its own in --output_dir, with metrics.csv,
+TensorBoard events, the schedule, the final weights and the pictures. The same
+command again goes on where it stopped, also with more --rounds or another
+--seed; other flags on the same folder are refused.
 """
 
 import functools
@@ -44,15 +44,15 @@ _DATA_DIR, _CACHE_DIR = flags_lib.define_folder_flags()
 _ROUNDS_PER_CHECKPOINT = flags.DEFINE_integer(
     'rounds_per_checkpoint',
     1,
-    'Rounds between checkpoints: what kill -9 or a power cut may cost. Writing a'
-    ' checkpoint takes time too.',
+    'Rounds between checkpoints: what kill -9 or a power cut may cost. Writing'
+    ' a checkpoint takes time too.',
     lower_bound=1,
 )
 _NUM_THREADS = flags.DEFINE_integer(
     'num_threads',
     None,
-    "Threads of TFF's worker; by default as many as there are cores, or fewer if"
-    ' a round has fewer mediators.',
+    "Threads of TFF's worker; by default as many as there are cores, or fewer"
+    ' if a round has fewer mediators.',
     lower_bound=1,
 )
 _MAX_CONCURRENT_CALLS = flags.DEFINE_integer(

@@ -101,7 +101,7 @@ def copy_rows_fn(
 def _as_many(
     parts: list[tf.Tensor], number: tf.Tensor, name: str
 ) -> list[tf.Tensor]:
-  """Fails where parts have another number of rows, which would change places."""
+  """Fails where parts have another number of rows: rows would change places."""
   checks = [
       tf.raw_ops.Assert(
           condition=tf.equal(tf.shape(part)[0], number),

@@ -26,7 +26,7 @@ Transform = copying.Transform
 Seed = Union[int, Sequence[int]]
 
 DEFAULT_TRANSFORM = affine.AffineTransform()
-# Enough to vectorise well. Fewer where the copies, as float32, take more memory.
+# Enough to vectorise well. Fewer where copies, as float32, take more memory.
 _LARGEST_BATCH = 256
 _BATCH_BYTES = 80_000_000
 
@@ -48,8 +48,8 @@ def augment(
   What is drawn is keyed by a sample's position in `dataset`, which should
   therefore have an order that stays: shuffle afterwards.
 
-  Where the plan keeps less than all samples of a class (`kept`), each of them is
-  kept with that probability, drawn in the same way.
+  Where the plan keeps less than all samples of a class (`kept`), each of them
+  is kept with that probability, drawn in the same way.
 
   Args:
     dataset: Single examples, not batches: `(features, label)`, or a mapping
@@ -66,7 +66,8 @@ def augment(
       mapping `{label: transform}` has one for some classes; the others get that
       of None. None chooses by the features: an `AffineTransform` for images
       `[H, W, C]`, uint8 or float; a `TabularTransform` for vectors and numbers
-      some of which are floats. Other features, such as token ids, need one that is given.
+      some of which are floats. Other features, such as token ids, need one that
+      is given.
     fresh_every_epoch: False: every reading gives the same examples, in this
       process and in others. (A worker built with other processor instructions
       may round a rare pixel the other way.) True: every reading, and every
@@ -116,11 +117,11 @@ def augment_dataset_fn(
 
   Returns:
     A `tf.function` of a dataset, the seed of its draws, int64 `[2]`, and, if
-    others than the plan's are wanted, copies float32 `[N]`, which are data: they
-    may change without a new trace. Below 1 they are the probability with which
-    a sample is kept. The datasets of all clients in all rounds share its one
-    trace: a trace for each takes longer than to augment it, and TensorFlow never
-    frees it.
+    others than the plan's are wanted, copies float32 `[N]`. Copies are data, so
+    they may change without a new trace. Below 1 they are the probability with
+    which a sample is kept. The datasets of all clients in all rounds share its
+    one trace: a trace for each takes longer than to augment it, and TensorFlow
+    never frees it.
   """
   arguments.check_type(fresh_every_epoch, '`fresh_every_epoch`', bool)
   augment_batch = augment_batch_fn(plan, transform)
@@ -184,8 +185,8 @@ def augment_batch_fn(
   Returns:
     A function of a dataset's `seed_draw` int64 `[]`, the batch's key int64
     `[]`, a batch of elements and, if these are not its labels, their classes
-    `[B]`, and of copies, if they are not the plan's. It returns the parts of the
-    batch, as `tf.nest.flatten` orders them, each followed by those of the
+    `[B]`, and of copies, if they are not the plan's. It returns the parts of
+    the batch, as `tf.nest.flatten` orders them, each followed by those of the
     copies.
 
   Raises:

@@ -35,9 +35,9 @@ def check_runs_in_a_worker(client: str, dataset: tf.data.Dataset) -> None:
   if _calls_python(dataset):
     raise ValueError(
         f'{client} has a dataset that calls Python (from_generator, '
-        'py_function or numpy_function), which does not run in a TFF worker; write it in '
-        'TensorFlow operations, or read it once and give the arrays to '
-        'tf.data.Dataset.from_tensor_slices.'
+        'py_function or numpy_function), which does not run in a TFF worker; '
+        'write it in TensorFlow operations, or read it once and give the arrays'
+        ' to tf.data.Dataset.from_tensor_slices.'
     )
 
 

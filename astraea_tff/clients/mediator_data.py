@@ -186,7 +186,8 @@ def check_orders(
     if wrong.size:
       raise ValueError(
           f'orders[{mediator}, {wrong[0]}] must hold each place from 0 to'
-          f' {max_clients - 1} once, got {np.asarray(order)[wrong[0]].tolist()}.'
+          f' {max_clients - 1} once, got'
+          f' {np.asarray(order)[wrong[0]].tolist()}.'
       )
 
 

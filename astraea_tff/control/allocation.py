@@ -237,7 +237,9 @@ def at_least_one(
 
 def _cheapest(budget: Budget) -> float:
   """Returns what one pass of the cheapest mediator would spend."""
-  return min(budget.spent(alone) for alone in np.eye(budget.shape[0], dtype=int))
+  return min(
+      budget.spent(alone) for alone in np.eye(budget.shape[0], dtype=int)
+  )
 
 
 def _hull(values: np.ndarray, costs: np.ndarray) -> list[tuple[float, int]]:

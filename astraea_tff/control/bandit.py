@@ -26,10 +26,11 @@ class CreditBandit(history.ArrayState):
   Mediators that have not been tried come first, in random order. The others
   follow by `credit / scale + exploration * sqrt(log(rounds) / n)`, with the
   moving average of a mediator's credits, that of all |credits|, and the rounds
-  n in which it took part. They get `num_passes` passes each, while they fit into
-  the budget. It only ranks, so that credits may sum to zero, as removal credits do.
-  With a budget of seconds, which is no longer for more mediators, those of the
-  highest sum of bounds per second take part.
+  n in which it took part. They get `num_passes` passes each, while they fit
+  into the budget. It only ranks, so that credits may sum to zero, as removal
+  credits do. A budget of seconds is spent once, however many mediators train.
+  Under such a budget the mediators of the highest sum of bounds per second take
+  part.
 
   Attributes:
     num_mediators: M.

@@ -76,7 +76,9 @@ class ClassFeedback:
   @state.setter
   def state(self, state: Mapping[str, np.ndarray]) -> None:
     if state.keys() != {'recall'}:
-      raise ValueError(f"state must have the array 'recall', got {sorted(state)}.")
+      raise ValueError(
+          f"state must have the array 'recall', got {sorted(state)}."
+      )
     self._recall = _check_recall(state['recall'], len(self._recall))
 
   def update(self, recall: Any) -> None:

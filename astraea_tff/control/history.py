@@ -20,8 +20,8 @@ OBSERVATIONS = (
     'loss',  # The loss on the server's examples before its last round.
     'loss_fall',  # How far its update alone would lower that loss.
     'staleness',  # log(1 + rounds since it took part, or since the start).
-    # The share of the run's budget that is spent, where a game has one: a round's
-    # budget in `MediatorControl` leaves it 0.
+    # The share of the run's budget that is spent, where a game has one. A
+    # round's budget in `MediatorControl` leaves it 0.
     'spent',
     'credit',  # Moving average of its credit, over that of all |credit|.
     'experience',  # log(1 + rounds in which it took part).

@@ -124,7 +124,8 @@ class Validation:
         utility, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
     )
     return tf.concat(
-        [tf.cast(tf.reshape(slope, [-1]), tf.float32) for slope in slopes], axis=0
+        [tf.cast(tf.reshape(slope, [-1]), tf.float32) for slope in slopes],
+        axis=0,
     )
 
   def _assign(self, weights: np.ndarray) -> None:

@@ -1,1 +1,1 @@
-"""What clients and runs are measured by: description, classification, traffic."""
+"""Measures of clients and runs: description, classification, traffic, time."""

@@ -138,7 +138,8 @@ def check_examples(
     features = np.asarray(features)
   # What has a shape is read batch by batch.
   features = tf.nest.map_structure(
-      lambda part: part if hasattr(part, 'shape') else np.asarray(part), features
+      lambda part: part if hasattr(part, 'shape') else np.asarray(part),
+      features,
   )
   shapes = [part.shape for part in tf.nest.flatten(features)]
   lengths = {shape[0] if shape else 0 for shape in shapes}

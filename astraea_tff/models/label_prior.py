@@ -49,10 +49,10 @@ def model_with_label_prior(
 
   What is returned goes where the arguments went: a model into
   `tff.learning.models.from_keras_model` or `functional_model_from_keras`, a
-  function into `astraea_tff.models.tff_model_fn`. The weights are those of `keras_model`, in
-  the same order, so a process's weights fit `keras_model` itself, which is
-  what to evaluate and to export. The training metrics are those of the logits
-  with the prior.
+  function into `astraea_tff.models.tff_model_fn`. The weights are those of
+  `keras_model`, in the same order, so a process's weights fit `keras_model`
+  itself, which is what to evaluate and to export. The training metrics are
+  those of the logits with the prior.
 
   Args:
     keras_model: A classifier that ends in logits, or a function that returns a

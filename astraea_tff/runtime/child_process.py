@@ -1,8 +1,8 @@
 """A child process that surely ends with this one.
 
-A child outlives its parent by itself, and whoever reads the parent's output then
-waits for it. Here the kernel kills it when this process ends, however that is,
-and its output goes to a file of its own.
+A child outlives its parent by itself, and whoever reads the parent's output
+then waits for it. Here the kernel kills it when this process ends, however that
+is, and its output goes to a file of its own.
 """
 
 import concurrent.futures

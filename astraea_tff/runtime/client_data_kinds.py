@@ -67,8 +67,8 @@ def check(value: Any, type_spec: tff.types.Type) -> None:
   elif wanted == 'clients':
     if len(parts) != len(type_spec):
       raise TypeError(
-          f'Data of a round: a mediator has {len(parts)} places for clients, but'
-          f' the process takes {len(type_spec)}; give both the same'
+          f'Data of a round: a mediator has {len(parts)} places for clients,'
+          f' but the process takes {len(type_spec)}; give both the same'
           ' max_clients.'
       )
     check(parts[0][1], type_spec[0])

@@ -20,8 +20,9 @@ def compile_computation(computation: tff.Computation) -> tff.Computation:
 
   TFF has TensorFlow's Grappler rewrite every graph of a computation, some 25 in
   a round. Here only those are rewritten that call functions: the loops over
-  batches and the reading of datasets, where the time of a round goes. The others
-  are a few operations that run once a round, in less time than a rewriting takes.
+  batches and the reading of datasets, where the time of a round goes. The
+  others are a few operations that run once a round, in less time than a
+  rewriting takes.
 
   Args:
     computation: What the worker shall compute.
@@ -88,8 +89,8 @@ def _computation(
 def _grappler_config() -> tf.compat.v1.ConfigProto:
   """Returns what TFF asks of Grappler in its own default context.
 
-  All of it: after a single turn of the passes, some graphs are wrong (TFF's task
-  of CIFAR-100 mixes up the frames of its loops).
+  Every option is needed: after a single turn of the passes, some graphs are
+  wrong (TFF's task of CIFAR-100 mixes up the frames of its loops).
   """
   config = tf.compat.v1.ConfigProto()
   options = config.graph_options.rewrite_options

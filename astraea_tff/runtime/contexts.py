@@ -94,9 +94,9 @@ def set_remote_execution_context(
   """Makes workers on this or other machines TFF's default execution context.
 
   A round's mediators are divided among the workers. If one is lost, its share
-  is trained again on the others; see `astraea_tff.runtime.remote_workers`. The channel
-  to a worker is neither encrypted nor authenticated: `docs/several_machines.md`
-  says how to tunnel it.
+  is trained again on the others; see `astraea_tff.runtime.remote_workers`. The
+  channel to a worker is neither encrypted nor authenticated:
+  `docs/several_machines.md` says how to tunnel it.
 
   Args:
     addresses: A `host:port` for each worker (`astraea-worker` starts one).

@@ -178,7 +178,7 @@ class _CallThread:
     )
 
   def give_up(self) -> None:
-    """Leaves the calls under way, so that the next ones do not wait for them."""
+    """Leaves the calls under way, so that later ones do not wait for them."""
     self._given_up.set()
     if self._end_calls is not None:
       self._end_calls()
@@ -240,5 +240,5 @@ class ThreadContext(tff.framework.AsyncContext):
       raise
 
   def give_up(self) -> None:
-    """Leaves the calls under way, so that the next ones do not wait for them."""
+    """Leaves the calls under way, so that later ones do not wait for them."""
     self._calls.give_up()

@@ -125,7 +125,7 @@ def _has_dataset(value: Any) -> bool:
 
 
 def _describe(value: Any) -> Any:
-  """Returns what is equal only for the same data, and keeps no dataset alive."""
+  """Returns a key that only the same data have; it keeps no dataset alive."""
   if isinstance(value, tf.data.Dataset):
     # A reference is equal for the same object alone, also when it is gone; an
     # object for no other.

@@ -19,7 +19,8 @@ import tensorflow_federated as tff
 from astraea_tff.client_datasets import errors as client_errors
 from astraea_tff.client_datasets import names as client_names
 
-# The clients' data that the next request to create a value gets, and their type.
+# The clients' data that the next request to create a value gets, with their
+# type.
 _data = contextvars.ContextVar('data', default=None)
 
 # A worker that is there takes a disposal at once.
@@ -104,9 +105,9 @@ def _fill_in(message: Any, value: Any, type_spec: tff.types.Type) -> None:
     if not name:
       raise
     raise TypeError(
-        f'{name} has elements {client_errors.describe(value.element_spec)}, where'
-        f' the process takes {type_spec.element}; bring them to these sizes, or'
-        ' state them with tf.ensure_shape.'
+        f'{name} has elements {client_errors.describe(value.element_spec)},'
+        f' where the process takes {type_spec.element}; bring them to these'
+        ' sizes, or state them with tf.ensure_shape.'
     ) from error
   if isinstance(value, tf.data.Dataset):
     # Field by field, as protobuf copies a message by way of its bytes.

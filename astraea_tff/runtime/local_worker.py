@@ -52,8 +52,9 @@ _MAX_STARTS = 4
 
 EXPOSED = (
     "This system does not let TFF's worker at port %d be closed to other"
-    ' machines: whoever reaches it reads and writes files with your rights. Keep'
-    ' others out by a firewall, or run where nobody else is on the network.'
+    ' machines: whoever reaches it reads and writes files with your rights.'
+    ' Keep others out by a firewall, or run where nobody else is on the'
+    ' network.'
 )
 FORKED = (
     'This process was forked from one that runs TFF, which does not survive it:'
@@ -173,7 +174,9 @@ class Worker:
       self._stub = None
       self._process = child_process.ChildProcess(*self._prepare_launch())
 
-  def _prepare_launch(self) -> tuple[list[str], dict[str, str], tuple[int, ...]]:
+  def _prepare_launch(
+      self,
+  ) -> tuple[list[str], dict[str, str], tuple[int, ...]]:
     """Decides where the worker listens; returns what `ChildProcess` takes."""
     limit = self._max_concurrent_calls
     command = [

@@ -104,7 +104,9 @@ class Guard:
     self._socket.close()
 
   def _attach(self, option: int, program) -> None:
-    code = b''.join(struct.pack('HBBI', *instruction) for instruction in program)
+    code = b''.join(
+        struct.pack('HBBI', *instruction) for instruction in program
+    )
     code = ctypes.create_string_buffer(code)
     self._socket.setsockopt(
         socket.SOL_SOCKET,

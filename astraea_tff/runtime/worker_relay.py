@@ -2,10 +2,10 @@
 
 TFF's `worker_binary` listens on all of the machine's addresses, has no option
 to do otherwise, and does not ask who calls. This program, started by
-`astraea_tff.runtime.local_worker` with a listening socket, moves to a new network
-namespace, which has nothing but a loopback device, starts the worker there, and
-passes on what comes in at the socket. The socket keeps to the address to which
-it was bound outside.
+`astraea_tff.runtime.local_worker` with a listening socket, moves to a new
+network namespace, which has nothing but a loopback device. It starts the worker
+there and passes on what comes in at the socket. The socket keeps to the address
+to which it was bound outside.
 
   python -I -S worker_relay.py <parent's id> <socket's number> <worker> <flags>
 

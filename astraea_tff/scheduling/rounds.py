@@ -187,8 +187,8 @@ def static_round(
   clients = batches.as_sequence(clients)
   if len(clients) < num_clients:
     raise ValueError(
-        f'`clients` must hold {num_clients} clients or more, as the schedule has'
-        f' client {num_clients - 1}, got {len(clients)}.'
+        f'`clients` must hold {num_clients} clients or more, as the schedule'
+        f' has client {num_clients - 1}, got {len(clients)}.'
     )
   sampled = sampling.sample_mediators(
       len(mediators),

@@ -45,8 +45,8 @@ def sample_clients(
     TypeError: If `weights` does not hold numbers, or another argument is no
       integer.
     ValueError: If `clients_per_round` is not in [1, K], another number is out
-      of range, or `weights` are not K finite numbers of at least 0, at least one
-      of them above 0.
+      of range, or `weights` are not K finite numbers of at least 0, at least
+      one of them above 0.
   """
   arguments.check_integer(num_clients, '`num_clients`', 1, _MOST_CLIENTS)
   arguments.check_integer(round_num, 'round_num', 0)

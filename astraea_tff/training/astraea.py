@@ -30,7 +30,9 @@ def build_weighted_astraea(
     client_optimizer_fn: tff.learning.optimizers.Optimizer,
     server_optimizer_fn: Optional[tff.learning.optimizers.Optimizer] = None,
     *,
-    client_weighting: tff.learning.ClientWeighting = tff.learning.ClientWeighting.NUM_EXAMPLES,
+    client_weighting: tff.learning.ClientWeighting = (
+        tff.learning.ClientWeighting.NUM_EXAMPLES
+    ),
     model_distributor: Optional[
         tff.learning.templates.DistributionProcess
     ] = None,
@@ -38,7 +40,9 @@ def build_weighted_astraea(
         tff.aggregators.WeightedAggregationFactory
     ] = None,
     metrics_aggregator: Optional[Any] = None,
-    loop_implementation: tff.learning.LoopImplementation = tff.learning.LoopImplementation.DATASET_ITERATOR,
+    loop_implementation: tff.learning.LoopImplementation = (
+        tff.learning.LoopImplementation.DATASET_ITERATOR
+    ),
     max_clients: int,
     mediator_epochs: Optional[int] = 1,
     local_epochs: int = 1,
@@ -208,7 +212,9 @@ def build_unweighted_astraea(
         tff.aggregators.UnweightedAggregationFactory
     ] = None,
     metrics_aggregator: Optional[Any] = None,
-    loop_implementation: tff.learning.LoopImplementation = tff.learning.LoopImplementation.DATASET_ITERATOR,
+    loop_implementation: tff.learning.LoopImplementation = (
+        tff.learning.LoopImplementation.DATASET_ITERATOR
+    ),
     *,
     max_clients: int,
     mediator_epochs: Optional[int] = 1,

@@ -69,7 +69,9 @@ def plain(
     if not changes:
       return ()
     weighted = tf.nest.map_structure(
-        lambda x: precision.widen(x) * tf.cast(weight, precision.widen(x).dtype),
+        lambda x: (
+            precision.widen(x) * tf.cast(weight, precision.widen(x).dtype)
+        ),
         changes,
     )
     return collections.OrderedDict(weighted=weighted, weight=weight)

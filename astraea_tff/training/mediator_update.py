@@ -64,8 +64,8 @@ def build_mediator_update(
   """
   hand_over = _hand_over(options, mediator_optimizer)
 
-  # AutoGraph has nothing to convert here; models and optimizers that may need it
-  # come as `tf.function`s.
+  # AutoGraph has nothing to convert here; models and optimizers that may need
+  # it come as `tf.function`s.
   @tf.function(autograph=False)
   def mediator_update(sent, initial_weights, datasets, order=None):
     steps, first = start_chain(sent['clients'], initial_weights)

@@ -39,7 +39,9 @@ def is_fusible(
 def quickest(
     optimizer: tff.learning.optimizers.Optimizer,
     weights: Sequence[tf.TensorSpec],
-) -> Callable[[Sequence[tf.Variable]], Union['FunctionalSteps', 'FusedAdamSteps']]:
+) -> Callable[
+    [Sequence[tf.Variable]], Union['FunctionalSteps', 'FusedAdamSteps']
+]:
   """Decides how variables are stepped quickest.
 
   Args:

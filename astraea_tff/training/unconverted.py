@@ -61,7 +61,9 @@ def metric_finalizers(
 
   def finalizer(given):
     python_function = getattr(given, 'python_function', None)
-    return tf_function(python_function) if _is_of_tff(python_function) else given
+    if _is_of_tff(python_function):
+      return tf_function(python_function)
+    return given
 
   return collections.OrderedDict(
       (name, finalizer(given))

@@ -159,8 +159,8 @@ class TabularTransform:
       raise TypeError(
           '`features` must have a part of a float dtype, got '
           f'{[leaf.dtype.name for leaf in leaves]}; a TabularTransform leaves '
-          'integers as they are, so cast what is a quantity to float32, or give '
-          '`lambda features, seed: features`, which copies rows as they are.'
+          'integers as they are, so cast what is a quantity to float32, or give'
+          ' `lambda features, seed: features`, which copies rows as they are.'
       )
     for leaf in leaves:
       if leaf.shape.rank == 0 or not leaf.shape[1:].is_fully_defined():

@@ -56,8 +56,8 @@ def check_finite(array: np.ndarray, name: str) -> None:
   is_finite = np.isfinite(array)
   if not is_finite.all():
     raise ValueError(
-        f'{name} must hold finite numbers, got {array[~is_finite].flat[0]}; fill'
-        ' such values in, or leave out the examples.'
+        f'{name} must hold finite numbers, got {array[~is_finite].flat[0]};'
+        ' fill such values in, or leave out the examples.'
     )
 
 

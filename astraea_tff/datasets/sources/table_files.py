@@ -61,8 +61,8 @@ def read(
       )
     except UnicodeEncodeError as error:
       raise ValueError(
-          f'`table` must hold texts in Unicode, got {error.object!r:.200}, which'
-          ' may come from the name of a file that is no UTF-8; name it'
+          f'`table` must hold texts in Unicode, got {error.object!r:.200},'
+          ' which may come from the name of a file that is no UTF-8; name it'
           ' otherwise.'
       ) from error
     except (TypeError, OverflowError, pyarrow.ArrowException) as error:

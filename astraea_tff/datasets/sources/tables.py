@@ -172,7 +172,9 @@ def from_table(
     class_names = _values(columns[label], label, source)
   if class_names is not None and len(set(class_names)) < len(class_names):
     twice = next(name for name in class_names if class_names.count(name) > 1)
-    raise ValueError(f'`class_names` must differ, got {twice!r} more than once.')
+    raise ValueError(
+        f'`class_names` must differ, got {twice!r} more than once.'
+    )
   numbers = [n for n in features if is_number[n] and n not in categories]
   coding = TableColumns(
       label=label,

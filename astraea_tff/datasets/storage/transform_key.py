@@ -25,7 +25,8 @@ _MAPPINGS = (
 )
 # What their `repr` says wholly, unless their type is a user's.
 _SHOWN = (
-    complex, logging.Logger, np.dtype, pathlib.PurePath, range, re.Pattern, slice,
+    complex, logging.Logger, np.dtype, pathlib.PurePath, range, re.Pattern,
+    slice,
 )
 # What Python and dataclasses make of fields, which are described themselves.
 _OF_FIELDS = frozenset({
@@ -35,9 +36,9 @@ _OF_FIELDS = frozenset({
 # What Python, `dataclasses` and `typing` note of a class.
 _NOTES = frozenset({
     '__abstractmethods__', '__annotations__', '__dataclass_fields__',
-    '__dataclass_params__', '__dict__', '__doc__', '__match_args__', '__module__',
-    '__orig_bases__', '__parameters__', '__qualname__', '__slots__',
-    '__weakref__',
+    '__dataclass_params__', '__dict__', '__doc__', '__match_args__',
+    '__module__', '__orig_bases__', '__parameters__', '__qualname__',
+    '__slots__', '__weakref__',
 })
 # Through these a function reads what its instructions do not name.
 _HIDING = frozenset({'eval', 'exec', 'globals'})

@@ -64,7 +64,7 @@ def measure(
 
 
 def report_first_round() -> Any:
-  """Prints, as JSON, what `measure` returns; ends the program and its worker."""
+  """Prints what `measure` returns, as JSON; ends the program and its worker."""
   build = pickle.load(sys.stdin.buffer)
   first_round = measuring.measure_next_round(build)
   print(

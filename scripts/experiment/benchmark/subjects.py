@@ -139,7 +139,7 @@ def _build_timed(
     dtype: tf.DType = tf.uint8,
     **arguments: Any,
 ) -> tuple[tff.learning.templates.LearningProcess, float]:
-  """Returns a process for images of a dtype, and the CPU seconds to build it."""
+  """Returns a process for images of a dtype, and the CPU seconds it took."""
   model_fn, optimizer = _model_fn(dtype), _optimizer()
   start = time.process_time()
   process = build(model_fn, optimizer, **arguments)

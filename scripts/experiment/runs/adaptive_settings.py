@@ -53,7 +53,9 @@ def check(settings: Any) -> None:
         f'policy_file={settings.policy_file} needs mediator_policy=learned,'
         f' got {policy}.'
     )
-  for name, value in (('mediator_policy', policy), ('class_feedback', feedback)):
+  for name, value in (
+      ('mediator_policy', policy), ('class_feedback', feedback)
+  ):
     learns = value in LEARNING or name == 'class_feedback' and (
         value != 'none'
     )
@@ -144,8 +146,8 @@ def priorities(text: Optional[str]) -> dict[int, float]:
       factors[label] = float(factor)
     except ValueError as error:
       raise ValueError(
-          f'class_priorities={text} must be one factor for each of some classes,'
-          f' such as 3:2.0,7:4.0: {error}.'
+          f'class_priorities={text} must be one factor for each of some'
+          f' classes, such as 3:2.0,7:4.0: {error}.'
       ) from error
     if not 0 < factors[label] < float('inf'):
       raise ValueError(

@@ -22,13 +22,13 @@ _ENDED = 'The process ended in the midst of a call.'
 
 
 def _serve(connection: connection_lib.Connection, is_quiet: bool) -> NoReturn:
-  """Makes the calls that come; answers with a value, or an error and its text."""
+  """Makes the calls that come; answers with values, or with errors as text."""
   # The kernel ends this process with its parent, however that ends.
   ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
   if not multiprocessing.parent_process().is_alive():
     os._exit(1)  # The parent ended before.
-  # Bars would lock with a semaphore of all processes, which stays of one that is
-  # killed.
+  # Bars would lock with a semaphore of all processes, which outlives a process
+  # that is killed.
   tqdm.tqdm.set_lock(threading.RLock())
   if is_quiet:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
@@ -36,7 +36,8 @@ def _serve(connection: connection_lib.Connection, is_quiet: bool) -> NoReturn:
     call, arguments = connection.recv()
     try:
       answer = pickle.dumps((call(*arguments), None, None))
-    except BaseException as error:  # It is raised where the result is asked for.
+    # It is raised where the result is asked for.
+    except BaseException as error:
       answer = _pickled(error)
     connection.send_bytes(answer)
 

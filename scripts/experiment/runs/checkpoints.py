@@ -50,9 +50,9 @@ class Checkpoints(tff.program.FileProgramStateManager):
     if beyond and len(beyond) == len(versions):
       until = f'end at round {last_row}' if last_row >= 0 else 'are gone'
       raise ValueError(
-          f'{self._folder.parent} has a checkpoint of round {beyond[0]}, but the'
-          f' rows of its metrics.csv {until}. Put the file back, or train anew'
-          ' in another folder.'
+          f'{self._folder.parent} has a checkpoint of round {beyond[0]}, but'
+          f' the rows of its metrics.csv {until}. Put the file back, or train'
+          ' anew in another folder.'
       )
     for version in beyond:
       shutil.rmtree(self._folder / f'program_state_{version}')

@@ -60,8 +60,8 @@ def change_worth(
     num_wrong = round(_WRONG_CLIENTS * len(clients))
     if not num_wrong:
       raise ValueError(
-          f'client_worth={worth} is for 3 clients or more, got {len(clients)}: a'
-          ' fifth of fewer is none.'
+          f'client_worth={worth} is for 3 clients or more, got {len(clients)}:'
+          ' a fifth of fewer is none.'
       )
     for client in generator.permutation(len(clients))[:num_wrong]:
       images, labels = clients[client]
@@ -71,9 +71,9 @@ def change_worth(
   else:
     if len(clients) < max_clients or data.num_classes <= _RARE_CLASSES:
       raise ValueError(
-          f'client_worth={worth} needs max_clients={max_clients} clients or more'
-          f' and {_RARE_CLASSES + 1} classes or more, got {len(clients)} clients'
-          f' and {data.num_classes} classes.'
+          f'client_worth={worth} needs max_clients={max_clients} clients or'
+          f' more and {_RARE_CLASSES + 1} classes or more, got {len(clients)}'
+          f' clients and {data.num_classes} classes.'
       )
     clients = _deal(
         np.concatenate([images for images, _ in clients]),

@@ -93,7 +93,9 @@ def plot_rows(
   largest = np.quantile(np.abs(both[np.isfinite(both)]), _COLOR_QUANTILE)
   names = []
   if columns is not None and num_columns <= _MOST_NAMED_COLUMNS:
-    names = [picture_text.shorten(name, _LONGEST_COLUMN_NAME) for name in columns]
+    names = [
+        picture_text.shorten(name, _LONGEST_COLUMN_NAME) for name in columns
+    ]
   below = _CHARACTER_WIDTH * max(map(len, names), default=0)
   drawn = figure.Figure(
       figsize=(
@@ -168,7 +170,8 @@ def plot_texts(
       if column + len(text) > width:
         text = '...'
       axes.text(
-          column, row, picture_text.as_drawn(text), color=color or 'black', va='center',
+          column, row, picture_text.as_drawn(text),
+          color=color or 'black', va='center',
           fontfamily='DejaVu Sans Mono', fontsize=_FONT_SIZE,
           fontweight='bold' if len(line) == 1 else 'normal',
           parse_math=False,

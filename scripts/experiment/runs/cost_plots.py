@@ -101,7 +101,9 @@ def plot_classes(
     recalls: By name of a run, float64 [seeds, N], in [0, 1].
     class_names: The N names.
   """
-  labels = [picture_text.legend_name(name, _LONGEST_NAME // 2) for name in recalls]
+  labels = [
+      picture_text.legend_name(name, _LONGEST_NAME // 2) for name in recalls
+  ]
   drawn = figure.Figure(
       figsize=(9, 1.2 + 0.24 * len(class_names) + 0.24 * len(labels)),
       layout='constrained',

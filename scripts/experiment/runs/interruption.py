@@ -3,8 +3,8 @@
 A signal raises `Interrupted` in the main thread at once, in the middle of a
 round if need be, but not within `uninterrupted()`: there it waits for the end
 of the block, so that a checkpoint is written as a whole. One that comes in a
-destructor or a callback, where Python ignores every error, is raised soon after.
-So is one that comes just before the main thread waits for something.
+destructor or a callback, where Python ignores every error, is raised soon
+after. So is one that comes just before the main thread waits for something.
 """
 
 from collections.abc import Callable, Iterator
@@ -84,8 +84,9 @@ def _wake_main_thread(noted_signals: int) -> None:
 def _waits_that_signals_end() -> Iterator[None]:
   """Lets a signal end a wait that begins just after it came.
 
-  Python notes a signal, and handles it when the main thread looks next. One that
-  comes between the last look and a wait would be handled when that ends.
+  Python notes a signal, and handles it when the main thread looks next. A
+  signal that comes between the last look and a wait would be handled when the
+  wait ends.
   """
   noted_signals, write_end = os.pipe()
   os.set_blocking(write_end, False)

@@ -178,12 +178,13 @@ class TrainingLog(tff.program.ReleaseManager):
   The columns are `round`; `top_1`, `loss` and the other measures of
   `classification.Evaluation` on the test set, in the rounds that were
   evaluated; `validation_top_1`, if examples are held out; `train_loss`, the
-  clients' mean loss while they trained, if any did; `mean_kl_divergence`; `megabytes` and
-  `megabytes_in_paper`, the traffic so far in 10^6 bytes (see `RoundCost`);
-  `seconds`, the time spent on training so far; `local_steps`, the clients'
-  optimizer steps so far; `simulated_seconds`, what the rounds so far would take
-  in the deployment of the settings; `partition`, how the hash of the partition
-  begins. What each class gets is in per_class.csv (`experiment.runs.per_class`).
+  clients' mean loss while they trained, if any did; `mean_kl_divergence`;
+  `megabytes` and `megabytes_in_paper`, the traffic so far in 10^6 bytes (see
+  `RoundCost`); `seconds`, the time spent on training so far; `local_steps`, the
+  clients' optimizer steps so far; `simulated_seconds`, what the rounds so far
+  would take in the deployment of the settings; `partition`, how the hash of the
+  partition begins. per_class.csv has what each class gets
+  (`experiment.runs.per_class`).
 
   Attributes:
     last_round: The round that was released last; None before the first.
