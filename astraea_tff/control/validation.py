@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
+from astraea_tff.datasets.sources import narrowing
 from astraea_tff.metrics import classification
 
 
@@ -61,7 +62,10 @@ class Validation:
     self._shares = shares.astype(np.float32)
     # One that is not finite would make all credits unknown.
     for batch, _, _ in self._batches():
-      _check_finite(batch)
+      for part in tf.nest.flatten(batch, expand_composites=True):
+        part = np.asarray(part)
+        if tf.as_dtype(part.dtype).is_floating:
+          narrowing.check_finite(part, 'features')
     self._utility = tf.function(self._utility_of_batch)
     self._slope = tf.function(self._slope_of_batch)
 
@@ -139,16 +143,3 @@ class Validation:
       )
     for variable, part in zip(variables, np.split(weights, ends[:-1])):
       variable.assign(part.reshape(variable.shape))
-
-
-def _check_finite(features: Any) -> None:
-  """Refuses a batch's features that are NaN or infinite."""
-  for part in tf.nest.flatten(features, expand_composites=True):
-    array = np.asarray(part)
-    if tf.as_dtype(array.dtype).is_floating:
-      refused = array[~np.isfinite(array)]
-      if refused.size:
-        raise ValueError(
-            'features must be finite; leave out the examples, or fill them in,'
-            f' that hold {refused[0]}.'
-        )

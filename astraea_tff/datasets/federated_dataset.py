@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from astraea_tff import arguments
+from astraea_tff import arrays
 from astraea_tff.clients import batches
 from astraea_tff.datasets import kinds
 from astraea_tff.datasets.partitioning import partitions
@@ -226,11 +227,8 @@ def _check_examples(
         f'{prefix}labels must be int32 [{len(features)}], a label for each of '
         f'{prefix}features, got {labels.dtype} {list(labels.shape)}.'
     )
-  outside = labels[(labels < 0) | (labels >= num_classes)]
-  if outside.size:
-    raise ValueError(
-        f'{prefix}labels must lie in [0, {num_classes}), got {outside[0]}.'
-    )
+  if labels.size:
+    arrays.check_labels(labels, num_classes, f'{prefix}labels')
 
 
 def _check_tokens(name: str, data: LabelledExamples, names: Any) -> None:

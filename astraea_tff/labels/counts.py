@@ -14,6 +14,7 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from astraea_tff import arguments
+from astraea_tff import arrays
 from astraea_tff.labels import reading
 
 
@@ -143,7 +144,7 @@ def check_counts(counts: Any, name: str = 'counts') -> np.ndarray:
     ValueError: `counts` has a wrong shape, or an entry that is negative,
       non-finite or fractional, or too large a total.
   """
-  counts = check_numbers(counts, name)
+  counts = arrays.check_numbers(counts, name)
   if counts.ndim != 2 or counts.shape[0] < 1 or counts.shape[1] < 2:
     raise ValueError(
         f'{name} must have shape [K, N], at least 1 client by at least 2 '
@@ -163,7 +164,7 @@ def check_histogram(counts: Any, num_classes: int, name: str) -> np.ndarray:
   Returns:
     A copy, `int64 [N]`. Raises what `check_counts` does.
   """
-  counts = check_numbers(counts, name)
+  counts = arrays.check_numbers(counts, name)
   if counts.shape != (num_classes,):
     raise ValueError(
         f'{name} must have shape [{num_classes}], a count for each class, got '
@@ -175,7 +176,9 @@ def check_histogram(counts: Any, num_classes: int, name: str) -> np.ndarray:
 def _as_counts(counts: np.ndarray, name: str) -> np.ndarray:
   """Returns checked numbers as a copy, int64, or refuses fractions and sums."""
   if counts.dtype.kind == 'f':
-    _refuse_entries(counts, counts != np.floor(counts), name, 'be whole')
+    arrays.refuse_entries(
+        counts, counts != np.floor(counts), name, 'be whole'
+    )
     raise TypeError(
         f'{name} must hold integers, got {counts.dtype}; all are whole, so '
         'cast them: .astype(np.int64).'
@@ -188,71 +191,6 @@ def _as_counts(counts: np.ndarray, name: str) -> np.ndarray:
           f'{name} adds up to {total}, more than an int64 holds.'
       )
   return counts.astype(np.int64)
-
-
-def check_numbers(values: Any, name: str) -> np.ndarray:
-  """Returns finite real numbers of at least 0 as an array.
-
-  Args:
-    values: Numbers of any shape.
-    name: What messages call them.
-
-  Returns:
-    The array, of integers or floats of at most 64 bits.
-
-  Raises:
-    TypeError: They are numbers of another kind, or none.
-    ValueError: One is negative or not finite, or rows differ in length.
-  """
-  values = check_finite(values, name)
-  _refuse_entries(values, values < 0, name, 'be zero or more')
-  return values
-
-
-def check_finite(values: Any, name: str) -> np.ndarray:
-  """Returns finite real numbers as an array.
-
-  Args:
-    values: Numbers of any shape.
-    name: What messages call them.
-
-  Returns:
-    The array, of integers or floats of at most 64 bits.
-
-  Raises:
-    TypeError: They are numbers of another kind, or none.
-    ValueError: One is not finite, or rows differ in length.
-  """
-  try:
-    values = np.asarray(values)
-  except ValueError as error:
-    raise ValueError(f'{name} must be rows of one length: {error}') from error
-  if values.dtype.kind not in 'iuf':
-    raise TypeError(
-        f'{name} must hold integers or floats of at most 64 bits, got dtype '
-        f'{values.dtype}.'
-    )
-  _refuse_entries(values, ~np.isfinite(values), name, 'be finite')
-  return values
-
-
-def scaled(values: np.ndarray) -> np.ndarray:
-  """Returns numbers by a power of two, none beyond 1: sums stay finite.
-
-  Their shares are the same to the bit.
-  """
-  _, exponent = np.frexp(np.abs(values).max(initial=0.0))
-  return np.ldexp(values, -exponent)
-
-
-def _refuse_entries(
-    values: np.ndarray, refused: np.ndarray, name: str, rule: str
-) -> None:
-  """Raises a ValueError that names the first refused entry, if there is one."""
-  if refused.any():
-    first = tuple(np.argwhere(refused)[0].tolist())
-    raise ValueError(f'{name} must {rule}, but {name}{list(first)} is '
-                     f'{values[first]}.')
 
 
 def _pairs(messages: Any) -> Iterable[tuple[Hashable, Any]]:

@@ -16,6 +16,7 @@ from sklearn import metrics
 import tensorflow as tf
 
 from astraea_tff import arguments
+from astraea_tff import arrays
 
 # The prediction of a model that answers with NaN; no class.
 _NO_CLASS = -1
@@ -149,19 +150,7 @@ def check_examples(
         f'{arguments.shorten(str([*map(list, shapes)]))}.'
     )
   (length,) = lengths
-  if labels.dtype.kind not in 'iu':
-    raise TypeError(f'labels must be integers, got dtype {labels.dtype}.')
-  if not length or labels.shape != (length,):
-    raise ValueError(
-        'labels must have a label for each of at least one example, got shape '
-        f'{list(labels.shape)} for {length} examples.'
-    )
-  outside = labels[(labels < 0) | (labels >= num_classes)]
-  if outside.size:
-    raise ValueError(
-        f'labels must lie in [0, {num_classes}), got {outside[0]}.'
-    )
-  return features, labels
+  return features, arrays.check_labels(labels, num_classes, length=length)
 
 
 def parts_of(num_examples: int, batch_size: int) -> Iterator[slice]:

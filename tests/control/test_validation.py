@@ -98,7 +98,7 @@ def test_bad_examples_are_refused_by_name():
   for value in (np.nan, np.inf):
     spoilt = IMAGES.copy()
     spoilt[17, 2] = value
-    with pytest.raises(ValueError, match=f'features must be .* hold {value}'):
+    with pytest.raises(ValueError, match=f'features must .* got {value}'):
       validation.Validation(model, {'x': spoilt}, LABELS, 5, batch_size=10)
   with pytest.raises(ValueError, match='weights must be the 25 trainable'):
     build().utility(np.zeros(24))

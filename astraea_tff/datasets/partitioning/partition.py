@@ -11,6 +11,7 @@ from typing import Any, Optional
 import numpy as np
 
 from astraea_tff import arguments
+from astraea_tff import arrays
 from astraea_tff.datasets.partitioning import global_distribution as global_axis
 from astraea_tff.datasets.partitioning import local_distribution as local_axis
 from astraea_tff.datasets.partitioning import distributions
@@ -82,7 +83,7 @@ def partition(
   imbalance_factor = arguments.check_number(
       imbalance_factor, 'imbalance_factor', 1, ends='[)'
   )
-  labels = _check_labels(labels, num_classes)
+  labels = arrays.check_labels(labels, num_classes).astype(np.int64)
   if not isinstance(size_distribution, str):
     size_distribution = distributions.check_given_counts(
         size_distribution, 'size_distribution', num_clients, min_size
@@ -153,21 +154,3 @@ def _deal(
   order = rng.permutation(len(chosen))
   order = order[np.argsort(owners[order], kind='stable')]
   return np.split(chosen[order], np.cumsum(counts.sum(axis=1))[:-1])
-
-
-def _check_labels(labels: Any, num_classes: int) -> np.ndarray:
-  labels = np.asarray(labels)
-  if labels.dtype.kind not in 'iu':
-    raise TypeError(f'labels must be integers, got dtype {labels.dtype}.')
-  if labels.ndim != 1 or not labels.size:
-    raise ValueError(
-        'labels must be a vector with at least one entry, got shape '
-        f'{list(labels.shape)}.'
-    )
-  outside = (labels < 0) | (labels >= num_classes)
-  if outside.any():
-    raise ValueError(
-        f'labels must lie in [0, {num_classes}), but labels[{outside.argmax()}]'
-        f' is {labels[outside.argmax()]}.'
-    )
-  return labels.astype(np.int64)

@@ -17,6 +17,7 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from astraea_tff import arguments
+from astraea_tff import arrays
 from astraea_tff.datasets.storage import atomic_file
 from astraea_tff.labels import counts as counts_lib
 
@@ -95,21 +96,11 @@ class Partition(arguments.CopiedByConstructor):
       TypeError: An argument has a wrong type.
       ValueError: An argument is out of range, or an index occurs twice.
     """
-    labels = np.asarray(labels)
-    if labels.dtype.kind not in 'iu' or labels.ndim != 1 or not labels.size:
-      raise TypeError(
-          'labels must be a vector of integers, at least one, got dtype '
-          f'{labels.dtype} and shape {list(labels.shape)}.'
-      )
+    if num_classes is not None:
+      num_classes = arguments.check_integer(num_classes, 'num_classes', 2)
+    labels = arrays.check_labels(labels, num_classes).astype(np.int64)
     if num_classes is None:
       num_classes = max(int(labels.max()) + 1, 2)
-    num_classes = arguments.check_integer(num_classes, 'num_classes', 2)
-    outside = labels[(labels < 0) | (labels >= num_classes)]
-    if outside.size:
-      raise ValueError(
-          f'labels must lie in [0, {num_classes}), got {outside[0]}.'
-      )
-    labels = labels.astype(np.int64)
     rows = [_check_indices(k, row) for k, row in enumerate(client_indices)]
     for client, row in enumerate(rows):
       if row.size and not 0 <= row.min() <= row.max() < len(labels):

@@ -117,7 +117,7 @@ def test_parameters_tell_how_it_was_made():
     (dict(labels=[0.0, 1.0]), TypeError, 'labels must be integers'),
     (dict(labels=[True, False]), TypeError, 'labels must be integers'),
     (dict(labels=[[0, 1]]), ValueError, r'got shape \[1, 2\]'),
-    (dict(labels=np.array([], int)), ValueError, 'at least one entry'),
+    (dict(labels=np.array([], int)), ValueError, 'at least one example'),
     (dict(labels=[0, 1, 2]), ValueError, r'\[0, 2\), but labels\[2\] is 2'),
     (dict(labels=[0, -1]), ValueError, r'labels\[1\] is -1'),
     (dict(num_clients=0), ValueError, 'num_clients must be at least 1'),

@@ -47,10 +47,10 @@ def test_a_partition_of_indices_and_labels_has_their_counts():
     ([[0], [2]], [0, 1], None, ValueError, r'indices\[1\] must lie in \[0, 2\)'),
     ([[-1]], [0, 1], None, ValueError, r'indices\[0\] must lie .* got -1'),
     ([[0.5]], [0, 1], None, TypeError, r'client_indices\[0\]'),
-    ([[0]], [0, 5], 3, ValueError, r'labels must lie in \[0, 3\), got 5'),
-    ([[0]], [0, -1], None, ValueError, r'labels must lie .* got -1'),
-    ([[0]], [0.0, 1.0], None, TypeError, 'labels must be a vector'),
-    ([[0]], [], None, TypeError, 'labels must be a vector'),
+    ([[0]], [0, 5], 3, ValueError, r'labels must lie in \[0, 3\), .* is 5'),
+    ([[0]], [0, -1], None, ValueError, r'labels must lie .*\[1\] is -1'),
+    ([[0]], [0.0, 1.0], None, TypeError, 'labels must be integers'),
+    ([[0]], [], None, TypeError, 'labels must be integers'),
     ([[0]], [0, 1], 2.0, TypeError, 'num_classes'),
 ])
 def test_unsound_indices_and_labels_are_refused(
