@@ -25,7 +25,7 @@ from absl import app
 from absl import flags
 import numpy as np
 
-# Before TensorFlow, which it keeps from filling the terminal.
+# Imported before TensorFlow, which it keeps from filling the terminal.
 from experiment.runs import command
 from experiment.runs import contact_sheet_plots
 from experiment.runs import description

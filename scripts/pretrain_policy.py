@@ -24,7 +24,7 @@ import tempfile
 from absl import app
 from absl import flags
 
-# Before TensorFlow, which it keeps from filling the terminal.
+# Imported before TensorFlow, which it keeps from filling the terminal.
 from experiment.runs import command
 from experiment.runs import flags as flags_lib
 from experiment.runs import folder as folder_lib
@@ -84,7 +84,7 @@ def _check_can_write(output: pathlib.Path) -> None:
   with folder_lib.errors_that_name_the_flag(str(output), 'output', 'file'):
     if output.is_dir():
       raise IsADirectoryError('it is a folder')
-    # Beside it, as the file itself is put there whole.
+    # The trial is beside the file, which itself is put there as a whole.
     with tempfile.TemporaryFile(dir=output.parent):
       pass
 
@@ -144,7 +144,7 @@ def _train_on(
     )
     state = policy.state
     print(f'learned from seed {seed}.')
-  # Not before: the file may hold another policy, which is finished.
+  # Written last: the file may hold another policy, which is finished.
   policy.save(output)
   print(output)
   shutil.rmtree(folder)

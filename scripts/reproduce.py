@@ -26,7 +26,7 @@ from absl import flags
 import numpy as np
 import pandas as pd
 
-# Before TensorFlow, which it keeps from filling the terminal.
+# Imported before TensorFlow, which it keeps from filling the terminal.
 from experiment.paper import experiment_page
 from experiment.paper import experiments
 from experiment.paper import frontier

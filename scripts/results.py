@@ -35,7 +35,7 @@ _MACHINE = flags.DEFINE_string(
 
 
 def _report() -> None:
-  # With its name, where it is given as . or ..
+  # The absolute path has the folder's name, where it is given as . or ..
   folder = pathlib.Path(os.path.abspath(_RESULTS_DIR.value))
   all_results = measured.read_all(folder)
   if not all_results:
@@ -43,7 +43,7 @@ def _report() -> None:
         f'results_dir={folder} has no results.csv of any experiment; run'
         f' scripts/reproduce.py --output_dir={folder} first.'
     )
-  # Not with_suffix, which takes results.old for results.
+  # with_suffix would take results.old for results.
   page = folder.with_name(f'{folder.name}.md')
   folder_lib.write_atomically(
       page,

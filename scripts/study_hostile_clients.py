@@ -29,7 +29,7 @@ from absl import flags
 from matplotlib import figure
 import numpy as np
 
-# Before TensorFlow, which it keeps from filling the terminal.
+# Imported before TensorFlow, which it keeps from filling the terminal.
 from experiment.runs import command
 from experiment.runs import flags as flags_lib
 from experiment.runs import folder as folder_lib

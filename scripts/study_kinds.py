@@ -30,7 +30,7 @@ from absl import app
 from absl import flags
 import numpy as np
 
-# Before TensorFlow, which it keeps from filling the terminal.
+# Imported before TensorFlow, which it keeps from filling the terminal.
 from experiment.paper import methods
 from experiment.runs import command
 from experiment.runs import flags as flags_lib
@@ -93,7 +93,7 @@ _SKEWED = dict(
     clients_per_round=10, max_clients=5,
 )
 _USERS = 'messages of users'
-# By name, settings of the data and of their rounds.
+# The settings of the data and of their rounds, by name.
 _DATA = {
     'breast_cancer': dict(**_SKEWED, batch_size=8, rounds=30),
     'wine': dict(**_SKEWED, batch_size=4, rounds=30),

@@ -92,7 +92,7 @@ def check_copies(copies: Any, features: Any) -> list[tf.Tensor]:
 def _convert(transform: Transform) -> Transform:
   """Returns a user's transform with its conditions on tensors in the graph."""
 
-  # With names of its own: TensorFlow complains of an argument called `_`.
+  # The arguments have our names: TensorFlow complains of one called `_`.
   @tf.function
   def transform_features(features, seed):
     return transform(features, seed)

@@ -14,7 +14,7 @@ from astraea_tff.augmentation.transforms import affine
 from astraea_tff.augmentation.transforms import tabular
 from astraea_tff.client_datasets import errors as client_errors
 
-# From an element to the class it counts for, an integer [].
+# Takes an element and returns the class it counts for, an integer [].
 LabelFn = Callable[[Any], Any]
 
 _FEATURES_KEYS = {'y': 'x', 'label': 'image'}
@@ -133,7 +133,7 @@ def with_classes(
     ValueError: The class is no single number.
   """
   is_tuple = type(dataset.element_spec) is tuple
-  # With its conditions on tensors in the graph.
+  # AutoGraph turns the function's conditions on tensors into graph operations.
   class_of = tf.function(lambda element: label_fn(element))
 
   def pair(*parts):

@@ -130,8 +130,8 @@ def augment_dataset_fn(
   def augment_dataset(dataset, pair, copies=None):
     structure = dataset.element_spec
     if fresh_every_epoch:
-      # Within this function's graph only, so that the keys do not depend on
-      # the program's `tf.random.set_seed`.
+      # The seed holds in this function's graph only; without it the keys would
+      # depend on the program's `tf.random.set_seed`.
       tf.compat.v1.set_random_seed(0)
       keys = tf.data.Dataset.random(seed=1, rerandomize_each_iteration=True)
     else:

@@ -197,9 +197,10 @@ def may_be_endless(client_data: Any) -> bool:
 
 
 def bounded(dataset: tf.data.Dataset) -> tf.data.Dataset:
-  """Makes a dataset fail that goes on for too long without saying so.
+  """Returns the dataset, made to fail if it goes on for too long.
 
-  Reading it then fails, in a worker too, as `named_errors` explains.
+  It has a limit only if it does not say how many examples it has. Reading it
+  beyond the limit fails, in a worker too, as `named_errors` explains.
 
   Args:
     dataset: Elements whose last part is a label `[]` or labels `[B]`.

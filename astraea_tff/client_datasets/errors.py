@@ -45,7 +45,7 @@ def check_runs_in_a_worker(client: str, dataset: tf.data.Dataset) -> None:
 def named_errors(
     client: str, dataset: Optional[tf.data.Dataset], doing: str
 ) -> Iterator[None]:
-  """Makes of TensorFlow's errors, while a client is read, one line.
+  """Shortens TensorFlow's errors while a client is read to one line.
 
   Args:
     client: What messages call the dataset's owner.
@@ -121,7 +121,7 @@ def check_alike(clients: Sequence[tuple[str, Any]]) -> None:
   if all(spec == clients[0][1] for _, spec in clients):
     return
   kinds = []
-  # Those that leave most open come last, as they fit several.
+  # Specs that leave most sizes open come last, as they fit several kinds.
   for client, spec in sorted(clients, key=lambda named: _num_open(named[1])):
     for kind in kinds:
       if _fits(kind[0][1], spec):
@@ -180,6 +180,6 @@ def _damaged_file(dataset: tf.data.Dataset) -> str:
       tf.io.decode_image(tf.io.read_file(path), expand_animations=False)
     except tf.errors.OpError:
       return path
-  # Those that map or batch it do not know its files.
+  # A dataset that maps or batches another does not know that one's files.
   inputs = client_names.inputs_of(dataset)
   return next(filter(None, map(_damaged_file, inputs)), '')

@@ -1,7 +1,8 @@
-"""Whose a dataset is, what it reads, and whether that may change.
+"""The owner of a dataset, what it reads, and whether that may change.
 
-Errors name a client by it. All is noted by object, for as long as the object
-lives. And how TensorFlow writes a client's id.
+Errors name a client by what is noted here. Notes are kept by object, for as
+long as the object lives. The module also knows how TensorFlow writes a client's
+id.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ _OPERATIONS = weakref.WeakKeyDictionary()
 _MAY_CHANGE = weakref.WeakKeyDictionary()
 # A dataset's attribute: the datasets that it was made of.
 _SOURCES = '_astraea_tff_sources'
-# By identity, as what stands for such a client has no hash.
+# Keys are identities, as what stands for such a client has no hash.
 _BY_ID = {}
 
 
@@ -73,14 +74,14 @@ def remember_sources(
   """
   if calls_users_code:
     _MAY_CHANGE[dataset] = True
-  # At the dataset itself: a source may know in turn what was made of it, and a
-  # table would then keep both for ever.
+  # The note is at the dataset itself: a source may know in turn what was made
+  # of it, and a table would then keep both for ever.
   setattr(dataset, _SOURCES, sources)
 
 
 def inputs_of(dataset: tf.data.Dataset) -> Sequence[tf.data.Dataset]:
   """Returns the datasets that one reads."""
-  # Not public in tf.data.
+  # `_inputs` is not public in tf.data.
   return getattr(dataset, _SOURCES, None) or dataset._inputs()
 
 

@@ -16,7 +16,7 @@ from astraea_tff.control import allocation
 from astraea_tff.control import history
 from astraea_tff.control import policies
 
-# Beyond any average of credits in units of their mean size.
+# This is above any average of credits in units of their mean size.
 _NOT_TRIED = 1e9
 
 
@@ -51,10 +51,11 @@ class CreditBandit(history.ArrayState):
 
     Args:
       num_mediators: M, at least 1.
-      seed: At least 0. Of the order of those that have not been tried.
+      seed: The seed of the order of mediators that have not been tried, at
+        least 0.
       decay: The part of a moving average that a round leaves, in [0, 1).
-      exploration: At least 0. How much an uncertain mediator is preferred, in
-        units of the mean |credit|.
+      exploration: How much an uncertain mediator is preferred, in units of the
+        mean |credit|; at least 0.
       num_passes: At least 1. What each mediator that takes part makes: E_m,
         with which a budget suffices for fewer mediators.
 
@@ -131,7 +132,8 @@ class CreditBandit(history.ArrayState):
     scale = now['scale'] if now['scale'] > 0 else 1.0
     width = np.sqrt(np.log(np.maximum(now['seen'], 1)) / rounds)
     bounds = now['credit'] / scale + self._exploration * width
-    # By mediator, so that it does not matter who else is considered.
+    # The draws are by mediator, so that it does not matter who else is
+    # considered.
     order = randomness.round_generator(
         self._seed, round_num, randomness.POLICY_STREAM, 0
     ).random(len(rounds))

@@ -30,7 +30,7 @@ import numpy as np
 
 from astraea_tff import arguments
 
-# From a model float64 [P]: U, and its gradient [P].
+# They take a model, float64 [P], and return U, or its gradient [P].
 Utility = Callable[[np.ndarray], float]
 Gradient = Callable[[np.ndarray], np.ndarray]
 KINDS = ('path', 'removal', 'zeroing', 'alone')

@@ -180,7 +180,8 @@ class LearnedPasses(history.ArrayState):
       self, round_num: int, values: np.ndarray, mediators: np.ndarray
   ) -> np.ndarray:
     """Returns values in which some mediators' are random."""
-    # By mediator, so that a draw is the same whoever else is considered.
+    # The draws are by mediator, so that it does not matter who else is
+    # considered.
     draws = self._generator(round_num, _EXPLORE).random(
         (mediators.max(initial=-1) + 1, 2 + len(self.passes))
     )[mediators]

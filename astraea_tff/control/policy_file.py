@@ -82,7 +82,7 @@ def _parse(
   hidden = arguments.check_integer(arrays['hidden'].item(), 'hidden', 1)
   weights = arrays['weights']
   shape = value_network.Shape(num_features, hidden, len(passes))
-  # Before anything of that shape is made: a damaged number may be huge.
+  # Checked before anything of that shape is made: a damaged number may be huge.
   if weights.shape != (shape.num_weights,) or weights.dtype != np.float64:
     raise ValueError(
         f'weights must be float64 [{shape.num_weights}], got {weights.dtype}'

@@ -15,8 +15,8 @@ import tensorflow_probability as tfp
 from astraea_tff import arguments
 from astraea_tff.labels import privacy
 
-# From a client's counts, int64 [N], and its number, int64 [], to what it sends,
-# int64 [N]; traced by TensorFlow.
+# Takes a client's counts, int64 [N], and its number, int64 [], and returns what
+# it sends, int64 [N]; traced by TensorFlow.
 ReportFn = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 _Relation = dp_accounting.NeighboringRelation
 

@@ -114,16 +114,16 @@ class LabelPrior:
     check_elements(dataset.element_spec)
     check_elements(counted.element_spec)
     all_counts = _batched(counted).map(lambda *parts: self._count(parts))
-    # One element, or none for a client without examples. The numbers stand
-    # between: TensorFlow fuses `map` and `batch` to one that takes the memory
-    # of a full batch.
+    # The result has one element, or none for a client without examples.
+    # `enumerate` stands between `map` and `batch`, which TensorFlow would fuse
+    # to one operation that takes the memory of a full batch.
     log_priors = all_counts.enumerate().batch(_ALL).flat_map(
         lambda _, counts: tf.data.Dataset.from_tensors(
             self._log_prior(tf.reduce_sum(counts, axis=0))
         ).repeat()
     )
-    # Beside one another, so that the dataset is opened whenever the result is:
-    # what shuffles anew draws another order whenever it is opened.
+    # `zip` opens the dataset whenever the result is opened: what shuffles anew
+    # draws another order whenever it is opened.
     return tf.data.Dataset.zip(dataset, log_priors).map(
         lambda element, log_prior: self._with_prior((element,), log_prior)
     )

@@ -107,7 +107,7 @@ def describe(
         f'class_names must be {num_classes}, one for each class, got'
         f' {len(class_names)}.'
     )
-  # Before the clients are read, which may take long.
+  # Checked before the clients are read, which may take long.
   arguments.check_number(alpha, '`alpha`', 0, 2)
   counts = counts_lib.label_counts(clients, num_classes, label_fn=label_fn)
   plan = plan_lib.augmentation_plan(counts, alpha)

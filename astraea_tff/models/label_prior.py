@@ -77,7 +77,8 @@ def model_with_label_prior(
     num_classes = with_prior.output_shape[1]
   elif callable(keras_model):
     with tf.Graph().as_default():
-      # In a graph of its own, so that the model's variables do not stay behind.
+      # The model has a graph of its own, so that its variables do not stay
+      # behind.
       _, logits = _call(keras_model(), features_spec)
       num_classes = logits.shape[1]
     with_prior = lambda: _add_prior(keras_model(), features_spec)

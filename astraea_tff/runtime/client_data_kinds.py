@@ -11,7 +11,7 @@ from typing import Any, Optional
 import tensorflow as tf
 import tensorflow_federated as tff
 
-# By what the process takes and what it was given.
+# Keys are what the process takes and what it was given.
 _ADVICE = {
     ('clients', 'examples'): (
         'a mediator takes the data of several clients, got one dataset; make'

@@ -35,7 +35,7 @@ def compile_computation(computation: tff.Computation) -> tff.Computation:
     return _compile_once(computation)
 
 
-# As many as one of TFF's contexts keeps.
+# One of TFF's contexts keeps as many computations.
 @functools.lru_cache(maxsize=128)
 def _compile_once(computation: tff.Computation) -> tff.Computation:
   # TFF takes a while to read a computation, so it does not read it in vain.

@@ -182,7 +182,7 @@ class _CallThread:
     self._given_up.set()
     if self._end_calls is not None:
       self._end_calls()
-    # As soon as what blocks it has ended.
+    # The loop ends as soon as what blocks it has ended.
     self._end_loop()
     self._begin()
 

@@ -40,7 +40,7 @@ CHANNEL_OPTIONS = (
     ('grpc.max_message_length', _MAX_MESSAGE_BYTES),
     ('grpc.max_receive_message_length', _MAX_MESSAGE_BYTES),
     ('grpc.max_send_message_length', _MAX_MESSAGE_BYTES),
-    # One that the environment names would be asked for the way to a worker.
+    # A proxy that the environment names would be asked for the way to a worker.
     ('grpc.enable_http_proxy', 0),
 )
 # For how long to try a connection. A worker that listens is there at once; one
@@ -186,7 +186,7 @@ class Worker:
       host, port = self._listener.getsockname()[:2]
       self._target = f'[{host}]:{port}' if ':' in host else f'{host}:{port}'
       listener = self._listener.fileno()
-      # In a network of its own.
+      # The relay runs the worker in a network of its own.
       relay = [str(_RELAY), str(os.getpid()), str(listener), *command]
       return relay, self._environment, (listener,)
     port, inherited = self._port, ()

@@ -59,7 +59,8 @@ class Guard:
     Raises:
       OSError: There is none.
     """
-    # As gRPC decides it: the sockets must be of one kind to be chosen among.
+    # gRPC decides the family in this way. The kernel chooses among sockets of
+    # one kind only.
     family = socket.AF_INET6 if _has_ipv6() else socket.AF_INET
     self._socket = socket.socket(family, socket.SOCK_STREAM)
     self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

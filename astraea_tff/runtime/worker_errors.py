@@ -22,13 +22,13 @@ _WRONG_LABEL = re.compile(r'label value of -?\d+ .*range of \[0, (\d+)\)')
 _WRONG_INDEX = re.compile(
     r' = (-?\d+) is not in \[0, (\d+)\).*embedding_lookup', re.DOTALL
 )
-# Before what is wrong, in the worker's words.
+# The worker's message has this before it says what is wrong.
 _PREAMBLE = 'Failed to run computation: '
 
 
 @contextlib.contextmanager
 def named_errors(arg: Any) -> Iterator[None]:
-  """Makes of a worker's error one line, with the client if it is a client's.
+  """Shortens a worker's error to one line, and names the client at fault.
 
   Args:
     arg: What the worker computes with. If that fails, its datasets are read

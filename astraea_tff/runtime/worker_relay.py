@@ -94,7 +94,7 @@ def main() -> None:
   parent, listener_number, *command = sys.argv[1:]
   listener = socket.socket(fileno=int(listener_number))
   _enter_empty_network()
-  # After the change of namespaces, which takes the request back.
+  # The change of namespaces takes such a request back, so it comes after that.
   _end_with_parent()
   if os.getppid() != int(parent):
     sys.exit(1)

@@ -34,7 +34,7 @@ _MEDIATORS_AT_ONCE = 32
 # Twice as many as mediators, so that a taken candidate leaves good ones.
 _NUM_CANDIDATES = 64
 
-# Whose surrogate values stay in the processor's cache.
+# The surrogate values of so many clients stay in the processor's cache.
 _CLIENTS_AT_ONCE = 2048
 
 _SMALLEST = np.finfo(np.float32).tiny
@@ -60,8 +60,8 @@ def reschedule_approximately(
   Args:
     counts: See `reschedule`.
     max_clients: See `reschedule`.
-    seed: At least 0. Of the cut into blocks. The same seed gives the same
-      schedule on the same machine; on another one, matrix products may be
+    seed: The seed of the cut into blocks, at least 0. The same seed gives the
+      same schedule on the same machine; on another one, matrix products may be
       rounded otherwise.
     block_size: B, at least 1: the most clients of a block, but for rounding up
       to full mediators. The larger, the more a mediator can choose from, and

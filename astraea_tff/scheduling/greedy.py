@@ -198,7 +198,7 @@ def _greedy_order(
         + cross_entropies[:candidates]
         + (pooled * surprisals).sum()
     ) / np.maximum(totals, 1) - np.log(np.maximum(totals, 1))
-    # Without examples there is no distribution: the largest value there is.
+    # Clients without examples have no distribution; they get the largest value.
     divergences[totals == 0] = surprisals.max()
     ties = np.flatnonzero(divergences <= divergences.min() + _TIE_TOLERANCE)
     pick = ties[left[ties].argmin()]

@@ -17,9 +17,9 @@ from astraea_tff.labels import counts as counts_lib
 from astraea_tff.labels import divergence
 from astraea_tff.scheduling import schedule as schedule_lib
 
-# From the counts of the clients that are grouped, int64 [c, N], and the -log of
-# the target, float64 [N], to the rows of the counts in each mediator, each row
-# in one of them, in training order.
+# Takes the counts of the clients that are grouped, int64 [c, N], and the -log
+# of the target, float64 [N]. Returns the rows of the counts in each mediator,
+# each row in one of them, in training order.
 Arrange = Callable[[np.ndarray, np.ndarray], Sequence[Sequence[int]]]
 
 

@@ -106,7 +106,7 @@ class _Search:
       size_weight: float,
   ):
     self.placed = np.arange(len(counts))
-    # Whole numbers: sums that lose what was added leave nothing behind.
+    # Counts are whole numbers, so sums are exact when a client is taken out.
     self._counts = counts
     self._unit = divergence.unit(counts)
     self._mediator = np.repeat(np.arange(len(lengths)), lengths)

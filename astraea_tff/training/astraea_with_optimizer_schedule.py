@@ -31,10 +31,11 @@ def build_weighted_astraea_with_optimizer_schedule(
     model_fn: A no-argument function that returns a new
       `tff.learning.models.VariableModel`. A `FunctionalModel` is refused here,
       though TFF's form takes one.
-    client_learning_rate_fn: From the round's number, from 0 on, to the learning
-      rate; in TensorFlow, since the number is a tensor.
-    client_optimizer_fn: From a learning rate to the clients' optimizer. What
-      else depends on the rate must be among the optimizer's hyperparameters.
+    client_learning_rate_fn: Takes the round's number, from 0 on, and returns
+      the learning rate; in TensorFlow, since the number is a tensor.
+    client_optimizer_fn: Takes a learning rate and returns the clients'
+      optimizer. What else depends on the rate must be among the optimizer's
+      hyperparameters.
     **arguments: The other arguments of `astraea_tff.build_weighted_astraea`.
 
   Returns:

@@ -26,12 +26,13 @@ class ClientSteps(NamedTuple):
   """How a client trains.
 
   Attributes:
-    begin: From what the client is handed to the state in which it begins.
-    step: From a state and a batch to the state after the step and the batch's
-      loss (lines 13 and 14).
-    hand_on: From a state to what the client would hand on.
-    report: From what the last client handed on to its trainable weights and to
-      the model's unfinalized metrics.
+    begin: Takes what the client is handed; returns the state in which it
+      begins.
+    step: Takes a state and a batch; returns the state after the step and the
+      batch's loss (lines 13 and 14).
+    hand_on: Takes a state; returns what the client would hand on.
+    report: Takes what the last client handed on; returns its trainable weights
+      and the model's unfinalized metrics.
   """
 
   begin: Callable[[visit_lib.Handed], Any]
@@ -40,8 +41,8 @@ class ClientSteps(NamedTuple):
   report: Callable[[visit_lib.Handed], tuple[Any, Any]]
 
 
-# From the hyperparameters of the clients' optimizer and the server's weights to
-# the steps and to what the first client is handed.
+# Takes the hyperparameters of the clients' optimizer and the server's weights;
+# returns the steps and what the first client is handed.
 StartChain = Callable[
     [Optional[Any], tff.learning.models.ModelWeights],
     tuple[ClientSteps, visit_lib.Handed],

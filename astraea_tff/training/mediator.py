@@ -206,8 +206,8 @@ def _aggregate_chains(
   try:
     return metrics_aggregator(chain_finalizers)(chain_metrics)
   except Exception:  # pylint: disable=broad-except
-    # One that asks for the model's metrics by name, whatever it raises. As it
-    # may hide mediators, so does this sum.
+    # Such an aggregator asks for the model's metrics by name, and may raise
+    # anything. It may hide mediators, so this sum hides them too.
     count = tff.federated_secure_sum_bitwidth(
         chain_metrics.num_non_finite_clients, _BITS_OF_A_COUNT
     )

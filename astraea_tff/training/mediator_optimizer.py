@@ -38,11 +38,11 @@ from astraea_tff.training import visit as visit_lib
 _RATE = tff.learning.optimizers.LEARNING_RATE_KEY
 _NUM_STEPS = 'step'
 _MEANS = 'accumulator'
-# And in that of others that take the square root of it.
+# The same in the state of optimizers that take the square root of it.
 SQUARES = 'preconditioner'
 
-# From the optimizer's state, the weights w_in, the gradients g, and the factor
-# s**p on the step to the state after it and to what is handed on.
+# Takes the optimizer's state, the weights w_in, the gradients g, and the factor
+# s**p on the step. Returns the state after the step and what is handed on.
 _Step = Callable[[Any, Any, Any, tf.Tensor], tuple[Any, Any]]
 
 

@@ -24,12 +24,15 @@ class RoundHparams(NamedTuple):
 
   Attributes:
     initial_state: What the server keeps before the first round.
-    of_round: From what it keeps to the round's hyperparameters; an empty
-      structure for those that the optimizer was built with.
-    after_round: From what it keeps to what it keeps after the round.
-    measure: From what it keeps to measurements of the round.
-    get: From what it keeps to the hyperparameters that a user can read.
-    set: From what it keeps and such hyperparameters to what it keeps then.
+    of_round: Takes what the server keeps; returns the round's hyperparameters,
+      or an empty structure for those that the optimizer was built with.
+    after_round: Takes what the server keeps; returns what it keeps after the
+      round.
+    measure: Takes what the server keeps; returns measurements of the round.
+    get: Takes what the server keeps; returns the hyperparameters that a user
+      can read.
+    set: Takes what the server keeps and such hyperparameters; returns what it
+      keeps then.
   """
 
   initial_state: Any
@@ -74,8 +77,9 @@ def scheduled(
   `client_learning_rate`, float32 [].
 
   Args:
-    learning_rate_fn: From the round's number, from 0 on, to the learning rate.
-    optimizer_fn: From a learning rate to the clients' optimizer.
+    learning_rate_fn: Takes the round's number, from 0 on; returns the learning
+      rate.
+    optimizer_fn: Takes a learning rate; returns the clients' optimizer.
 
   Raises:
     TypeError: If `optimizer_fn` does not return an optimizer.

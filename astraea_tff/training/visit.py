@@ -65,7 +65,7 @@ class Visit(NamedTuple):
     return self.index % chain_batches.PLACE_STRIDE + 1
 
 
-# From a visit and what the client left to what the mediator hands on.
+# Takes a visit and what the client left; returns what the mediator hands on.
 HandOver = Callable[[Visit, Handed], Handed]
 
 
@@ -112,8 +112,7 @@ def end(
           (after.non_trainable, after.optimizer_state, handed.mediator_state),
       ),
   )
-  # Before the first visit there is nothing of which the mediator could make
-  # anything.
+  # Before the first visit there is nothing that the mediator could hand on.
   is_kept = tf.logical_and(is_finite, visit.index >= 0)
   kept = tf.cond(is_kept, lambda: handed, lambda: before)
   is_undone = tf.one_hot(

@@ -14,7 +14,7 @@ from typing import Any, Union
 
 import numpy as np
 
-# In a message.
+# A message lists at most so many.
 _MOST_LISTED = 12
 # A distribution by name, or the counts themselves.
 Distribution = Union[str, Sequence[int], np.ndarray]

@@ -1,4 +1,4 @@
-"""From a pool of labels to clients, along the paper's three axes.
+"""Division of a pool of labels among clients, along the paper's three axes.
 
 Section II-B of Duan et al. (2019) describes a federated data set by the sizes
 of its clients, by the class distribution over all of them and by that of each

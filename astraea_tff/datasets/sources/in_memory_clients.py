@@ -59,7 +59,7 @@ class InMemoryClients(tff.simulation.datasets.ClientData):
           if self._places[name] != k
       )
       raise ValueError(f'`client_ids` must differ, got {twice!r} twice.')
-    # As TensorFlow takes them.
+    # TensorFlow takes ids as bytes.
     self._known = [client_names.id_in_bytes(name) for name in self._client_ids]
     self._names = dict(zip(self._known, self._client_ids))
     if len(self._names) < len(self._client_ids):

@@ -1,6 +1,6 @@
-"""Which examples of a source are for testing, as many of every class.
+"""The examples of a source that are for testing, as many of every class.
 
-That is a property of the data set and not of a run, so the seed is fixed.
+They are a property of the data set and not of a run, so the seed is fixed.
 """
 
 import numpy as np

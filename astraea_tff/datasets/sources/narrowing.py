@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-# From here on float32 has not every integer.
+# From here on float32 does not hold every integer.
 _FIRST_ROUNDED = 2**24
 
 

@@ -13,9 +13,9 @@ from pyarrow import parquet
 
 from astraea_tff import arguments
 
-# As which Arrow reads numbers of a CSV file.
+# Arrow reads the numbers of a CSV file as one of these types.
 _NUMBERS = (pyarrow.int64(), pyarrow.float64())
-# By the last suffix of a file's name, how Arrow unpacks it.
+# The last suffix of a file's name says how Arrow unpacks it.
 _COMPRESSIONS = {
     '.gz': 'gzip',
     '.gzip': 'gzip',
@@ -89,7 +89,7 @@ def read(
     raise FileNotFoundError(f'`table` names a file that is not there: {path}.')
   try:
     if kind == '.parquet':
-      # By default a folder on the way such as run=3 is a column.
+      # By default Arrow takes a folder on the way, such as run=3, for a column.
       return parquet.read_table(path, partitioning=None), str(path)
     if kind == '.csv':
       return _read_csv(path, compression, texts, client), str(path)
@@ -134,7 +134,7 @@ def _read_csv(
   with pyarrow.input_stream(str(path), compression) as file:
     table = csv.read_csv(file, parse_options=parsed)
   for field in table.schema:
-    # As Arrow reads what is no text.
+    # Arrow reads as binary what is no text.
     if pyarrow.types.is_binary(field.type):
       raise ValueError(
           f'Column {field.name!r} of {path} must hold texts in UTF-8, and does'

@@ -34,7 +34,7 @@ _INDEX_FILE = 'clients.json'
 _EXAMPLES_PER_READ = 1024
 # What a protocol buffer can hold.
 _MAX_FILE_BYTES = 2**31 - 1
-# Those that `tf.io.decode_raw` knows.
+# `tf.io.decode_raw` knows these dtypes.
 _DTYPES = (
     tf.bool, tf.float16, tf.float32, tf.float64, tf.int8, tf.int16, tf.int32,
     tf.int64, tf.uint8, tf.uint16,

@@ -59,7 +59,7 @@ def replace_atomically(path: pathlib.Path) -> Iterator[BinaryIO]:
       yield file
       file.flush()
       os.fsync(handle)
-      # Within the block, as closing the file gives up the lock.
+      # Renamed within the block, as closing the file gives up the lock.
       os.replace(temporary, path)
     _fsync_folder(path.parent)
   except BaseException as error:
@@ -247,7 +247,7 @@ def _remove_if_abandoned(path: pathlib.Path, is_of_this_machine: bool) -> None:
 
 
 def _seconds_since_last_write(path: pathlib.Path) -> float:
-  """By the clock of the file system, which need not be this machine's."""
+  """Asks the clock of the file system, which need not be this machine's."""
   written = [path, *path.rglob('*')] if path.is_dir() else [path]
   probe = _incomplete_name(path.with_name('clock'))
   try:

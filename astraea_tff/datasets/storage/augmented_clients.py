@@ -72,7 +72,7 @@ def prepare_augmented(
     digest.update(
         transform_key.describe_transform(label_fn, 'label_fn').encode()
     )
-  # In which a class that is thinned out has less than 1.
+  # A class that is thinned out has a multiple below 1.
   digest.update(np.ascontiguousarray(plan.multiples))
   original = data.clients.folder
   folder = original.with_name(

@@ -63,7 +63,7 @@ def open_or_delete(
     raise ValueError(f'folder must be one of the cache, got {folder}.')
   if not folder.is_dir():
     if os.path.lexists(folder):
-      # Before all is prepared, which could then not take its name.
+      # Refused now: what is prepared could not take its name in the end.
       raise NotADirectoryError(
           f'{folder} is no folder and leads to none; remove it'
       )

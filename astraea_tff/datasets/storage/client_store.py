@@ -60,7 +60,7 @@ class ClientStore:
     clients' paths into every computation.
     """
     # Taken apart from `self`, which the computation should not hold on to.
-    # As bytes, since a path need not be text.
+    # The path is in bytes, since it need not be text.
     folder = os.fsencode(self.folder / _CLIENTS_FOLDER)
     feature_spec = self.feature_spec
 

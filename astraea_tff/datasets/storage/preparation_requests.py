@@ -40,7 +40,7 @@ def digest_request(
   preset = presets.find_preset(name, fraction, test_per_class)
   if num_clients is None:
     num_clients = preset.num_clients
-  # With what the name says, which need not stay for ever.
+  # The request holds what the name says, since a name's meaning may change.
   division = presets.partition_arguments(name, partition_arguments, fraction)
   if data_dir is None:
     data_dir = os.environ.get('TFDS_DATA_DIR')

@@ -216,7 +216,7 @@ def _function_of(member: Any) -> Any:
     member = member.func
   for attribute in ('__func__', 'fget', 'python_function'):
     member = getattr(member, attribute, member)
-  # Such as what `functools.lru_cache` makes.
+  # `functools.lru_cache`, for example, makes what wraps a function.
   while not isinstance(member, types.FunctionType):
     if not hasattr(member, '__wrapped__'):
       return None

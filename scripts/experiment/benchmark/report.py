@@ -13,7 +13,7 @@ BATCH_SIZE = 20
 HANDED_IN_AGAIN = 'astraea, datasets handed in again'
 HANDED_IN_ANEW = 'astraea, datasets handed in anew'
 
-# By ratio, the least or the most to reach.
+# The least or the most to reach, by ratio.
 _GOALS = {
     'speed / limit': '>= 0.8',
     'speed / tff': '>= 3',

@@ -15,9 +15,9 @@ from experiment.runs import calling_process
 from experiment.runs import machine
 
 _EXAMPLES_OF_MANY = 8
-# One start takes a tenth more or less than another.
+# Starts differ, so their median is reported.
 _NUM_STARTS = 3
-# By subject whose start is reported, what a user's program imports first.
+# What a user's program imports first, by the subject whose start is reported.
 _FIRST_IMPORTS = {'astraea': 'astraea_tff', 'tff': 'tensorflow_federated'}
 
 
@@ -73,7 +73,7 @@ def measure_rounds(
   processes = {}
   measured = {name: [] for name in subjects}
   with contextlib.ExitStack() as stack, progress:
-    # With nothing beside them.
+    # Starts are measured with nothing beside them.
     starts = [
         {
             name: start.measure(*subjects[name], first_import)

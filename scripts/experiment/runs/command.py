@@ -58,7 +58,7 @@ def run(command: Callable[[], None], argv: Sequence[str]) -> None:
           f'{script}: ended by {interrupted}; what was written is kept.',
           file=sys.stderr,
       )
-      # As a shell reports a process that a signal ended.
+      # A shell reports a process that a signal ended in this way.
       sys.exit(128 + interrupted.signal_number)
     if not isinstance(error, _ERRORS):
       raise

@@ -23,7 +23,7 @@ _SAMPLES_PER_CLASS = 8
 _TITLES = ('samples', 'an augmented copy of each that has one')
 # A text takes two lines.
 _TEXTS_PER_CLASS = 4
-# Beyond this share of the values a cell has the last color.
+# Values beyond this quantile have the last color.
 _COLOR_QUANTILE = 0.98
 _MOST_NAMED_COLUMNS = 60
 _LONGEST_COLUMN_NAME = 24

@@ -23,7 +23,7 @@ from experiment.runs import picture_text
 from experiment.runs import plots
 
 COLUMNS = ('mediators', 'passes', 'credits', 'price', 'class_weights')
-# Those that hold lists, as text.
+# These columns hold lists, as text.
 TEXT_COLUMNS = ('mediators', 'passes', 'credits', 'class_weights')
 PICTURE_FILE = 'control.png'
 # Colors and a legend tell so many classes apart.
@@ -121,7 +121,7 @@ def draw(
     )
   heights = [2.4] * len(panels)
   if any(row['class_weights'] for row in rows):
-    # With a line of its own for each of many classes.
+    # The panel grows with the number of classes.
     heights[-1] = max(2.4, 0.13 * len(class_names))
   drawn = figure.Figure(
       figsize=(8.0, sum(heights) + 0.4), layout='constrained'
@@ -160,7 +160,7 @@ def _show_table(axes: Any, rows: Any, column: str, colors: str) -> None:
       vmin=0 if column == 'passes' else -largest,
       vmax=largest,
   )
-  # Beside the table, wherever the legend of another panel ends.
+  # The bar is beside the table, wherever the legend of another panel ends.
   bar = axes.figure.colorbar(image, cax=axes.inset_axes((1.02, 0, 0.03, 1)))
   if column == 'passes':
     bar.ax.yaxis.set_major_locator(ticker.MaxNLocator(integer=True))

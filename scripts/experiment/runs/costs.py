@@ -19,14 +19,14 @@ class Axis(NamedTuple):
 
   Attributes:
     heading: What it is, with its unit.
-    unit: In which a budget of it is told.
+    unit: The unit of a budget of it.
   """
 
   heading: str
   unit: str
 
 
-# By the column of metrics.csv.
+# Keys are columns of metrics.csv.
 AXES: Mapping[str, Axis] = types.MappingProxyType({
     'round': Axis('synchronization rounds', 'rounds'),
     'megabytes': Axis('megabytes sent', 'MB'),

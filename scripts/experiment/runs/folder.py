@@ -18,14 +18,14 @@ from astraea_tff.datasets.storage import atomic_file
 
 _FLAGS_FILE = 'flags.json'
 _LOCK_FILE = '.lock'
-# By what is locked, what is open while this program holds the lock.
+# What is open while this program holds a lock, by what is locked.
 _locks: dict[Any, Any] = {}
 
 
 def write_atomically(path: pathlib.Path, text: str) -> None:
   """Writes `text` so that `path` holds either all of it or what it held."""
   with atomic_file.replace_atomically(path) as file:
-    # With what is no Unicode in a name; tables are read in the same way.
+    # A name may hold what is no Unicode; tables are read in the same way.
     file.write(text.encode(errors='surrogatepass'))
 
 
@@ -72,7 +72,7 @@ def unlock_all() -> None:
 def errors_that_name_the_flag(
     path: str, flag: str = 'output_dir', kind: str = 'folder'
 ) -> Iterator[None]:
-  """Makes of an OSError one that says which flag to mend.
+  """Turns an OSError into one that says which flag to mend.
 
   Args:
     path: The value of the flag.

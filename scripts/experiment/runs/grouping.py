@@ -49,7 +49,7 @@ def _consecutive(
   )
 
 
-# By name, a function of counts, gamma, and by keyword target, clients and seed.
+# Functions of counts, gamma, and by keyword target, clients and seed, by name.
 GROUPINGS: Mapping[str, Callable[..., schedule_lib.Schedule]] = (
     types.MappingProxyType({
         'greedy': _seedless(greedy.reschedule),

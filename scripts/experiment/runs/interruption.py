@@ -62,7 +62,7 @@ def _keep_signals(hook: Callable[[Any], None], unraisable: Any) -> None:
   if not isinstance(error, Interrupted):
     hook(unraisable)
     return
-  # By another thread and later, as here it would be ignored again.
+  # Another thread sends it later, as it would be ignored again here.
   timer = threading.Timer(
       _SECONDS_TO_NEXT_TRY, _send_again, [error.signal_number]
   )
@@ -133,7 +133,7 @@ def handled_signals() -> Iterator[None]:
     sys.unraisablehook = hook
     for number, handler in before.items():
       signal.signal(number, handler)
-    # One that still waits, behind an error, is none of a later run's.
+    # A signal that still waits behind an error does not belong to a later run.
     _waiting_signal = None
 
 

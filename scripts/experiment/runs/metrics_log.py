@@ -26,7 +26,7 @@ from experiment.runs import tables
 
 METRICS_FILE = 'metrics.csv'
 _BYTES_PER_MEGABYTE = 1e6
-# By column, what `astraea_tff.metrics.classification.Evaluation` calls it.
+# What `astraea_tff.metrics.classification.Evaluation` calls each column.
 _OF_EVALUATION = {
     'top_1': 'accuracy',
     'loss': 'loss',
@@ -57,7 +57,7 @@ _MEND = (
     'Remove its last, broken lines, and the same command goes on from the last'
     ' checkpoint.'
 )
-# As long as git's: enough to tell partitions apart.
+# So many digits are enough to tell partitions apart.
 _HASH_DIGITS = 12
 
 
@@ -129,7 +129,8 @@ def evaluation_metrics(
 
   Args:
     result: The evaluation.
-    validation: That on the examples held out for validation, if there are any.
+    validation: The evaluation on the examples held out for validation, if there
+      are any.
   """
   names = _OF_EVALUATION | {name: name for name in per_class.MEASURES}
   metrics = {name: getattr(result, of) for name, of in names.items()}

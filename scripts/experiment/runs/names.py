@@ -9,7 +9,7 @@ import re
 from typing import Any
 import unicodedata
 
-# Those that turn the direction of all that follows them on a line.
+# These characters turn the direction of all that follows them on a line.
 _TURNING = re.compile('[\u202a-\u202e\u2066-\u2069]')
 # What Markdown takes for its own; a _ within a word it leaves alone.
 _MARKDOWN = re.compile(r'[\\`*\[\]<>&~$#]|(?<![^\W_])_|_(?![^\W_])')

@@ -11,7 +11,7 @@ from matplotlib import text
 
 from experiment.runs import names as names_lib
 
-# In characters.
+# The most characters of a text in a picture.
 _LONGEST = 40
 # The classes of Hebrew, of Arabic, and of Arabic's digits.
 _FROM_THE_RIGHT = frozenset({'R', 'AL', 'AN'})

@@ -16,7 +16,7 @@ from astraea_tff.datasets.storage import atomic_file
 from experiment.runs import picture_text
 
 _DOTS_PER_INCH = 120
-# In characters.
+# The most characters of a name.
 _LONGEST_CLASS_NAME = 24
 _LONGEST_NAME_BELOW = 70
 # What fits into a corner of a picture without hiding its curves.

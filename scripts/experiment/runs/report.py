@@ -19,7 +19,7 @@ from experiment.runs import tables
 
 PAGE_FILE, PICTURE_FILE = 'report.html', 'accuracy.png'
 _CLASSES_FILE = 'classes.png'
-# As train.py names it; no copy of it.
+# train.py names a seed's folder in this way; a copy of it has another name.
 _SEED_FOLDER = re.compile(r'seed_(0|[1-9][0-9]*)')
 # What each seed of a run leaves; what the first of them shows.
 _PICTURES = {
@@ -29,7 +29,7 @@ _PICTURES = {
     'confusion_matrix.png': 'Confusion matrix of the last round',
     'control.png': 'What was decided by round',
 }
-# By heading, the column of the last evaluated row, a factor, and the digits.
+# The column of the last evaluated row, a factor, and the digits, by heading.
 _OF_SEED: tables.Columns = {
     'round': ('round', 1, 0),
     'top_1': ('top-1 (%)', 100, 2),
@@ -142,7 +142,7 @@ def compare_at_budgets(curves: Curves) -> Budgets:
     ]
     means = np.array([a.mean() if a.size else np.nan for a in reached])
     if not np.isnan(means).all():
-      # As they are written: equal ones are equally good.
+      # Means that are written alike are equally good.
       written = np.round(100 * means, 2)
       best += [
           (len(lines), 1 + int(place))
@@ -199,7 +199,7 @@ def write(
       for name, run in runs.items()
       for part in _details(name, run, only_first=len(runs) > 1)
   ]
-  # In which flags runs differ is what a reader asks first.
+  # A reader first asks which flags the runs differ in.
   parts += flags + details if len(runs) > 1 else details + flags
   folder_lib.write_atomically(output / PAGE_FILE, page.whole(title, parts))
 

@@ -98,7 +98,7 @@ def _read_abouts() -> dict[str, About]:
   return abouts
 
 
-# By name, in the order of the fields.
+# The lines of settings.csv by name, in the order of the fields.
 ABOUT = types.MappingProxyType(_read_abouts())
 
 

@@ -68,7 +68,7 @@ def _assignment_refined(
   return refinement.refine(schedule, counts)
 
 
-# By name, a function of counts, gamma and seed, and the most clients that it is
+# By name: a function of counts, gamma and seed, and the most clients that it is
 # tried on.
 METHODS: dict[str, tuple[Callable[..., _Schedule], int]] = {
     'random': (_grouping('random'), 10**9),
