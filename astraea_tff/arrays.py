@@ -93,7 +93,17 @@ def check_labels(
 def refuse_entries(
     values: np.ndarray, refused: np.ndarray, name: str, rule: str
 ) -> None:
-  """Raises a ValueError that names the first refused entry, if there is one."""
+  """Refuses an array with entries that will not do.
+
+  Args:
+    values: The array.
+    refused: bool, of the same shape; which entries will not do.
+    name: What messages call the array.
+    rule: What the entries must, such as 'be finite'.
+
+  Raises:
+    ValueError: An entry is refused; the message names the first.
+  """
   if refused.any():
     first = tuple(np.argwhere(refused)[0].tolist())
     raise ValueError(
@@ -102,9 +112,15 @@ def refuse_entries(
 
 
 def scaled(values: np.ndarray) -> np.ndarray:
-  """Returns numbers by a power of two, none beyond 1: sums stay finite.
+  """Divides numbers by a power of two, so that their sums stay finite.
 
   Their shares are the same to the bit.
+
+  Args:
+    values: Finite numbers of any shape.
+
+  Returns:
+    Floats of the same shape, none beyond 1.
   """
   _, exponent = np.frexp(np.abs(values).max(initial=0.0))
   return np.ldexp(values, -exponent)

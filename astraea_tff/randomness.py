@@ -131,18 +131,43 @@ def grouping_seed(seed: int, round_num: int) -> int:
 
 
 def grouping_generator(seed: int) -> np.random.Generator:
-  """Returns the generator of one schedule, whose seed is at least 0."""
+  """Returns the generator of one schedule.
+
+  Args:
+    seed: The schedule's seed, at least 0.
+
+  Raises:
+    TypeError: `seed` is no int.
+    ValueError: `seed` is negative.
+  """
   return np.random.default_rng(arguments.check_integer(seed, 'seed', 0))
 
 
 def shuffle_seed(seed: int, round_num: int, client: int) -> int:
-  """Returns the seed of the order of a client's examples in a round."""
+  """Returns the seed of the order of a client's examples in a round.
+
+  Args:
+    seed: The run's seed, at least 0.
+    round_num: The number of the round, at least 0.
+    client: The client's index, at least 0.
+
+  Raises:
+    TypeError: `round_num` is no int.
+    ValueError: `round_num` is negative.
+  """
   round_num = arguments.check_integer(round_num, 'round_num', 0)
   return _first_word([seed, round_num, client])
 
 
 def check_seed(seed: Any) -> tuple[int, ...]:
-  """Returns a seed as a tuple of ints, or raises."""
+  """Returns a seed as a tuple of ints.
+
+  Args:
+    seed: An int, or a sequence of at least one.
+
+  Raises:
+    TypeError: `seed` is something else.
+  """
   parts = tuple(seed) if isinstance(seed, (Sequence, np.ndarray)) else (seed,)
   if not parts or not all(
       isinstance(part, numbers.Integral) and not isinstance(part, bool)
@@ -158,7 +183,10 @@ def check_seed(seed: Any) -> tuple[int, ...]:
 def seed_pair(seed: tuple[int, ...]) -> np.ndarray:
   """Folds ints to a stateless seed, int64 `[2]`, that no other ints share.
 
-  A hash, as NumPy's SeedSequence takes (1,) and (1, 0) for the same.
+  It is a hash, as NumPy's SeedSequence takes (1,) and (1, 0) for the same.
+
+  Args:
+    seed: At least one int, as `check_seed` returns them.
   """
   digest = hashlib.sha256(repr(seed).encode()).digest()
   return np.frombuffer(digest[:16], '<i8').astype(np.int64)
@@ -181,7 +209,12 @@ def client_id_pair(pair: np.ndarray, client_id: tf.Tensor) -> tf.Tensor:
 
 
 def private_counts_state(seed: int, client: int) -> np.random.RandomState:
-  """Returns the legacy generator, as diffprivlib takes it, of one client."""
+  """Returns the legacy generator of one client, as diffprivlib takes it.
+
+  Args:
+    seed: The seed of all clients' noise, at least 0.
+    client: The client's index, at least 0.
+  """
   entropy = np.random.SeedSequence(seed, spawn_key=(client,))
   return np.random.RandomState(np.random.MT19937(entropy))
 
@@ -204,7 +237,11 @@ def layer_seeds(seed: Optional[int]) -> Iterator[int]:
 
 
 def partition_generators(seed: int) -> list[np.random.Generator]:
-  """Returns what draws a partition's sizes, its mixes of classes, its deal."""
+  """Returns three generators: of a partition's sizes, its mixes, its deal.
+
+  Args:
+    seed: The partition's seed, at least 0.
+  """
   return [
       np.random.default_rng(stream)
       for stream in np.random.SeedSequence(seed).spawn(3)

@@ -12,11 +12,11 @@ from astraea_tff.augmentation.transforms import affine
 from astraea_tff.augmentation.transforms import tabular
 from astraea_tff.augmentation.transforms import text
 
-# Features of a batch and a stateless seed int64 [2], to as many features of the
-# same dtypes and sizes.
+# Takes the features of a batch and a stateless seed, int64 [2]; returns as many
+# features of the same dtypes and sizes.
 Transform = Callable[[Any, tf.Tensor], Any]
 
-# They have no conditions on tensors.
+# These have no conditions on tensors.
 _OUR_TRANSFORMS = (
     affine.AffineTransform,
     tabular.TabularTransform,
@@ -29,9 +29,12 @@ def copy_rows_fn(transform: Transform) -> Callable[..., Any]:
 
   It takes features `[B, ...]`, their classes `[B]`, the rows `[n]`, a seed
   int64 `[2]` and the axis 0. AutoGraph, which brings a user's conditions on
-  tensors into the graph, stays out of the rest of an augmentation. Ours have
-  none, and every function in a pipeline costs time at each client that it is
-  opened for.
+  tensors into the graph, stays out of the rest of an augmentation. Our own
+  transforms have no conditions, and every function in a pipeline costs time at
+  each client that it is opened for.
+
+  Args:
+    transform: The transform; one with a method `copy_rows` is asked by that.
   """
   is_ours = isinstance(transform, _OUR_TRANSFORMS)
   if hasattr(transform, 'copy_rows'):
@@ -64,7 +67,18 @@ def one_of(features: Any) -> Any:
 
 
 def check_copies(copies: Any, features: Any) -> list[tf.Tensor]:
-  """Returns the parts of copies, or raises if they are not like `features`."""
+  """Checks what a transform returned.
+
+  Args:
+    copies: What it returned.
+    features: The features that it was given, `[B, ...]`.
+
+  Returns:
+    The parts of the copies, as `tf.nest.flatten` orders them.
+
+  Raises:
+    ValueError: They have another structure, dtype or size.
+  """
   try:
     tf.nest.assert_same_structure(features, copies, check_types=False)
   except (TypeError, ValueError) as error:

@@ -155,7 +155,12 @@ def augment_dataset_fn(
 
 
 def batch_size(plan: plan_lib.AugmentationPlan, element_spec: Any) -> int:
-  """Returns how many of a checked dataset's examples are augmented at once."""
+  """Returns how many examples are augmented at once.
+
+  Args:
+    plan: The server's plan.
+    element_spec: The spec of a checked dataset's elements.
+  """
   features, _ = elements.features_and_label(element_spec)
   numbers = sum(
       leaf.shape.num_elements() for leaf in tf.nest.flatten(features)

@@ -119,7 +119,14 @@ class BatchedClients:
     return len(self._clients)
 
   def for_round(self, round_num: int) -> ClientsOfRound:
-    """Returns the clients' batches in round `round_num`."""
+    """Returns the clients' batches in a round.
+
+    Args:
+      round_num: The number of the round, at least 0.
+
+    Returns:
+      The datasets of batches, client k's at index k, made on demand.
+    """
     return _RoundOfBatches(
         clients_for_round(self._clients, round_num),
         self._batch_size,
@@ -208,6 +215,10 @@ def _buffer_for(dataset: tf.data.Dataset, most: int) -> Any:
 def as_sequence(clients):
   """Returns `clients` with a length, a `ClientData` as a sequence.
 
+  Args:
+    clients: A `tff.simulation.datasets.ClientData`, a sequence of datasets or a
+      mapping of client indices to datasets, or something with `for_round`.
+
   Raises:
     TypeError: `clients` has no client at an index and no `for_round`, or is a
       mapping of other keys than the clients' numbers.
@@ -232,7 +243,15 @@ def as_sequence(clients):
 def clients_for_round(
     clients: Clients, round_num: int
 ) -> Sequence[tf.data.Dataset]:
-  """Returns the clients' datasets in round `round_num`, by client index."""
+  """Returns the clients' datasets in a round, by client index.
+
+  Args:
+    clients: As for `as_sequence`.
+    round_num: The number of the round, at least 0.
+
+  Raises:
+    TypeError: `clients` is something else.
+  """
   if hasattr(clients, 'for_round'):
     return clients.for_round(round_num)
   return as_sequence(clients)

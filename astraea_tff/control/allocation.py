@@ -30,13 +30,29 @@ class Budget(Protocol):
   adds_up: bool
 
   def spent(self, choice: np.ndarray) -> float:
-    """Returns what a choice costs."""
+    """Returns what a choice costs.
+
+    Args:
+      choice: int64 [R]; 0 for sitting out, or a for the a-th number of passes.
+    """
 
   def allows(self, choice: np.ndarray) -> bool:
-    """Whether a choice is within the budget."""
+    """Returns whether a choice is within the budget.
+
+    Args:
+      choice: int64 [R], as for `spent`.
+    """
 
   def clear(self, values: np.ndarray) -> tuple[np.ndarray, float]:
-    """Returns a choice of most value for values [R, A], and the price."""
+    """Returns a choice of most value, and the price.
+
+    Args:
+      values: float64 [R, A], what each number of passes is worth.
+
+    Returns:
+      The choice, int64 [R], as for `spent`, and the value per unit of the
+      budget at which it is spent.
+    """
 
 
 @dataclasses.dataclass(frozen=True)

@@ -38,7 +38,11 @@ class Game(Protocol):
   passes: tuple[int, ...]
 
   def reset(self, seed: Optional[int]) -> None:
-    """Starts the training anew; with None as the game likes."""
+    """Starts the training anew.
+
+    Args:
+      seed: The seed of all that is drawn; None as the game likes.
+    """
 
   def observe(self) -> np.ndarray:
     """Returns float64 [M, 12], see `history.OBSERVATIONS`."""
@@ -47,7 +51,11 @@ class Game(Protocol):
     """Returns what the coming round's passes cost, and what may be spent."""
 
   def play(self, passes: np.ndarray) -> Outcome:
-    """Trains a round in which mediator m makes `passes[m]` passes, int [M]."""
+    """Trains a round.
+
+    Args:
+      passes: int [M], the passes of each mediator; 0 for one that sits out.
+    """
 
 
 class Discrete:

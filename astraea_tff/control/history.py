@@ -197,6 +197,11 @@ def moving_scale(
   """Returns the moving average of |credit|, float64 []; 0 before the first.
 
   Credits that are not finite do not count.
+
+  Args:
+    scale: The average before, float64 [].
+    credits: The round's credits, numbers of any shape.
+    decay: The part of the average that a round leaves, in [0, 1).
   """
   credits = np.asarray(credits, np.float64)
   credits = credits[np.isfinite(credits)]

@@ -141,7 +141,14 @@ class LearnedPasses(history.ArrayState):
     return policy
 
   def save(self, path: Union[str, os.PathLike[str]]) -> None:
-    """Writes the network as `.npz`, without the rows it learned from."""
+    """Writes the network as `.npz`, without the rows it learned from.
+
+    Args:
+      path: The file, which `frozen` reads.
+
+    Raises:
+      OSError: The file cannot be written.
+    """
     weights = self._arrays['weights']
     policy_file.write(path, self.passes, self._shape.hidden, weights)
 

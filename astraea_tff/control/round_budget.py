@@ -16,7 +16,12 @@ Cost = Callable[[Sequence[int], int], float]
 
 
 def models_sent(clients: Sequence[int], passes: int) -> float:
-  """Returns how many models go to a mediator and on to its clients."""
+  """Returns how many models go to a mediator and on to its clients.
+
+  Args:
+    clients: The mediator's clients.
+    passes: E_m, at least 1.
+  """
   return 1 + len(clients) * passes
 
 
@@ -89,6 +94,12 @@ class RoundBudget:
 
     What they cost is asked anew, as copies that follow the classes' recall
     change how long a client trains.
+
+    Args:
+      mediators: Their R indices in [0, M).
+
+    Returns:
+      A budget of the shape [R, A].
     """
     if self._objective == 'traffic':
       return allocation.TrafficBudget(self._costs(mediators), self.amount)
@@ -99,7 +110,14 @@ class RoundBudget:
     return allocation.SecondsBudget(of_all[list(mediators)], slowest)
 
   def check_allows_one_of(self, considered: int) -> None:
-    """Raises a ValueError if the dearest of so many might all be too dear."""
+    """Refuses a budget that might not allow any mediator a single pass.
+
+    Args:
+      considered: How many mediators a round considers, in [1, M].
+
+    Raises:
+      ValueError: The `considered` dearest mediators are all too dear.
+    """
     least = self._dearest_first[considered - 1]
     if least > self.amount:
       raise ValueError(

@@ -86,12 +86,20 @@ class Validation:
     ])
 
   def utility(self, weights: np.ndarray) -> float:
-    """Returns U at trainable weights [P]."""
+    """Returns U of a model.
+
+    Args:
+      weights: The trainable weights, numbers [P].
+    """
     self._assign(weights)
     return float(sum(self._utility(*batch) for batch in self._batches()))
 
   def gradient(self, weights: np.ndarray) -> np.ndarray:
-    """Returns the gradient of U at trainable weights [P], float64 [P]."""
+    """Returns the gradient of U, float64 [P].
+
+    Args:
+      weights: The trainable weights, numbers [P].
+    """
     self._assign(weights)
     return sum(
         self._slope(*batch).numpy().astype(np.float64)
@@ -99,7 +107,11 @@ class Validation:
     )
 
   def recall(self, weights: tff.learning.models.ModelWeights) -> np.ndarray:
-    """Returns each class's recall, float64 [N]; NaN without examples."""
+    """Returns each class's recall, float64 [N]; NaN without examples.
+
+    Args:
+      weights: What `get_model_weights` of the learning process returns.
+    """
     weights.assign_weights_to(self._model)
     evaluation = classification.evaluate(
         self._model,

@@ -155,7 +155,15 @@ def resolve_target(target: Any, counts: np.ndarray) -> Any:
 
 
 def cut(order: np.ndarray, max_clients: int) -> list[np.ndarray]:
-  """Cuts an order into mediators of `max_clients`; the last may be short."""
+  """Cuts an order of clients into mediators; the last may be short.
+
+  Args:
+    order: Client indices, int [c].
+    max_clients: gamma, at least 1.
+
+  Returns:
+    int arrays of `max_clients` indices each, but for the last.
+  """
   return [
       order[start : start + max_clients]
       for start in range(0, len(order), max_clients)

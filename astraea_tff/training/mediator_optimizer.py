@@ -83,15 +83,29 @@ class MediatorOptimizer:
     return tf.nest.map_structure(tf.convert_to_tensor, state)
 
   def get_hparams(self, state: Any) -> Any:
-    """Returns the optimizer's hyperparameters in a state."""
+    """Returns the optimizer's hyperparameters.
+
+    Args:
+      state: A state of the optimizer.
+    """
     return self._optimizer.get_hparams(state)
 
   def set_hparams(self, state: Any, hparams: Any) -> Any:
-    """Returns the state with other hyperparameters."""
+    """Returns the state with other hyperparameters.
+
+    Args:
+      state: A state of the optimizer.
+      hparams: Numbers by name; the state's own stay if there are none.
+    """
     return self._optimizer.set_hparams(state, hparams) if hparams else state
 
   def without_hparams(self, state: Any) -> Any:
-    """Returns what of a state a step may change, as far as that is known."""
+    """Returns the part of a state that a step may change.
+
+    Args:
+      state: A state of the optimizer; all of it is returned if the optimizer is
+        not known.
+    """
     if not flat_optimizer.is_elementwise(self._optimizer):
       return state
     hparams = self._optimizer.get_hparams(state)

@@ -67,12 +67,18 @@ class FunctionalSteps:
       optimizer: tff.learning.optimizers.Optimizer,
       weights: Sequence[tf.Variable],
   ):
+    """Takes the optimizer, and the variables that it steps."""
     self._optimizer = optimizer
     self._next = unconverted.step_fn(optimizer)
     self._weights = tuple(weights)
 
   def initialize(self, hparams: Optional[Any] = None) -> Any:
-    """Returns the state before the first step."""
+    """Returns the state before the first step.
+
+    Args:
+      hparams: Numbers by name; None or none at all for those that the optimizer
+        was built with.
+    """
     return initialize_optimizer(self._optimizer, self._weights, hparams)
 
   def load(self, state: Any) -> Any:
@@ -80,7 +86,15 @@ class FunctionalSteps:
     return state
 
   def step(self, state: Any, gradients: Sequence[Any]) -> Any:
-    """Changes the weights; returns what the next step takes."""
+    """Changes the weights (Algorithm 1, line 14).
+
+    Args:
+      state: What `load` or the step before returned.
+      gradients: One for each weight, like it; None where there is none.
+
+    Returns:
+      What the next step takes.
+    """
     values = tuple(weight.read_value() for weight in self._weights)
     state, stepped = self._next(state, values, tuple(gradients))
     for weight, value in zip(self._weights, stepped):
@@ -106,6 +120,7 @@ class FusedAdamSteps:
       optimizer: tff.learning.optimizers.Optimizer,
       weights: Sequence[tf.Variable],
   ):
+    """Takes TFF's Adam and the variables that it steps; makes the moments."""
     self._optimizer = optimizer
     self._weights = tuple(weights)
     self._moments = tuple(
@@ -115,7 +130,7 @@ class FusedAdamSteps:
     )
 
   def initialize(self, hparams: Optional[Any] = None) -> Any:
-    """Returns the state before the first step."""
+    """See `FunctionalSteps.initialize`."""
     if not hparams:
       hparams = self._optimizer.get_hparams(self._optimizer.initialize(()))
     scalars = collections.OrderedDict(
@@ -125,14 +140,14 @@ class FusedAdamSteps:
     return scalars, tuple(tf.zeros(m.shape, m.dtype) for m in self._moments)
 
   def load(self, state: Any) -> Any:
-    """Returns what `step` takes in a given state."""
+    """See `FunctionalSteps.load`; puts the moments into their variables."""
     scalars, moments = state
     for variable, moment in zip(self._moments, moments):
       variable.assign(moment)
     return scalars
 
   def step(self, scalars: Any, gradients: Sequence[Any]) -> Any:
-    """Changes the weights and the moments; returns what the next step takes."""
+    """See `FunctionalSteps.step`; changes the moments too."""
     scalars = collections.OrderedDict(scalars, step=scalars['step'] + 1)
     num_weights = len(self._weights)
     # Once for all weights of a dtype, as small operations cost a step too.
@@ -158,7 +173,7 @@ class FusedAdamSteps:
     return scalars
 
   def read(self, scalars: Any) -> Any:
-    """Returns the state after a step that returned `scalars`."""
+    """See `FunctionalSteps.read`."""
     return scalars, tuple(m.read_value() for m in self._moments)
 
 

@@ -73,7 +73,14 @@ class ClientStore:
     )
 
   def load(self, client: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns a client's features `[n, ...]` and labels `int32 [n]`."""
+    """Returns a client's features `[n, ...]` and labels `int32 [n]`.
+
+    Args:
+      client: The client's index, in [0, K).
+
+    Raises:
+      IndexError: There is no such client.
+    """
     name = client_id(range(len(self))[client], len(self))
     return client_files.load_examples(
         self.folder / _CLIENTS_FOLDER / name, self.feature_spec
