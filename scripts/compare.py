@@ -125,7 +125,7 @@ def _compare(paths: Sequence[pathlib.Path]) -> None:
     text += '\n\n' + tables.markdown(heads, budgets.lines, align=True)
   folder_lib.write_atomically(output / 'comparison.md', text + '\n')
   report.write(output, runs, header, rows, curves, budgets)
-  # Last, as whoever reads may have gone (`| head`).
+  # Printed last, as the reader of the output may have gone (`| head`).
   print(text)
 
 

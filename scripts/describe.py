@@ -111,7 +111,7 @@ def _describe() -> None:
   ])
   folder_lib.write_atomically(folder / 'describe.txt', text + '\n')
   draw(folder, population, divergences)
-  # Last, as whoever reads may have gone (`| head`).
+  # Printed last, as the reader of the output may have gone (`| head`).
   print(text)
 
 

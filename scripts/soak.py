@@ -1,4 +1,4 @@
-"""Whether memory stays level over many rounds with changing clients.
+"""Measures whether memory stays level over many rounds of changing clients.
 
   python scripts/soak.py --output_dir=docs/studies
 

@@ -1,4 +1,4 @@
-"""What hostile clients do: histograms that lie, and labels that are flipped.
+"""Measures what hostile clients do: histograms that lie, labels flipped.
 
   python scripts/study_hostile_clients.py --output_dir=runs/hostile_clients
 

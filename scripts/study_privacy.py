@@ -1,4 +1,4 @@
-"""What hiding label counts costs: divergence of mediators, and accuracy.
+"""Measures what hiding label counts costs in divergence and accuracy.
 
   python scripts/study_privacy.py --output_dir=runs/study_privacy
 

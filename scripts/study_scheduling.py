@@ -1,4 +1,4 @@
-"""How well, and how fast, clients are grouped into mediators.
+"""Measures how well, and how fast, clients are grouped into mediators.
 
   python scripts/study_scheduling.py --output_dir=docs
   python scripts/study_scheduling.py --output_dir=docs \

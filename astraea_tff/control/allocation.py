@@ -22,7 +22,7 @@ class Budget(Protocol):
   """What mediators may spend in a round.
 
   Attributes:
-    shape: R and A.
+    shape: The numbers of mediators, R, and of choices of passes, A.
     adds_up: Whether what one mediator does not spend is left for others.
   """
 
@@ -78,7 +78,7 @@ class TrafficBudget(arguments.CopiedByConstructor):
 
   @property
   def shape(self) -> tuple[int, int]:
-    """R and A."""
+    """The numbers of mediators, R, and of choices of passes, A."""
     return self.costs.shape
 
   def spent(self, choice: np.ndarray) -> float:
@@ -149,7 +149,7 @@ class SecondsBudget(arguments.CopiedByConstructor):
 
   @property
   def shape(self) -> tuple[int, int]:
-    """R and A."""
+    """The numbers of mediators, R, and of choices of passes, A."""
     return self.seconds.shape
 
   def spent(self, choice: np.ndarray) -> float:

@@ -123,7 +123,7 @@ class Box:
 
 
 class _OwnSpaces:
-  """What of `gymnasium.spaces` is used."""
+  """The part of `gymnasium.spaces` that is used."""
 
   Discrete = Discrete
   Box = Box

@@ -101,7 +101,7 @@ class MediatorHistory(ArrayState):
 
   @property
   def num_mediators(self) -> int:
-    """M."""
+    """The number of mediators, M."""
     return len(self._static)
 
   def observe(

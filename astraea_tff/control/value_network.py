@@ -20,7 +20,7 @@ class Shape(NamedTuple):
 
   @property
   def num_weights(self) -> int:
-    """P."""
+    """The number of weights, P."""
     return (self.features + 1) * self.hidden + (self.hidden + 1) * self.values
 
 

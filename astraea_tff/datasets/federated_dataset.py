@@ -62,7 +62,7 @@ class LabelledExamples:
 
   @property
   def num_classes(self) -> int:
-    """N."""
+    """The number of classes, N."""
     return len(self.class_names)
 
   @property

@@ -21,7 +21,7 @@ from astraea_tff.scheduling import sampling
 
 
 class Visits(NamedTuple):
-  """Whom the mediators of a round visit.
+  """The clients that the mediators of a round visit.
 
   Attributes:
     mediators: The clients of each mediator in training order; none where all
@@ -105,8 +105,8 @@ def visits_of_round(
         seed=seed,
         round_num=round_num,
     )
-    # To a mediator that sits out the model need not be sent. But a round of
-    # nobody is none.
+    # The model need not be sent to a mediator that sits out. If all sit out,
+    # they stay, since a round must have participants.
     places = np.flatnonzero(passes).tolist() or places
     available = tuple(available[place] for place in places)
     orders = [orders[place] for place in places]

@@ -79,7 +79,7 @@ class Schedule(arguments.CopiedByConstructor):
 
   @property
   def num_mediators(self) -> int:
-    """M."""
+    """The number of mediators, M."""
     return len(self.mediators)
 
   @property

@@ -267,8 +267,8 @@ def _floats_beside(
 ) -> tuple[tf.Variable, ...]:
   """Returns the floating-point variables that are not among the known ones.
 
-  Integers are counters, and the states of random generators, which go on: set
-  back, they would draw the same for every client.
+  Integers are counters and the states of random generators. They must go on: if
+  they were set back, generators would draw the same for every client.
   """
   # Under mixed precision Keras tells of wrappers, with the handles of what they
   # wrap.

@@ -133,7 +133,7 @@ class InMemoryClients(tff.simulation.datasets.ClientData):
       )
     number = len(self._known)
     is_client = tf.equal(client_id, self._known)
-    # The number after the last for nobody, of which gathering then complains.
+    # An unknown client gets the number after the last, and `gather` fails.
     place = tf.reduce_min(tf.where(is_client, tf.range(number), number))
     start, end = tf.unstack(
         tf.gather(self._bounds, place, name='client_id_must_be_known')

@@ -23,8 +23,8 @@ _BOOT_ID_FILE = pathlib.Path('/proc/sys/kernel/random/boot_id')
 _INCOMPLETE = re.compile(r'(.+)\.incomplete-([0-9a-f]{8})-[0-9a-f]{16}', re.S)
 _C_LIBRARY = ctypes.CDLL(None, use_errno=True)
 _LONGEST_NAME_BYTES = 200
-# Other machines' locks may be invisible here. What nobody has written to for so
-# long is nobody's work any more.
+# Other machines' locks may be invisible here. A file that nobody has written to
+# for so long is taken for abandoned.
 _ABANDONED_AFTER_SECONDS = 7 * 24 * 3600
 # What a file system says that has no such locks.
 _NO_LOCKS = (

@@ -72,7 +72,8 @@ def open_or_delete(
     return open_folder(folder)
   except client_store.DamagedStoreError:
     pass
-  # Once more and alone: somebody may just have made it again.
+  # It is opened once more under the lock: another program may just have made it
+  # again.
   with atomic_file.locked_folder(folder.parent):
     if not folder.is_dir():
       return None

@@ -67,7 +67,7 @@ class PreparedDataset:
 
   @property
   def num_classes(self) -> int:
-    """N."""
+    """The number of classes, N."""
     return len(self.class_names)
 
   @property

@@ -117,7 +117,8 @@ def _deal(
       shares[common:] = 0.5 / _RARE_CLASSES
     elif kind == 'one class':
       shares = np.eye(num_classes)[mediator % common]
-    # All deal, so that a good one has the same whoever is left out.
+    # All mediators draw, so that a good one has the same examples whichever
+    # others are left out.
     taken = []
     for label, share in enumerate(shares):
       wanted = round(share * size * _SIZES.get(kind, 1.0))

@@ -283,7 +283,7 @@ class TrainingLog(tff.program.ReleaseManager):
     before = self._totals.get(max(earlier, default=None), {})
     cost = self._costs.pop(round_num, None)
     trained = value.get('client_work', {}).get('train')
-    # The mean over nobody is reported as 0, the loss of a perfect model.
+    # TFF reports the mean loss over no examples as 0, that of a perfect model.
     if trained is not None and trained.get('num_examples', 1):
       row['train_loss'] = float(trained['loss'])
     if cost is not None and cost.mean_kl_divergence is not None:
