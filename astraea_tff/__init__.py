@@ -30,9 +30,9 @@ from astraea_tff.augmentation.transforms.tabular import TabularTransform
 from astraea_tff.augmentation.transforms.text import TextTransform
 from astraea_tff.clients.batches import BatchedClients
 from astraea_tff.clients.by_id import ClientsById
-from astraea_tff.clients.by_id import read_by_id
 from astraea_tff.clients.label_prior import clients_with_label_prior
 from astraea_tff.clients.mediator_data import mediator_data
+from astraea_tff.clients.process_by_id import read_by_id
 from astraea_tff.control.priority import rarity_weights
 from astraea_tff.labels.counts import assemble_counts
 from astraea_tff.labels.counts import label_counts

@@ -12,6 +12,7 @@ import tensorflow_federated as tff
 from astraea_tff import models
 from astraea_tff.client_datasets import endings as client_endings
 from astraea_tff.clients import by_id
+from astraea_tff.clients import process_by_id
 from astraea_tff.clients import mediator_data
 from astraea_tff.runtime import worker_errors
 from astraea_tff.training import astraea
@@ -139,7 +140,7 @@ def _train_by_id(dataset_of):
       ['a', '猫'], dataset_of
   )
   clients = by_id.ClientsById(client_data, 4, seed=0)
-  process = by_id.read_by_id(_process(), clients)
+  process = process_by_id.read_by_id(_process(), clients)
   data = mediator_data.mediator_data([[0, 1]], clients.for_round(1), 2)
   return process.next(process.initialize(), data)
 

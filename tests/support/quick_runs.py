@@ -59,7 +59,7 @@ def shared_processes() -> Iterator[None]:
 
 def _processes_built_once():
   build_algorithm = algorithms.build
-  read_by_id = algorithms.clients_by_id.read_by_id
+  read_by_id = algorithms.process_by_id.read_by_id
   # With the clients, whose data a process reads.
   processes = {}
 
@@ -83,7 +83,7 @@ def _processes_built_once():
         later = _later(getattr(module, name))
         stack.enter_context(mock.patch.object(module, name, later))
       stack.enter_context(
-          mock.patch.object(algorithms.clients_by_id, 'read_by_id', read_once)
+          mock.patch.object(algorithms.process_by_id, 'read_by_id', read_once)
       )
       return build_algorithm(settings, population, *arguments)
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from astraea_tff.clients import by_id as clients_by_id
+from astraea_tff.clients import process_by_id
 from astraea_tff.control import mediator_control
 from astraea_tff.control import policies
 from astraea_tff.metrics import traffic
@@ -79,7 +79,7 @@ def _build_astraea(
   policy = policy or adaptive.build_policy(
       settings, mediators.static_schedule, population.seed
   )
-  process = clients_by_id.read_by_id(
+  process = process_by_id.read_by_id(
       astraea.build_weighted_astraea(
           population_lib.build_model_fn(population),
           optimizers.build_client_optimizer(settings),
@@ -181,7 +181,7 @@ def _build_astraea(
 
 def _build_side_by_side(settings, population) -> Algorithm:
   """Builds TFF's weighted FedAvg, FedProx or Mime Lite."""
-  process = clients_by_id.read_by_id(
+  process = process_by_id.read_by_id(
       baselines.build_process(
           settings, population_lib.build_model_fn(population)
       ),
