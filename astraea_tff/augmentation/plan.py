@@ -1,16 +1,9 @@
 """The server's plan of the augmentation: Algorithm 2, lines 2 to 5.
 
 From the label counts over all clients the server decides which classes are
-augmented and how often. Our readings of the paper (Duan et al. 2019):
-
-* `(C_bar / C_y) ** alpha`, "the number of augmentations", is the TOTAL number
-  of copies of a sample, itself included: alpha = 0 then costs no storage, as in
-  section IV-C, and alpha = 1 lifts a class to the mean. `rule='extra'` is the
-  literal reading, that many on top of the sample.
-* `rule='z_score'` is that of the journal's version (TPDS 32(1), 2021), as far as
-  it is known to us second-hand; it thins out the largest classes too.
-* The number of copies is capped: the paper's alpha = 2 "fails the training due
-  to timeout".
+augmented and how often, by one of the rules of
+`astraea_tff.augmentation.plan_rules`. The number of copies is capped: the
+paper's alpha = 2 "fails the training due to timeout".
 
 What the clients do with the plan is in `astraea_tff.augmentation.one_client`.
 """
@@ -24,10 +17,8 @@ from absl import logging
 import numpy as np
 
 from astraea_tff import arguments
+from astraea_tff.augmentation import plan_rules
 from astraea_tff.labels import counts as counts_lib
-
-
-RULES = ('total', 'extra', 'z_score')
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -260,17 +251,8 @@ def augmentation_plan(
   alpha = arguments.check_number(alpha, '`alpha`', 0, 2)
   max_copies = arguments.check_number(max_copies, '`max_copies`', 1)
   threshold = arguments.check_number(threshold, '`threshold`', 1, ends='[)')
-  arguments.check_choice(rule, '`rule`', RULES)
-  kept = np.ones(len(counts))
-  if rule == 'z_score':
-    wanted, kept = _z_score_rule(counts, threshold)
-    augmented = wanted > 1
-  else:
-    augmented = (counts > 0) & (counts < counts.mean())
-    wanted = np.ones(len(counts))
-    wanted[augmented] = (counts.mean() / counts[augmented]) ** alpha
-    if rule == 'extra':
-      wanted[augmented] += 1
+  arguments.check_choice(rule, '`rule`', plan_rules.RULES)
+  wanted, kept, augmented = plan_rules.apply(rule, counts, alpha, threshold)
   capped = wanted > max_copies
   if alpha > 1 and rule != 'z_score':
     logging.warning(
@@ -297,25 +279,6 @@ def augmentation_plan(
       capped_classes=tuple(np.flatnonzero(capped).tolist()),
       kept=kept,
   )
-
-
-def _z_score_rule(
-    counts: np.ndarray, threshold: float
-) -> tuple[np.ndarray, np.ndarray]:
-  """Returns copies and shares that are kept, float64 [N], by 'z_score'."""
-  mean, deviation = counts.mean(), counts.std()
-  copies, kept = np.ones(len(counts)), np.ones(len(counts))
-  if deviation == 0:
-    return copies, kept
-  z = (counts - mean) / deviation
-  few = (counts > 0) & (z < -1 / threshold)
-  many = z > threshold
-  wanted_of_few = mean - deviation * np.sqrt(-z[few] / threshold)
-  wanted_of_many = mean + deviation * np.sqrt(z[many] * threshold)
-  # At the border they are 1, but for rounding.
-  copies[few] = np.maximum(wanted_of_few / counts[few], 1)
-  kept[many] = np.minimum(wanted_of_many / counts[many], 1)
-  return copies, kept
 
 
 def _check_global_counts(counts: Any) -> np.ndarray:
