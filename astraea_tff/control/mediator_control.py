@@ -2,9 +2,8 @@
 
 `MediatorControl` puts the parts of this package together for one schedule:
 which mediators are considered (`priority`), how many passes each makes within a
-budget (`policies`, `bandit`, `learned`), what their updates were worth
-(`credits`, `validation`), what is remembered of them (`history`), and the
-weights of classes (`feedback`). A loop with it:
+budget and what is learned of it (`policy_at_work`), and the weights of classes
+(`feedback`). A loop with it:
 
     control = MediatorControl(schedule, counts, policy, seed=1, round_budget=10)
     validation = Validation(model, images, labels, num_classes)
@@ -29,30 +28,15 @@ import numpy as np
 from astraea_tff import arguments
 from astraea_tff.control import credits as credits_lib
 from astraea_tff.control import feedback as feedback_lib
-from astraea_tff.control import history as history_lib
+from astraea_tff.control import joint_state
 from astraea_tff.control import policies
+from astraea_tff.control import policy_at_work
 from astraea_tff.control import priority
 from astraea_tff.control import round_budget as round_budget_lib
 from astraea_tff.control import validation as validation_lib
 from astraea_tff.scheduling import grouping
 from astraea_tff.scheduling import sampling
 from astraea_tff.scheduling import schedule as schedule_lib
-
-
-class Choice(NamedTuple):
-  """What is chosen for a round.
-
-  Attributes:
-    mediators: The R mediators that were considered.
-    passes: The passes of each of them; 0 for one that sits out.
-    price: See `policies.Decision`.
-    observations: float64 [R, 12], what was known of them.
-  """
-
-  mediators: tuple[int, ...]
-  passes: tuple[int, ...]
-  price: float
-  observations: np.ndarray
 
 
 class Lesson(NamedTuple):
@@ -67,7 +51,7 @@ class Lesson(NamedTuple):
       without feedback.
   """
 
-  choice: Optional[Choice]
+  choice: Optional[policy_at_work.Choice]
   mediators: np.ndarray
   credits: np.ndarray
   class_weights: Optional[np.ndarray]
@@ -140,11 +124,9 @@ class MediatorControl:
     arguments.check_function(seconds, 'seconds')
     if samples_by_feedback and feedback is None:
       raise ValueError('samples_by_feedback needs feedback.')
-    self._schedule, self._policy = schedule, policy
+    self._schedule, self._feedback = schedule, feedback
     self._seed = check_integer(seed, 'seed', 0)
     self._counts = grouping.mediator_counts(schedule.mediators, label_counts)
-    self._credit, self._feedback = credit, feedback
-    self._seconds = seconds
     self._drop_probability = arguments.check_number(
         drop_probability, 'drop_probability', 0, 1
     )
@@ -154,23 +136,27 @@ class MediatorControl:
         rounds_per_feedback, 'rounds_per_feedback', 1
     )
     self.considered: Optional[int] = None
+    self._policy: Optional[policy_at_work.PolicyAtWork] = None
     if policy is None:
       return
     policies.check_policy(policy, schedule.num_mediators)
-    gamma = schedule.max_clients
-    sizes = [len(mediator) / gamma for mediator in schedule.mediators]
-    self._history = history_lib.MediatorHistory(
-        self._counts.sum(axis=1), schedule.kl_divergence, sizes
-    )
-    self._budget = round_budget_lib.RoundBudget(
+    budget = round_budget_lib.RoundBudget(
         schedule, policy.passes, round_budget, objective=objective, cost=cost
     )
     if considered is None:
-      considered = min(self._budget.considered, schedule.num_mediators)
+      considered = min(budget.considered, schedule.num_mediators)
     self.considered = check_integer(
         considered, 'considered', 1, schedule.num_mediators
     )
-    self._budget.check_allows_one_of(self.considered)
+    budget.check_allows_one_of(self.considered)
+    self._policy = policy_at_work.PolicyAtWork(
+        policy,
+        schedule,
+        self._counts.sum(axis=1),
+        budget,
+        credit=credit,
+        seconds=seconds,
+    )
 
   def weights(self, round_num: int) -> Optional[np.ndarray]:
     """Returns the mediators' priorities in a round, [M]; None for none."""
@@ -184,7 +170,7 @@ class MediatorControl:
         ),
     )
 
-  def choose(self, round_num: int) -> Choice:
+  def choose(self, round_num: int) -> policy_at_work.Choice:
     """Draws the mediators of a round and gives them passes; needs a policy.
 
     Args:
@@ -209,11 +195,7 @@ class MediatorControl:
         round_num=round_num,
         weights=self.weights(round_num),
     )
-    observations = self._history.observe(mediators, round_num)
-    passes, price = self._policy.decide(
-        round_num, observations, self._budget.of(mediators), mediators=mediators
-    )
-    return Choice(mediators, tuple(passes.tolist()), price, observations)
+    return self._policy.choose(round_num, mediators)
 
   def passes(
       self, round_num: int, mediators: Sequence[int]
@@ -286,62 +268,21 @@ class MediatorControl:
     if self._policy is not None:
       choice = self.choose(round_num)
       if report is not None:
-        trained, credits = self._learn_credits(
-            round_num, choice, validation, before, report
+        updates = policy_at_work.read_report(
+            report,
+            round_num,
+            choice,
+            lambda mediators: self._have_clients(mediators, round_num),
+        )
+        trained = updates.mediators
+        credits = self._policy.learn(
+            round_num, choice, updates, validation, before
         )
     if self._feedback is None:
       return Lesson(choice, trained, credits, None)
     if round_num % self._rounds_per_feedback == 0:
       self._feedback.update(validation.recall(after))
     return Lesson(choice, trained, credits, self._feedback.weights)
-
-  def _learn_credits(self, round_num, choice, validation, before, report):
-    """Returns the mediators that trained, and their credits."""
-    reported = np.asarray(report['mediator'], np.int64)
-    order = np.argsort(reported)
-    order = order[self._have_clients(reported[order], round_num)]
-    trained = reported[order]
-    chosen = {m for m, number in zip(choice.mediators, choice.passes) if number}
-    if strange := set(reported.tolist()) - chosen:
-      raise ValueError(
-          f'round_num must be the round that `report` is of, got {round_num},'
-          f' which has passes for mediators {sorted(chosen)}, but mediator'
-          f' {min(strange)} trained. Learn each round once, and before the next'
-          ' is asked for; the first is 1.'
-      )
-    if not trained.size:
-      return trained, np.zeros(0)
-    weights = np.asarray(report['weight'], np.float64)[order]
-    # TFF's mediators return what is to be subtracted.
-    updates = -np.asarray(report['update'], np.float64)[order]
-    model = validation.vector(before)
-    credits, losses = credits_lib.measure(
-        self._credit, validation, model, weights, updates
-    )
-    places = [choice.mediators.index(mediator) for mediator in trained]
-    known = np.array(choice.passes)[places, np.newaxis] == self._policy.passes
-    self._policy.learn(
-        policies.RoundReport(
-            round_num,
-            tuple(trained.tolist()),
-            choice.observations[places],
-            np.where(known, credits[:, np.newaxis], 0.0),
-            known,
-        )
-    )
-    self._history.record(
-        round_num,
-        trained,
-        weights,
-        updates,
-        credits,
-        losses=losses,
-        seconds=self._seconds and [
-            self._seconds(self._schedule.mediators[mediator], 1)
-            for mediator in trained
-        ],
-    )
-    return trained, credits
 
   def _have_clients(self, mediators: np.ndarray, round_num: int) -> np.ndarray:
     """Returns bool [R], of which mediators not all clients dropped out."""
@@ -358,36 +299,16 @@ class MediatorControl:
   @property
   def state(self) -> collections.OrderedDict[str, np.ndarray]:
     """All that was learned, arrays by name; may be set to what it was."""
-    return collections.OrderedDict(
-        (f'{name}/{key}', array)
-        for name, part in self._parts().items()
-        for key, array in part.state.items()
-    )
+    return joint_state.join(self._parts())
 
   @state.setter
   def state(self, state: Mapping[str, np.ndarray]) -> None:
-    parts = {name: {} for name in self._parts()}
-    for key, array in state.items():
-      name, _, of_part = key.partition('/')
-      if name not in parts:
-        raise ValueError(f'state must be of {sorted(parts)}, got {key!r}.')
-      parts[name][of_part] = np.asarray(array)
-    before = self.state
-    try:
-      self._restore(parts)
-    except (ValueError, TypeError):
-      # One part refused; all stay what they were.
-      self.state = before
-      raise
-
-  def _restore(self, parts: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-    for name, part in self._parts().items():
-      part.state = parts[name]
+    joint_state.restore(self._parts(), state)
 
   def _parts(self) -> dict[str, Any]:
     parts = {}
     if self._policy is not None:
-      parts |= {'history': self._history, 'policy': self._policy}
+      parts |= self._policy.parts
     if self._feedback is not None:
       parts['feedback'] = self._feedback
     return parts

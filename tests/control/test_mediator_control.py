@@ -11,7 +11,6 @@ from astraea_tff.control import history
 from astraea_tff.control import learned
 from astraea_tff.control import mediator_control
 from astraea_tff.control import policies
-from astraea_tff.control import round_budget
 from astraea_tff.scheduling import sampling
 from astraea_tff.scheduling import schedule as schedule_lib
 
@@ -268,41 +267,6 @@ def test_passes_are_those_chosen_for_the_drawn():
     control.passes(4, choice.mediators[:-1])
 
 
-def test_seconds_are_rationed_by_the_slowest():
-  seconds = lambda clients, passes: passes * (1.0 + max(clients))
-  budget = round_budget.RoundBudget(
-      SCHEDULE, (1, 2), 10.0, objective='seconds', cost=seconds
-  )
-  assert budget.considered == 8 and budget.amount == 10
-  of_round = budget.of([0, 2, 5])
-  np.testing.assert_array_equal(of_round.seconds, [[3, 6], [9, 18], [18, 36]])
-  assert of_round.allows(np.array([2, 1, 0]))
-  assert not of_round.allows(np.array([0, 2, 0]))
-  by_default = round_budget.RoundBudget(
-      SCHEDULE, (1,), objective='seconds', cost=seconds
-  )
-  assert by_default.amount == 22
-
-
-def test_costs_are_those_of_the_round():
-  now = [1.0]
-  budget = round_budget.RoundBudget(
-      SCHEDULE, (1, 2), 10.0, objective='seconds',
-      cost=lambda clients, passes: passes * now[0],
-  )
-  now[0] = 4.0
-  of_round = budget.of([0, 5])
-  np.testing.assert_array_equal(of_round.seconds, [[4, 8], [4, 8]])
-  assert of_round.amount == 10
-  now[0] = 1.0
-  by_default = round_budget.RoundBudget(
-      SCHEDULE, (1, 2), objective='seconds',
-      cost=lambda clients, passes: passes * now[0],
-  )
-  now[0] = 4.0
-  assert by_default.of([0, 5]).amount == 4
-
-
 @pytest.mark.parametrize(
     'policy, error, message',
     [
@@ -347,33 +311,9 @@ def test_a_state_of_something_else_is_refused():
     build(policies.KlPasses()).state = {'feedback/recall': np.ones(4)}
 
 
-def test_the_report_of_another_round_is_refused():
-  control = build(bandit.CreditBandit(8, seed=1))
-  second = control.choose(2)
-  rest = set(range(8)) - {m for m, e in zip(second.mediators, second.passes) if e}
-  report = dict(
-      mediator=np.array([min(rest)]), weight=np.ones(1), update=np.ones((1, 4))
-  )
-  with pytest.raises(ValueError, match=f'got 2, .* but mediator {min(rest)} tra'):
-    control.learn(2, Quadratic(), np.zeros(4), np.ones(4), report)
-
-
 def test_a_round_before_the_first_is_refused():
   with pytest.raises(ValueError, match='round_num must be at least 1, got 0'):
     build(policies.KlPasses()).choose(0)
-
-
-def test_a_state_that_one_part_refuses_changes_none():
-  control = build(bandit.CreditBandit(8, seed=1))
-  play(control, np.zeros(4), 1, 3)
-  other = build(
-      bandit.CreditBandit(8, seed=1), feedback=feedback.ClassFeedback(4)
-  )
-  before = other.state
-  with pytest.raises(ValueError, match="must have the array 'recall', got"):
-    other.state = control.state
-  for name, array in other.state.items():
-    np.testing.assert_array_equal(array, before[name], name)
 
 
 def test_without_a_policy_rounds_say_what_to_do():
