@@ -274,6 +274,17 @@ def test_the_wheel_holds_every_package_there_is():
   assert all((folder / '__init__.py').is_file() for folder in folders)
 
 
+def test_no_module_is_longer_than_contributing_says():
+  text = (_ROOT / 'CONTRIBUTING.md').read_text()
+  most = int(re.search(r'Modules of [^;]* (\d+) at the most;', text).group(1))
+  found = {
+      name: num_lines
+      for name, path in _EVERYTHING.items()
+      if (num_lines := len(path.read_text().splitlines())) > most
+  }
+  assert most < 400 and not found
+
+
 # Spelled so that no line of this file matches.
 _INDEX = re.compile(
     r'\b(?:(?:test\.|upload\.)?pyp[i]\.(?:org|python\.org)'
