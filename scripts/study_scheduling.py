@@ -141,7 +141,7 @@ def _first_population(num_clients: int, seed: int) -> tuple[Any, ...]:
 
 def _study_large(folder: pathlib.Path) -> None:
   """Measures the large population in a process of its own."""
-  # What this process holds would count as that one's memory.
+  # The memory of this process would otherwise count as the schedule's.
   with contextlib.closing(calling_process.CallingProcess()) as process:
     row = process.submit(
         scheduling_measures.measure_large,

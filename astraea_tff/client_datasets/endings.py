@@ -63,7 +63,7 @@ def check_ends(client: str, dataset: tf.data.Dataset) -> None:
 
 
 def _may_starve(dataset: tf.data.Dataset) -> bool:
-  """Whether some is read of examples that may be endless."""
+  """Returns whether it reads some examples of a dataset that may be endless."""
   if getattr(dataset, _GIVES, False):
     return False
   cardinality = int(dataset.cardinality())
@@ -79,7 +79,7 @@ def _may_starve(dataset: tf.data.Dataset) -> bool:
 
 def _filters_inside(dataset: tf.data.Dataset) -> bool:
   """Whether the datasets that a `flat_map` makes may be filtered."""
-  # Nobody knows what it did to a dataset that is not made inside.
+  # A function may have filtered a dataset that is made outside of it.
   return any(
       'FilterDataset' in client_names.operations_in(function)
       or any(
@@ -91,8 +91,8 @@ def _filters_inside(dataset: tf.data.Dataset) -> bool:
 
 
 def _note_gives(dataset: tf.data.Dataset) -> None:
-  # Where it is the user's, so that not each round reads an example for it. What
-  # is repeated gives an example again.
+  # The note is at the user's dataset, so that not every round reads an example
+  # for it. A repeated dataset gives an example again.
   kind = type(dataset).__name__
   if 'Take' in kind or 'Filter' in kind or _filters_inside(dataset):
     setattr(dataset, _GIVES, True)
@@ -104,7 +104,7 @@ def _gives_an_example(dataset: tf.data.Dataset) -> bool:
   """Whether the first example, an error or the end comes in time."""
 
   def read():
-    # What is wrong with it, they find who read it all.
+    # An error of the dataset is raised where all of it is read.
     with contextlib.suppress(Exception):
       next(iter(dataset), None)
 

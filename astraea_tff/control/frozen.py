@@ -86,7 +86,7 @@ class FrozenPasses:
     """Differs between objects that give other passes."""
     everybody = self._budget.of(range(len(self._observations)))
     kinds = [type(part).__name__ for part in (self._policy, everybody)]
-    # What it was made with, such as its seed.
+    # The policy was made with these, such as its seed.
     plain = {
         name: value
         for name, value in vars(self._policy).items()

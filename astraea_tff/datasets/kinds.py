@@ -15,7 +15,7 @@ from astraea_tff.augmentation.transforms import text
 IMAGE, TABLE, TEXT = 'image', 'table', 'text'
 # The ids of texts that stand for no word of the vocabulary.
 PAD_TOKEN, UNKNOWN_TOKEN = 0, 1
-# What a vocabulary that we make calls them.
+# A vocabulary that we make has these words for them.
 NAMES_OF_NO_WORDS = ('', '<unknown>')
 
 _KINDS = {

@@ -1,7 +1,7 @@
-"""What clients make of their label counts before they send them.
+"""The forms in which clients send their label counts: coarse or private.
 
-The forms of `astraea_tff.labels.privacy` in TensorFlow, for the `report_fn` of
-`astraea_tff.labels.collection.build_client_label_counts`.
+They are the functions of `astraea_tff.labels.privacy` in TensorFlow, for the
+`report_fn` of `astraea_tff.labels.collection.build_client_label_counts`.
 """
 
 from collections.abc import Callable

@@ -183,7 +183,7 @@ def _as_counts(counts: np.ndarray, name: str) -> np.ndarray:
         f'{name} must hold integers, got {counts.dtype}; all are whole, so '
         'cast them: .astype(np.int64).'
     )
-  # Only totals that a float cannot tell from an overflow are added up as ints.
+  # Ints are added up only where a float cannot tell the sum from an overflow.
   if counts.sum(dtype=np.float64) >= 2**62:
     total = sum(counts.ravel().tolist())
     if total > np.iinfo(np.int64).max:

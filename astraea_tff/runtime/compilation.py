@@ -1,4 +1,4 @@
-"""What becomes of a computation before a worker runs it."""
+"""The compilation of a computation before a worker runs it."""
 
 import functools
 import threading

@@ -229,7 +229,7 @@ class ThreadContext(tff.framework.AsyncContext):
   async def invoke(self, comp: Any, arg: Any) -> Any:
     """See `tff.framework.AsyncContext`."""
     if asyncio.iscoroutine(arg):
-      # It may belong to the caller's loop.
+      # The coroutine may belong to the caller's loop.
       arg = await arg
     call = self._calls.submit(comp, arg)
     try:

@@ -57,7 +57,7 @@ class _ShortDisposals(grpc.UnaryUnaryClientInterceptor):
   ) -> Any:
     """See `grpc.UnaryUnaryClientInterceptor`."""
     if client_call_details.method.endswith(_DISPOSALS):
-      # What is not named here, gRPC takes from the call.
+      # gRPC takes all other details from the call.
       client_call_details = types.SimpleNamespace(timeout=_DISPOSAL_SECONDS)
     return continuation(client_call_details, request)
 

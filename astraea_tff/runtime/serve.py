@@ -52,7 +52,7 @@ def _listen() -> socket.socket:
   """Returns a socket at the address and port asked for."""
   address, port = _BIND_ADDRESS.value, _PORT.value
   if not address:
-    # To the system that would be every address, open to all.
+    # The system would take no address for every address, open to all.
     raise ValueError(
         '--bind_address must name an address of this machine, got none;'
         ' 127.0.0.1 is reached from this machine alone.'
@@ -68,7 +68,7 @@ def _listen() -> socket.socket:
 
 
 def _serve() -> None:
-  # Also tells whether the port is free: TFF's worker would share it silently.
+  # Listening fails if the port is taken; TFF's worker would share it silently.
   listener = _listen()
   port = None
   if _BIND_ADDRESS.value in _ALL_ADDRESSES:

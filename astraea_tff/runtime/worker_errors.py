@@ -51,7 +51,7 @@ def named_errors(arg: Any) -> Iterator[None]:
     wrong_label = _WRONG_LABEL.search(error.details())
     wrong_index = _WRONG_INDEX.search(error.details())
     found = ''
-    # Whatever else fails in the search, the worker's error is what to tell.
+    # If the search itself fails, the worker's error is told.
     with contextlib.suppress(Exception):
       found = _find_fault(
           arg,

@@ -172,7 +172,7 @@ class _Search:
     self._pooled[mediators] += [moved, -moved]
     self._costs[mediators] = self._cost(self._pooled[mediators])
     self.placed[pair] = self.placed[pair[::-1]]
-    # What was looked at belongs to the places, whose mediators change now.
+    # Exchanges with these mediators must be looked at again.
     self._now += 1
     self._changed[mediators] = self._now
 

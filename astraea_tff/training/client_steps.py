@@ -284,7 +284,7 @@ def _not_read_by(
     function: Callable[[], Any], variables: Sequence[tf.Variable]
 ) -> tuple[tf.Variable, ...]:
   """Returns the variables that a function without arguments does not read."""
-  # It converts itself where that is needed.
+  # The function converts itself where that is needed.
   traced = tf.function(lambda: function(), autograph=False)
   read = {id(c) for c in traced.get_concrete_function().captured_inputs}
   return tuple(v for v in variables if id(v.handle) not in read)

@@ -178,7 +178,7 @@ def class_counts(
         f'global_distribution {distribution!r} needs examples of every class, '
         f'but the pool has none of class {np.argmin(available)}.'
     )
-  # What no pool has is as much too large, and within int64.
+  # No pool has 2**53 examples: the cut number is refused too, and is an int64.
   total = largest if num_examples is None else min(num_examples, 2**53)
   counts = distributions.largest_remainder(shares, total)
   return _check_available(counts, available, largest)

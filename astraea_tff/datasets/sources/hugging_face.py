@@ -132,7 +132,7 @@ def _client_names(values: list[Any], name: str) -> np.ndarray:
   if any(isinstance(value, str) for value in values):
     return np.array([*map(str, values)], object)
   array = np.array(values)
-  # Its floats would take large integers that differ for one.
+  # As floats, large integers that differ would become equal.
   return np.array(values, object) if array.dtype.kind == 'f' else array
 
 

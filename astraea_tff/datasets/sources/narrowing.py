@@ -73,7 +73,7 @@ def to_integers(array: np.ndarray, name: str, dtype: Any) -> np.ndarray:
     ValueError: A number is beyond what the dtype holds.
   """
   narrow = array.astype(dtype)
-  # What wraps around may have the same bits, but not the same sign.
+  # An integer that wraps around may compare equal, but has another sign.
   _check(
       array, (narrow == array) & ((narrow < 0) == (array < 0)), name, dtype
   )

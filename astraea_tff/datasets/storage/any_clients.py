@@ -220,7 +220,7 @@ def _read(client: str, dataset: tf.data.Dataset) -> list[np.ndarray]:
           f' {client_errors.describe(dataset.element_spec)}; unbatch() batches,'
           ' and pad what differs.'
       )
-  # For a client that has no examples.
+  # The empty arrays are for a client that has no examples.
   columns = [
       [np.zeros([0, *spec.shape], spec.dtype.as_numpy_dtype)] for spec in specs
   ]

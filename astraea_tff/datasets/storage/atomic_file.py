@@ -26,7 +26,7 @@ _LONGEST_NAME_BYTES = 200
 # Other machines' locks may be invisible here. A file that nobody has written to
 # for so long is taken for abandoned.
 _ABANDONED_AFTER_SECONDS = 7 * 24 * 3600
-# What a file system says that has no such locks.
+# A file system without such locks fails with one of these.
 _NO_LOCKS = (
     errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP,
 )

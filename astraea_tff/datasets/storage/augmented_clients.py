@@ -16,7 +16,7 @@ from astraea_tff.datasets.storage import client_store
 from astraea_tff.datasets.storage import preparation
 from astraea_tff.datasets.storage import transform_key
 
-# To be changed with what the same plan and seed augment to.
+# Change this whenever the same plan and seed give other augmented examples.
 _FORMAT = 'astraea_tff augmented clients 2'
 
 
@@ -56,7 +56,7 @@ def prepare_augmented(
   """
   arguments.check_type(data, 'data', preparation.PreparedDataset)
   arguments.check_type(plan, 'plan', plan_lib.AugmentationPlan)
-  # What `label_fn` counts for are classes of the plan alone.
+  # The classes that `label_fn` gives are of the plan alone, not of the data.
   if label_fn is None and len(plan.counts) != data.num_classes:
     raise ValueError(
         f'plan must be of the {data.num_classes} classes of {data.name}, got'

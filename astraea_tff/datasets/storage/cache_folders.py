@@ -10,8 +10,8 @@ from typing import Optional, Union
 
 from astraea_tff import arguments
 
-# What `store` names folders of the cache, and what they or `prepare_augmented`
-# do.
+# The names that `store` gives to folders of the cache, and those that `store`
+# and `prepare_augmented` give.
 STORE_NAME = re.compile(r'[0-9a-f]{16}')
 FOLDER_NAME = re.compile(r'[0-9a-f]{16}(-augmented-[0-9a-f]{16})?')
 _PLAIN_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_-]{0,63}')

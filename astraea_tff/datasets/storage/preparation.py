@@ -29,7 +29,8 @@ from astraea_tff.datasets.storage import checked_json
 from astraea_tff.datasets.storage import client_store
 from astraea_tff.datasets.storage import preparation_requests as requests
 
-# To be changed with what is written, or with what a seed's partition is.
+# Change this whenever other files are written, or a seed gives another
+# partition.
 _FORMAT = 'astraea_tff prepared data set 3'
 _DESCRIPTION_FILE = 'dataset.json'
 _TEST_FEATURES_FILE = 'test_features.npy'

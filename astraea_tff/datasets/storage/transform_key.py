@@ -1,4 +1,4 @@
-"""What tells a transform from every other one, in any program."""
+"""A key that tells a transform from every other one, in any program."""
 
 import collections
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ _PLAIN = (type(None), bool, int, float, str, bytes)
 _MAPPINGS = (
     dict, collections.OrderedDict, collections.Counter, types.MappingProxyType
 )
-# What their `repr` says wholly, unless their type is a user's.
+# The `repr` of these says all, unless their type is a user's.
 _SHOWN = (
     complex, logging.Logger, np.dtype, pathlib.PurePath, range, re.Pattern,
     slice,
@@ -117,7 +117,7 @@ def _describe(value: Any, seen: set[int]) -> Any:
     ], _methods(cls, seen)
   if dataclasses.is_dataclass(value) and not isinstance(value, type):
     names = [field.name for field in dataclasses.fields(value)]
-    # What a method set is part of it too, field or not.
+    # Attributes that a method has set are part of it too, fields or not.
     names += sorted(set(getattr(value, '__dict__', ())) - set(names))
     fields = [(name, _describe(getattr(value, name), seen)) for name in names]
     return _describe_class(type(value), seen), fields
@@ -154,7 +154,7 @@ def _bases(cls: type[Any]) -> list[type[Any]]:
 
 
 def _methods(cls: type[Any], seen: set[int]) -> Any:
-  """What the author of an enumeration or a named tuple has its values do."""
+  """Returns what the author of an enumeration or named tuple has values do."""
   return [
       (key, _describe_used(member, base.__module__, seen))
       for base in _bases(cls)
@@ -253,7 +253,7 @@ def _describe_function(
   # The file of `__main__` cannot be told.
   has_text = own_module not in (module, '__main__')
   used = [
-      # What a decorator decorates is of the module that uses it.
+      # A decorated function is of the module that uses the decorator.
       (name, _describe_used(value, module if has_text else own_module, seen))
       for name, value in _uses_of_its_own(function)
   ]

@@ -28,8 +28,8 @@ def build_process(
         model_fn, settings.proximal_strength, *both, **options
     )
   if settings.algorithm == 'mime_lite':
-    # It reads the data twice, and under an iterator the second time in another
-    # order than the other algorithms.
+    # Mime Lite reads the data twice. Under an iterator it would train in
+    # another order than the other algorithms.
     options['loop_implementation'] = (
         tff.learning.LoopImplementation.DATASET_REDUCE
     )

@@ -110,7 +110,7 @@ class CallingProcess:
       self._process.start()
     finally:
       signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    # Else there would be no end of file when the process has ended.
+    # While this end is open, the process's end would give no end of file.
     theirs.close()
     self.pid = self._process.pid
 

@@ -39,8 +39,8 @@ def run(command: Callable[[], None], argv: Sequence[str]) -> None:
   if not flags.FLAGS['verbosity'].present:
     logging.set_verbosity(logging.WARNING)
   if 'MALLOC_ARENA_MAX' not in os.environ:
-    # As in the worker (`runtime.local_worker`): threads that write checkpoints
-    # must not each keep an arena of what was freed.
+    # Threads that write checkpoints must not each keep an arena of what was
+    # freed; see `runtime.local_worker` for the worker's.
     ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
   if sys.stdout is None:
     # Closed, as by >&- of a shell or by a service.

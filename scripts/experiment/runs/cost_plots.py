@@ -14,7 +14,7 @@ from experiment.runs import costs
 from experiment.runs import picture_text
 from experiment.runs import plots
 
-# As many runs as a class has room for, one above the other.
+# A class has room for so many runs, one above the other.
 _MOST_DOTS = 5
 # A name in a legend below the panels has at most so many characters.
 _LONGEST_NAME = 110

@@ -48,7 +48,7 @@ _COLUMNS = (
     'simulated_seconds',
 )
 _PARTITION_COLUMN = 'partition'
-# What every run has noted, whenever it was made.
+# Every run has these columns.
 _NEEDED = (
     'top_1', 'mean_kl_divergence', 'megabytes', 'megabytes_in_paper', 'seconds'
 )

@@ -21,7 +21,7 @@ PAGE_FILE, PICTURE_FILE = 'report.html', 'accuracy.png'
 _CLASSES_FILE = 'classes.png'
 # train.py names a seed's folder in this way; a copy of it has another name.
 _SEED_FOLDER = re.compile(r'seed_(0|[1-9][0-9]*)')
-# What each seed of a run leaves; what the first of them shows.
+# The pictures that each seed of a run leaves, with their titles.
 _PICTURES = {
     'accuracy.png': 'Top-1 accuracy by round',
     'kl_divergence.png': 'Divergence of clients and mediators',
