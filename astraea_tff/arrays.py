@@ -1,4 +1,4 @@
-"""Checks of arguments that are arrays, and how large numbers are kept finite."""
+"""Checks of arguments that are arrays, and sums of large numbers."""
 
 import math
 from typing import Any, Optional
