@@ -1,6 +1,6 @@
 """What a run trains: a learning process, and the data and cost of a round."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 import functools
 import pathlib
 from typing import Any, NamedTuple, Optional
@@ -12,12 +12,12 @@ import tensorflow_federated as tff
 from astraea_tff.clients import process_by_id
 from astraea_tff.control import mediator_control
 from astraea_tff.control import policies
-from astraea_tff.metrics import traffic
 from astraea_tff.scheduling import rounds as rounds_lib
 from astraea_tff.scheduling import sampling
 from astraea_tff.scheduling import schedule as schedule_lib
 from astraea_tff.training import astraea
 from experiment.runs import adaptive
+from experiment.runs import astraea_costs
 from experiment.runs import baselines
 from experiment.runs import deployment
 from experiment.runs import grouping
@@ -73,63 +73,17 @@ def build(
 def _build_astraea(
     settings, population, folder, schedule, policy
 ) -> Algorithm:
+  """Builds Astraea, and what decides its rounds anew while it trains."""
   mediators = grouping.Mediators(
       settings, population.counts, population.seed, folder, schedule
   )
   policy = policy or adaptive.build_policy(
       settings, mediators.static_schedule, population.seed
   )
-  process = process_by_id.read_by_id(
-      astraea.build_weighted_astraea(
-          population_lib.build_model_fn(population),
-          optimizers.build_client_optimizer(settings),
-          optimizers.build_server_optimizer(settings),
-          max_clients=mediators.max_clients,
-          mediator_epochs=(
-              settings.mediator_epochs
-              if settings.mediator_policy == 'fixed'
-              else None
-          ),
-          local_epochs=settings.local_epochs,
-          carry_optimizer_state=settings.carry_optimizer_state,
-          client_order=settings.client_order,
-          client_clipping_norm=settings.client_clipping_norm,
-          mediator_optimizer_fn=optimizers.build_mediator_optimizer(settings),
-          keep_mediator_state=settings.keep_mediator_state,
-          visit_step_power=settings.visit_step_power,
-          report_mediators=adaptive.reports_mediators(settings),
-      ),
-      population.clients,
+  process = _build_astraea_process(
+      settings, population, mediators.max_clients
   )
-  weights = process.get_model_weights(process.initialize())
-  model_bytes = traffic.model_bytes(tf.nest.flatten(weights))
-  state_bytes = optimizers.sent_state_bytes(settings, weights.trainable)
-  deployed = deployment.DeploymentOfRun(
-      settings, population.num_examples, population.seed
-  )
-
-  def round_bytes(num_clients: list[int], passes: Sequence[int]) -> int:
-    if not any(num_clients):
-      return 0
-    return traffic.astraea_round_bytes(
-        model_bytes,
-        sum(num_clients),
-        settings.max_clients,
-        passes,
-        clients_per_mediator=num_clients,
-        **state_bytes,
-    )
-
-  copies_bytes = adaptive.copies_bytes(population)
-
-  def sent(clients: Sequence[int], passes: int) -> float:
-    return round_bytes([len(clients)], [passes]) + len(clients) * copies_bytes
-
-  def seconds(clients: Sequence[int], passes: int) -> float:
-    return deployed.chains(
-        [clients], [passes], model_bytes, **state_bytes
-    ).seconds
-
+  costs = astraea_costs.AstraeaCosts(settings, population, process)
   control = adaptive.build_control(
       settings,
       population.data.label_counts,
@@ -137,35 +91,25 @@ def _build_astraea(
       seed=population.seed,
       feedback=population.feedback,
       policy=policy,
-      cost=sent if settings.policy_objective == 'traffic' else seconds,
-      seconds=seconds,
+      cost=(
+          costs.bytes_sent
+          if settings.policy_objective == 'traffic'
+          else costs.seconds
+      ),
+      seconds=costs.seconds,
   )
+  reports_mediators = adaptive.reports_mediators(settings)
 
   def select(round_num: int):
     of_round = mediators.of_round(round_num, control)
-    num_clients = [len(mediator) for mediator in of_round.mediators]
     data = rounds_lib.data_of_round(
         of_round.visits,
         population.clients,
         mediators.max_clients,
         round_num=round_num,
-        numbers=(
-            of_round.numbers if adaptive.reports_mediators(settings) else None
-        ),
+        numbers=of_round.numbers if reports_mediators else None,
     )
-    work = deployed.chains(
-        of_round.mediators,
-        of_round.passes,
-        model_bytes,
-        **state_bytes,
-    )
-    num_bytes = round_bytes(num_clients, of_round.passes)
-    return data, metrics_log.RoundCost(
-        num_bytes + sum(num_clients) * copies_bytes,
-        round_bytes(num_clients, [1] * len(num_clients)),
-        metrics_log.mean_or_none(of_round.kl_divergence),
-        *work,
-    )
+    return data, costs.of_round(of_round)
 
   see_model = None
   if isinstance(policy, highest_loss.HighestLoss):
@@ -177,6 +121,32 @@ def _build_astraea(
       'mediators': mediators.first_divergences(control),
   }
   return Algorithm(process, divergences, select, control, see_model)
+
+
+def _build_astraea_process(
+    settings, population, max_clients: int
+) -> tff.learning.templates.LearningProcess:
+  """Builds Astraea's process, which reads the clients by their ids."""
+  process = astraea.build_weighted_astraea(
+      population_lib.build_model_fn(population),
+      optimizers.build_client_optimizer(settings),
+      optimizers.build_server_optimizer(settings),
+      max_clients=max_clients,
+      mediator_epochs=(
+          settings.mediator_epochs
+          if settings.mediator_policy == 'fixed'
+          else None
+      ),
+      local_epochs=settings.local_epochs,
+      carry_optimizer_state=settings.carry_optimizer_state,
+      client_order=settings.client_order,
+      client_clipping_norm=settings.client_clipping_norm,
+      mediator_optimizer_fn=optimizers.build_mediator_optimizer(settings),
+      keep_mediator_state=settings.keep_mediator_state,
+      visit_step_power=settings.visit_step_power,
+      report_mediators=adaptive.reports_mediators(settings),
+  )
+  return process_by_id.read_by_id(process, population.clients)
 
 
 def _build_side_by_side(settings, population) -> Algorithm:
