@@ -16,13 +16,13 @@ import tensorflow_federated as tff
 from astraea_tff import datasets
 from astraea_tff.control import policies
 from astraea_tff.control import validation as validation_lib
-from astraea_tff.metrics import classification
 from astraea_tff.scheduling import schedule as schedule_lib
 from experiment.runs import adaptive
 from experiment.runs import adaptive_settings
 from experiment.runs import algorithms
 from experiment.runs import checkpoints as checkpoints_lib
 from experiment.runs import control_log
+from experiment.runs import evaluations as evaluations_lib
 from experiment.runs import interruption
 from experiment.runs import metrics_log
 from experiment.runs import plots
@@ -127,31 +127,14 @@ def train_population(
       process = _adaptive_process(algorithm, data, model, validation)
       checkpoints.restore = process.restore
     checkpoints.check_last(process)
-  # The states of the last two rounds. Of the last one there may be no row yet.
-  states: dict[int, Any] = {}
-
-  def evaluate(part) -> classification.Evaluation:
-    return classification.evaluate(
-        model, data.test_features[part], data.test_labels[part], data.num_classes
-    )
+  evaluations = evaluations_lib.Evaluations(
+      settings, data, validation, test, model, log
+  )
 
   def select(round_num: int) -> Any:
     of_round, cost = algorithm.select(round_num)
     log.add_cost(round_num, cost)
     return of_round
-
-  def see_state(state: Any, round_num: int) -> dict[str, Any]:
-    """Notes the state after a round, and evaluates it if it is due."""
-    for earlier in states.keys() - {log.last_round}:
-      del states[earlier]
-    states[round_num] = state
-    is_last = round_num == settings.rounds
-    if round_num % settings.rounds_per_evaluation and not is_last:
-      return {}
-    state.global_model_weights.assign_weights_to(model)
-    return metrics_log.evaluation_metrics(
-        evaluate(test), evaluate(validation) if validation.size else None
-    )
 
   try:
     with _training_loop():
@@ -159,7 +142,7 @@ def train_population(
           process,
           select,
           settings.rounds,
-          evaluation_fn=see_state,
+          evaluation_fn=evaluations.see_state,
           evaluation_selection_fn=lambda round_num: round_num,
           program_state_manager=checkpoints,
           rounds_per_saving_program_state=rounds_per_checkpoint,
@@ -167,12 +150,10 @@ def train_population(
       )
   finally:
     log.close()
-    # The last round that is in the log, whatever ended the run.
-    if log.last_round in states:
-      checkpoints.save_if_new(states[log.last_round], log.last_round)
+    evaluations.save_last_state(checkpoints)
   state.global_model_weights.assign_weights_to(model)
   model.save_weights(folder / WEIGHTS_FILE)
-  _draw(settings, population, algorithm, evaluate(test), folder)
+  _draw(settings, population, algorithm, evaluations.of_test(), folder)
 
 
 @contextlib.contextmanager
