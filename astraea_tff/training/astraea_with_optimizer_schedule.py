@@ -6,7 +6,7 @@ rate is constant within a round, over all visits of all chains.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Union
 
 import tensorflow_federated as tff
 
@@ -15,7 +15,10 @@ from astraea_tff.training import round_hparams
 
 
 def build_weighted_astraea_with_optimizer_schedule(
-    model_fn: Callable[[], tff.learning.models.VariableModel],
+    model_fn: Union[
+        Callable[[], tff.learning.models.VariableModel],
+        tff.learning.models.FunctionalModel,
+    ],
     client_learning_rate_fn: Callable[[int], float],
     client_optimizer_fn: Callable[[float], tff.learning.optimizers.Optimizer],
     **arguments: Any,
@@ -29,8 +32,8 @@ def build_weighted_astraea_with_optimizer_schedule(
 
   Args:
     model_fn: A no-argument function that returns a new
-      `tff.learning.models.VariableModel`. A `FunctionalModel` is refused here,
-      though TFF's form takes one.
+      `tff.learning.models.VariableModel`, or a
+      `tff.learning.models.FunctionalModel`.
     client_learning_rate_fn: Takes the round's number, from 0 on, and returns
       the learning rate; in TensorFlow, since the number is a tensor.
     client_optimizer_fn: Takes a learning rate and returns the clients'
@@ -46,11 +49,6 @@ def build_weighted_astraea_with_optimizer_schedule(
     ValueError: If the optimizer has no learning rate among its hyperparameters,
       or an argument is out of its range.
   """
-  if isinstance(model_fn, tff.learning.models.FunctionalModel):
-    raise TypeError(
-        '`model_fn` must be a function that returns a VariableModel, got a'
-        ' FunctionalModel.'
-    )
   return process.compose_astraea(
       model_fn,
       client_optimizer_fn(1.0),
