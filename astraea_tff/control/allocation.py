@@ -23,10 +23,12 @@ class Budget(Protocol):
 
   Attributes:
     shape: The numbers of mediators, R, and of choices of passes, A.
+    amount: What may be spent.
     adds_up: Whether what one mediator does not spend is left for others.
   """
 
   shape: tuple[int, int]
+  amount: float
   adds_up: bool
 
   def spent(self, choice: np.ndarray) -> float:
@@ -42,6 +44,7 @@ class Budget(Protocol):
     Args:
       choice: int64 [R], as for `spent`.
     """
+    return self.spent(choice) <= self.amount * (1 + _ROUNDING)
 
   def clear(self, values: np.ndarray) -> tuple[np.ndarray, float]:
     """Returns a choice of most value, and the price.
@@ -56,7 +59,7 @@ class Budget(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class TrafficBudget(arguments.CopiedByConstructor):
+class TrafficBudget(arguments.CopiedByConstructor, Budget):
   """A budget of costs that add up, such as bytes.
 
   Attributes:
@@ -85,10 +88,6 @@ class TrafficBudget(arguments.CopiedByConstructor):
     """See `Budget`."""
     taken = np.flatnonzero(choice)
     return float(self.costs[taken, choice[taken] - 1].sum())
-
-  def allows(self, choice: np.ndarray) -> bool:
-    """See `Budget`."""
-    return self.spent(choice) <= self.amount * (1 + _ROUNDING)
 
   def clear(self, values: np.ndarray) -> tuple[np.ndarray, float]:
     """Finds the most valuable choice, but for one step of one mediator.
@@ -124,7 +123,7 @@ class TrafficBudget(arguments.CopiedByConstructor):
 
 
 @dataclasses.dataclass(frozen=True)
-class SecondsBudget(arguments.CopiedByConstructor):
+class SecondsBudget(arguments.CopiedByConstructor, Budget):
   """A budget of time, where mediators train at once.
 
   A round lasts as long as its slowest mediator.
@@ -158,10 +157,6 @@ class SecondsBudget(arguments.CopiedByConstructor):
     if not taken.size:
       return 0.0
     return float(self.seconds[taken, choice[taken] - 1].max())
-
-  def allows(self, choice: np.ndarray) -> bool:
-    """See `Budget`."""
-    return self.spent(choice) <= self.amount * (1 + _ROUNDING)
 
   def clear(self, values: np.ndarray) -> tuple[np.ndarray, float]:
     """Finds the choice of most value per second, exactly.

@@ -80,11 +80,22 @@ def flatten_if_elementwise(
   return optimizer
 
 
-class _FlatOptimizer(tff.learning.optimizers.Optimizer):
-  """Steps weights of one dtype and static shapes as one vector."""
+class Wrapper(tff.learning.optimizers.Optimizer):
+  """Made of an elementwise optimizer, with its hyperparameters."""
 
   def __init__(self, optimizer: tff.learning.optimizers.Optimizer):
     self._optimizer = optimizer
+
+  def get_hparams(self, state: Any) -> Any:
+    return self._optimizer.get_hparams(state)
+
+  @tf.autograph.experimental.do_not_convert
+  def set_hparams(self, state: Any, hparams: Any) -> Any:
+    return self._optimizer.set_hparams(state, hparams)
+
+
+class _FlatOptimizer(Wrapper):
+  """Steps weights of one dtype and static shapes as one vector."""
 
   def initialize(self, specs: Any) -> Any:
     specs = tf.nest.flatten(specs)
@@ -111,12 +122,6 @@ class _FlatOptimizer(tff.learning.optimizers.Optimizer):
         )
     ]
     return state, tf.nest.pack_sequence_as(weights, stepped)
-
-  def get_hparams(self, state: Any) -> Any:
-    return self._optimizer.get_hparams(state)
-
-  def set_hparams(self, state: Any, hparams: Any) -> Any:
-    return self._optimizer.set_hparams(state, hparams)
 
 
 def join(tensors: Sequence[tf.Tensor]) -> tf.Tensor:

@@ -94,11 +94,8 @@ def optimizer(
   return given
 
 
-class _UnconvertedOptimizer(tff.learning.optimizers.Optimizer):
+class _UnconvertedOptimizer(flat_optimizer.Wrapper):
   """An optimizer that needs no AutoGraph, for where AutoGraph is on."""
-
-  def __init__(self, optimizer: tff.learning.optimizers.Optimizer):
-    self._optimizer = optimizer
 
   @tf.autograph.experimental.do_not_convert
   def initialize(self, specs: Any) -> Any:
@@ -107,10 +104,3 @@ class _UnconvertedOptimizer(tff.learning.optimizers.Optimizer):
   @tf.autograph.experimental.do_not_convert
   def next(self, state: Any, weights: Any, gradients: Any) -> tuple[Any, Any]:
     return self._optimizer.next(state, weights, gradients)
-
-  def get_hparams(self, state: Any) -> Any:
-    return self._optimizer.get_hparams(state)
-
-  @tf.autograph.experimental.do_not_convert
-  def set_hparams(self, state: Any, hparams: Any) -> Any:
-    return self._optimizer.set_hparams(state, hparams)
