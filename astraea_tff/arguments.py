@@ -11,6 +11,8 @@ import numpy as np
 
 # A value in a message is cut to so many characters.
 _LONGEST_TEXT = 300
+# What messages call a class whose own name nobody writes.
+_KNOWN_AS = {'DatasetV2': 'tf.data.Dataset'}
 
 
 def check_integer(
@@ -219,9 +221,12 @@ def check_type(value: Any, name: str, expected: type[Any]) -> None:
     TypeError: `value` is of another type.
   """
   if not isinstance(value, expected):
+    known_as = _KNOWN_AS.get(
+        expected.__name__, f'{expected.__module__}.{expected.__qualname__}'
+    )
     raise TypeError(
-        f'{name} must be a {expected.__module__}.{expected.__qualname__}, got'
-        f' {shorten(repr(value))} of type {type(value).__name__}.'
+        f'{name} must be a {known_as}, got {shorten(repr(value))} of type'
+        f' {type(value).__name__}.'
     )
 
 

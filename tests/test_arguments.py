@@ -7,6 +7,7 @@ import pathlib
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from astraea_tff import arguments
 
@@ -86,6 +87,11 @@ def test_another_type_is_refused_by_its_whole_name():
       match="`share` must be a fractions.Fraction, got 'a' of type str",
   ):
     arguments.check_type('a', '`share`', fractions.Fraction)
+
+
+def test_a_dataset_is_called_as_users_write_it():
+  with pytest.raises(TypeError, match='it must be a tf.data.Dataset, got None'):
+    arguments.check_type(None, 'it', tf.data.Dataset)
 
 
 @pytest.mark.parametrize(

@@ -291,11 +291,7 @@ def _check_clients(clients: Any, transform: Any, label_fn: Any) -> None:
         f'{type(clients).__name__}.'
     )
   for client, dataset in enumerate(clients):
-    if not isinstance(dataset, tf.data.Dataset):
-      raise TypeError(
-          f'`clients[{client}]` must be a tf.data.Dataset, got '
-          f'{type(dataset).__name__}.'
-      )
+    arguments.check_type(dataset, f'`clients[{client}]`', tf.data.Dataset)
     try:
       elements.check_elements(dataset.element_spec, transform, label_fn)
     except (TypeError, ValueError) as error:

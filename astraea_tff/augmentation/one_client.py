@@ -89,11 +89,7 @@ def augment(
       there is no default for their features, or `transform` changes the dtype
       or the size of features.
   """
-  if not isinstance(dataset, tf.data.Dataset):
-    raise TypeError(
-        '`dataset` must be a tf.data.Dataset, got '
-        f'{type(dataset).__name__}.'
-    )
+  arguments.check_type(dataset, '`dataset`', tf.data.Dataset)
   elements.check_elements(dataset.element_spec, transform, label_fn)
   pair = randomness.seed_pair(randomness.check_seed(seed))
   return augment_dataset_fn(plan, transform, fresh_every_epoch, label_fn)(

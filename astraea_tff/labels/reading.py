@@ -65,12 +65,9 @@ def named_datasets(clients: Any) -> Iterator[tuple[str, Any]]:
       yield name, dataset
     return
   for index, dataset in enumerate(clients):
-    if not isinstance(dataset, tf.data.Dataset):
-      raise TypeError(
-          f'clients[{index}] must be a tf.data.Dataset, got '
-          f'{type(dataset).__name__}.'
-      )
-    yield f'clients[{index}]', dataset
+    name = f'clients[{index}]'
+    arguments.check_type(dataset, name, tf.data.Dataset)
+    yield name, dataset
 
 
 def count_labels(

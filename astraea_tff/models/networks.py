@@ -174,7 +174,8 @@ def _check_arguments(num_classes, input_shape, smallest):
   num_classes = arguments.check_integer(num_classes, 'num_classes', 2)
   shape = tuple(input_shape)
   valid = len(shape) == 3 and all(
-      isinstance(length, (int, np.integer)) for length in shape
+      isinstance(length, (int, np.integer)) and length is not True
+      for length in shape
   )
   if not valid or min(shape[:2]) < smallest or shape[2] < 1:
     raise ValueError(

@@ -265,7 +265,7 @@ def test_clients_may_be_lists_of_batches_as_in_tff():
   assert first is clients[1] and missing == []
   assert second[0] is clients[0] and second[1] is clients[2]
   assert mediator_data_lib.mediator_data([[]], clients, 2) == [([], [])]
-  with pytest.raises(TypeError, match=r'clients\[0\] must be a .*DatasetV2, got'):
+  with pytest.raises(TypeError, match=r'clients\[0\] must be a tf.data.Data'):
     batches_lib.BatchedClients(clients, 2, seed=0).for_round(0)[0]
 
 

@@ -111,7 +111,7 @@ def test_numbers_that_do_not_tell_mediators_apart_are_refused(
 
 
 @pytest.mark.parametrize('clients, max_clients, message', [
-    ([1], 2, r'clients\[0\] must be a .*DatasetV2, got 1'),
+    ([1], 2, r'clients\[0\] must be a tf.data.Dataset, got 1'),
     ([[]], None, 'max_clients must be an int, got None'),
     ([[]], 1.5, 'max_clients must be an int, got 1.5'),
 ])

@@ -276,7 +276,7 @@ def test_clients_that_are_no_sequence_of_datasets_are_refused(clients):
 
 
 def test_a_client_that_is_no_dataset_is_refused():
-  with pytest.raises(TypeError, match=r'clients\[1\] .* got list'):
+  with pytest.raises(TypeError, match=r'clients\[1\] .* of type list'):
     counts_lib.label_counts([_pairs([0]), [0, 1]], 4)
 
 

@@ -85,6 +85,8 @@ def test_outputs_are_logits(build):
     (models.build_emnist_cnn, dict(input_shape=(28, 28)), ValueError, 'height'),
     (models.build_emnist_cnn, dict(input_shape=(28, 28, 0)), ValueError,
      'channels'),
+    (models.build_emnist_cnn, dict(input_shape=(28, 28, True)), ValueError,
+     'got \\(28, 28, True'),
     (models.build_emnist_cnn, dict(input_shape=(28, None, 1)), ValueError,
      'input_shape'),
     (models.build_emnist_cnn, dict(seed=-1), ValueError, 'seed'),
