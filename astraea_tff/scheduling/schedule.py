@@ -8,6 +8,7 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from astraea_tff import arguments
+from astraea_tff import arrays
 from astraea_tff.scheduling import rounds as rounds_lib
 from astraea_tff.scheduling import sampling
 
@@ -44,21 +45,11 @@ class Schedule(arguments.CopiedByConstructor):
         self.max_clients, 'max_clients', 1
     )
     mediators = _check_mediators(self.mediators, max_clients)
-    divergences = np.array(self.kl_divergence)
-    if divergences.dtype.kind not in 'iuf':
-      raise TypeError(
-          f'kl_divergence must hold numbers, got {self.kl_divergence!r}.'
-      )
+    divergences = arrays.check_numbers(self.kl_divergence, 'kl_divergence')
     if divergences.shape != (len(mediators),):
       raise ValueError(
           f'kl_divergence must have one value for each of {len(mediators)} '
           f'mediators, got shape {list(divergences.shape)}.'
-      )
-    refused = np.flatnonzero(~(np.isfinite(divergences) & (divergences >= 0)))
-    if refused.size:
-      raise ValueError(
-          'kl_divergence must be finite and zero or more, but '
-          f'kl_divergence[{refused[0]}] is {divergences[refused[0]]}.'
       )
     divergences = divergences.astype(np.float64)
     divergences.setflags(write=False)
