@@ -7,6 +7,7 @@ a round of zeros for a round. What is built here passes over it in any mean, and
 tells the server if nobody is left.
 """
 
+from collections.abc import Sequence
 import math
 
 import numpy as np
@@ -54,31 +55,11 @@ def create(
   sum_of_ones = tff.federated_sum
   if is_secure(inner):
     sum_of_ones = lambda value: tff.federated_secure_sum_bitwidth(value, 1)
-  inner_output = inner.next.type_signature.result
+  settle = _build_settle(inner, dtypes)
 
   @tff.tensorflow.computation(np.float32)
   def counts(weight):
     return tf.cast(weight > 0, tf.int32)
-
-  @tff.tensorflow.computation(
-      inner.state_type.member,
-      inner_output.state.member,
-      inner_output.result.member,
-      np.int32,
-      np.int32,
-  )
-  def settle(before, after, result, num_counting, num_values):
-    is_any = num_counting > 0
-    state = tf.nest.map_structure(
-        lambda old, new: tf.cond(is_any, lambda: new, lambda: old),
-        before,
-        after,
-    )
-    factor = tf.where(is_any, num_values / num_counting, math.nan)
-    means = [x * tf.cast(factor, x.dtype) for x in tf.nest.flatten(result)]
-    return state, tf.nest.pack_sequence_as(
-        result, [tf.cast(x, dtype) for x, dtype in zip(means, dtypes)]
-    )
 
   @tff.federated_computation(
       inner.initialize.type_signature.result,
@@ -102,6 +83,45 @@ def create(
     )
 
   return tff.templates.AggregationProcess(inner.initialize, next_fn)
+
+
+def _build_settle(
+    inner: tff.templates.AggregationProcess, dtypes: Sequence[np.dtype]
+) -> tff.Computation:
+  """Returns what makes a round's state and result of those of an aggregator.
+
+  Args:
+    inner: The aggregator.
+    dtypes: Those of the result's tensors.
+
+  Returns:
+    From the states before and after, the result and the numbers of values that
+    count and that it was divided by, to the state and the result; where no
+    value counts, the state before and NaN.
+  """
+  output = inner.next.type_signature.result
+
+  @tff.tensorflow.computation(
+      inner.state_type.member,
+      output.state.member,
+      output.result.member,
+      np.int32,
+      np.int32,
+  )
+  def settle(before, after, result, num_counting, num_values):
+    is_any = num_counting > 0
+    state = tf.nest.map_structure(
+        lambda old, new: tf.cond(is_any, lambda: new, lambda: old),
+        before,
+        after,
+    )
+    factor = tf.where(is_any, num_values / num_counting, math.nan)
+    means = [x * tf.cast(factor, x.dtype) for x in tf.nest.flatten(result)]
+    return state, tf.nest.pack_sequence_as(
+        result, [tf.cast(x, dtype) for x, dtype in zip(means, dtypes)]
+    )
+
+  return settle
 
 
 def is_secure(process: tff.templates.AggregationProcess) -> bool:

@@ -155,14 +155,10 @@ def start_functional_chain(
     A function of the optimizer's hyperparameters and the server's weights; see
     `StartChain`.
   """
-  predict = unconverted.model_method(model, 'predict_on_batch')
   initialize_metrics = unconverted.model_method(
       model, 'initialize_metrics_state'
   )
-  update_metrics = unconverted.model_method(model, 'update_metrics_state')
-  # TFF's method calls the user's function, which AutoGraph is to convert.
-  compute_loss = tf.function(model.loss)
-  next_step = unconverted.step_fn(optimizer)
+  train_on_batch = _build_functional_step(model, optimizer)
 
   def start(hparams, initial_weights):
     non_trainable = initial_weights.non_trainable
@@ -177,34 +173,7 @@ def start_functional_chain(
       return handed._replace(optimizer_state=fresh_optimizer_state)
 
     def step(state, batch):
-      is_mapping = isinstance(batch, collections.abc.Mapping)
-      features, labels = (batch['x'], batch['y']) if is_mapping else batch
-      with tf.GradientTape() as tape:
-        tape.watch(state.trainable)
-        predictions = predict(
-            (state.trainable, non_trainable), features, training=True
-        )
-        loss = compute_loss(output=predictions, label=labels)
-      optimizer_state, trainable = next_step(
-          state.optimizer_state,
-          state.trainable,
-          tape.gradient(loss, state.trainable),
-      )
-      batch_size = tf.shape(tf.nest.flatten(predictions)[0])[0]
-      metrics = update_metrics(
-          state.metrics,
-          labels=labels,
-          batch_output=tff.learning.models.BatchOutput(
-              loss=loss, predictions=predictions, num_examples=batch_size
-          ),
-      )
-      state = state._replace(
-          num_examples=state.num_examples + tf.cast(batch_size, tf.int64),
-          trainable=trainable,
-          optimizer_state=optimizer_state,
-          metrics=metrics,
-      )
-      return state, loss
+      return train_on_batch(state, non_trainable, batch)
 
     def hand_on(state):
       if carry_optimizer_state:
@@ -224,6 +193,50 @@ def start_functional_chain(
     return ClientSteps(begin, step, hand_on, report), hand_on(first)
 
   return start
+
+
+def _build_functional_step(
+    model: tff.learning.models.FunctionalModel,
+    optimizer: tff.learning.optimizers.Optimizer,
+) -> Callable[[visit_lib.Handed, Any, Any], tuple[visit_lib.Handed, tf.Tensor]]:
+  """Returns a step, which takes the non-trainable weights before the batch."""
+  predict = unconverted.model_method(model, 'predict_on_batch')
+  update_metrics = unconverted.model_method(model, 'update_metrics_state')
+  # TFF's method calls the user's function, which AutoGraph is to convert.
+  compute_loss = tf.function(model.loss)
+  next_step = unconverted.step_fn(optimizer)
+
+  def train_on_batch(state, non_trainable, batch):
+    is_mapping = isinstance(batch, collections.abc.Mapping)
+    features, labels = (batch['x'], batch['y']) if is_mapping else batch
+    with tf.GradientTape() as tape:
+      tape.watch(state.trainable)
+      predictions = predict(
+          (state.trainable, non_trainable), features, training=True
+      )
+      loss = compute_loss(output=predictions, label=labels)
+    optimizer_state, trainable = next_step(
+        state.optimizer_state,
+        state.trainable,
+        tape.gradient(loss, state.trainable),
+    )
+    batch_size = tf.shape(tf.nest.flatten(predictions)[0])[0]
+    metrics = update_metrics(
+        state.metrics,
+        labels=labels,
+        batch_output=tff.learning.models.BatchOutput(
+            loss=loss, predictions=predictions, num_examples=batch_size
+        ),
+    )
+    state = state._replace(
+        num_examples=state.num_examples + tf.cast(batch_size, tf.int64),
+        trainable=trainable,
+        optimizer_state=optimizer_state,
+        metrics=metrics,
+    )
+    return state, loss
+
+  return train_on_batch
 
 
 def join_weights(

@@ -60,12 +60,7 @@ def compose_astraea(
   arguments.check_type(report_mediators, '`report_mediators`', bool)
   options = chain_options.ChainOptions(**chain_arguments)
   if hparams is None:
-    is_functional = isinstance(model_fn, tff.learning.models.FunctionalModel)
-    hparams = (
-        round_hparams.built_in()
-        if is_functional
-        else round_hparams.kept(client_optimizer_fn)
-    )
+    hparams = _default_hparams(model_fn, client_optimizer_fn)
   model = model_parts.take(
       model_fn, client_optimizer_fn, options.carry_optimizer_state
   )
@@ -79,24 +74,18 @@ def compose_astraea(
   if metrics_aggregator is None:
     metrics_aggregator = tff.learning.metrics.sum_then_finalize
 
-  mediator_optimizer = None
-  server_state = server_state_lib.of_clients(hparams)
-  if options.mediator_optimizer_fn is not None:
-    mediator_optimizer = mediator_optimizer_lib.MediatorOptimizer(
-        options.mediator_optimizer_fn,
-        [
-            tf.TensorSpec(weight.shape, weight.dtype)
-            for weight in tff.structure.flatten(model_weights_type.trainable)
-        ],
-        options.visit_step_power,
-    )
+  mediator_optimizer = _build_mediator_optimizer(
+      options, model_weights_type.trainable
+  )
+  if mediator_optimizer is None:
+    server_state = server_state_lib.of_clients(hparams)
+  else:
     server_state = server_state_lib.of_clients_and_mediator(
         hparams,
         mediator_optimizer,
         model_aggregator,
         options.keep_mediator_state,
     )
-
   client_work = mediator.build_mediator_client_work(
       model,
       server_state,
@@ -122,6 +111,31 @@ def compose_astraea(
           model_weights_type,
           should_reject_update=_reject_non_finite_update,
       ),
+  )
+
+
+def _default_hparams(
+    model_fn: model_parts.ModelFn,
+    client_optimizer_fn: tff.learning.optimizers.Optimizer,
+) -> round_hparams.RoundHparams:
+  """Returns the hyperparameters of the clients' optimizer, as TFF has them."""
+  if isinstance(model_fn, tff.learning.models.FunctionalModel):
+    return round_hparams.built_in()
+  return round_hparams.kept(client_optimizer_fn)
+
+
+def _build_mediator_optimizer(
+    options: chain_options.ChainOptions, trainable_type: tff.types.Type
+) -> Optional[mediator_optimizer_lib.MediatorOptimizer]:
+  """Returns the mediators' optimizer for weights of a type; None for none."""
+  if options.mediator_optimizer_fn is None:
+    return None
+  specs = [
+      tf.TensorSpec(weight.shape, weight.dtype)
+      for weight in tff.structure.flatten(trainable_type)
+  ]
+  return mediator_optimizer_lib.MediatorOptimizer(
+      options.mediator_optimizer_fn, specs, options.visit_step_power
   )
 
 

@@ -109,14 +109,17 @@ def of_clients_and_mediator(
       aggregates.
   """
 
+  part = _new_in_every_round(optimizer)
+  if keep_mediator_state:
+    part = _kept(optimizer)
+
   @tff.tensorflow.computation
   def initial_clients():
     return hparams.initial_state
 
   @tff.tensorflow.computation
   def initial_mediator():
-    state = optimizer.initialize()
-    return state if keep_mediator_state else optimizer.get_hparams(state)
+    return part.initialize()
 
   mediator_type = initial_mediator.type_signature.result
   average = mediator_state_average.none()
@@ -144,11 +147,6 @@ def of_clients_and_mediator(
         clients=hparams.of_round(state['clients']), mediator=state['mediator']
     )
 
-  def begin(sent):
-    if keep_mediator_state:
-      return sent
-    return optimizer.set_hparams(optimizer.initialize(), sent)
-
   next_round = tff.tensorflow.computation(
       hparams.after_round, state_type['clients']
   )
@@ -165,23 +163,17 @@ def of_clients_and_mediator(
         )
     )
 
-  def mediator_hparams(state):
-    if keep_mediator_state:
-      return optimizer.get_hparams(state['mediator'])
-    return state['mediator']
-
   @tff.tensorflow.computation(state_type)
   def get_hparams(state):
     return collections.OrderedDict(
-        hparams.get(state['clients']), mediator=mediator_hparams(state)
+        hparams.get(state['clients']),
+        mediator=part.get_hparams(state['mediator']),
     )
 
   @tff.tensorflow.computation(state_type, get_hparams.type_signature.result)
   def set_hparams(state, new):
     new = collections.OrderedDict(new)
-    mediator = new.pop('mediator')
-    if keep_mediator_state:
-      mediator = optimizer.set_hparams(state['mediator'], mediator)
+    mediator = part.set_hparams(state['mediator'], new.pop('mediator'))
     return collections.OrderedDict(
         state,
         clients=hparams.set(state['clients'], new),
@@ -191,7 +183,7 @@ def of_clients_and_mediator(
   return ServerState(
       initialize=initialize,
       send=send,
-      begin=begin,
+      begin=part.begin,
       change=average.change,
       after_round=after_round,
       measure=tff.tensorflow.computation(
@@ -199,4 +191,51 @@ def of_clients_and_mediator(
       ),
       get_hparams=get_hparams,
       set_hparams=set_hparams,
+  )
+
+
+class _MediatorPart(NamedTuple):
+  """What the server keeps of the mediators' optimizer, M, in TensorFlow.
+
+  Attributes:
+    initialize: Returns M before the first round.
+    begin: From M to the state of the optimizer in which a mediator begins.
+    get_hparams: From M to the optimizer's hyperparameters.
+    set_hparams: From M and others to M with these.
+  """
+
+  initialize: Callable[[], Any]
+  begin: Callable[[Any], Any]
+  get_hparams: Callable[[Any], Any]
+  set_hparams: Callable[[Any, Any], Any]
+
+
+def _kept(
+    optimizer: mediator_optimizer_lib.MediatorOptimizer,
+) -> _MediatorPart:
+  """Returns the part that is the optimizer's state."""
+  return _MediatorPart(
+      optimizer.initialize,
+      lambda state: state,
+      optimizer.get_hparams,
+      optimizer.set_hparams,
+  )
+
+
+def _new_in_every_round(
+    optimizer: mediator_optimizer_lib.MediatorOptimizer,
+) -> _MediatorPart:
+  """Returns the part that is the optimizer's hyperparameters alone."""
+
+  def initialize():
+    return optimizer.get_hparams(optimizer.initialize())
+
+  def begin(hparams):
+    return optimizer.set_hparams(optimizer.initialize(), hparams)
+
+  return _MediatorPart(
+      initialize,
+      begin,
+      get_hparams=lambda hparams: hparams,
+      set_hparams=lambda hparams, new: new,
   )
