@@ -52,7 +52,8 @@ _ROW = flags.DEFINE_multi_string(
     [],
     'A row to run alone, or a method with all its learning rates; repeatable.'
     ' The page says which rows were left out. Where it has no learning curves,'
-    ' it keeps the rows that earlier commands ran with the settings of today.',
+    ' it keeps the rows that earlier commands ran with the settings of today,'
+    ' and a line says which it loses.',
 )
 _SCALE = flags.DEFINE_enum(
     'scale', 'small', experiments.SCALES, 'The size of data and rounds.'
@@ -98,7 +99,7 @@ def _reproduce() -> None:
   reproduction = _of_rows(whole, _ROW.value)
   folder = folder_lib.make_output_folder(str(output / f'{name}_{scale}'))
   # Rather refused now than after the training.
-  kept_results.check(folder, experiment)
+  kept_results.check(folder, experiment, _ROW.value)
   divergences = None
   if experiment.trains:
     runtime.set_local_execution_context(num_threads=_NUM_THREADS.value)
@@ -135,6 +136,9 @@ def _write_page(
     frontier.write_curves(curves_file, curves)
     extra = frontier.format_page_part(curves)
   names = kept_results.names_of_rows(experiment, results, _ROW.value)
+  lost = kept_results.describe_lost(csv_file, results)
+  if lost:
+    print(lost)
   experiment_page.write_csv(csv_file, results)
   experiment_page.draw(
       folder, _of_rows(whole, names), results, divergences, curves

@@ -267,6 +267,28 @@ def test_a_page_that_cannot_be_written_is_refused_before_the_training(
     )
 
 
+def test_a_row_alone_does_not_delete_rows_that_name_no_runs(
+    reproduce, tmp_path, monkeypatch, capsys
+):
+  monkeypatch.setattr(runner.Reproduction, 'train', _refuse_to_train)
+  path = tmp_path / 'fig7_small' / 'results.csv'
+  reproduce(tmp_path, '--experiment=fig7')
+  before = path.read_text()
+  capsys.readouterr()
+  with pytest.raises(
+      SystemExit, match='^reproduce.py: .* do not say which settings .*--row'
+  ):
+    reproduce(tmp_path, '--experiment=fig7', '--row=Aug')
+  assert path.read_text() == before
+  # The whole experiment, which has lost a row since.
+  path.write_text(before + 'gone,0,1.0,1.0,1.0\n')
+  reproduce(tmp_path, '--experiment=fig7')
+  assert path.read_text() == before
+  assert f'{path}: 1 of its {before.count(chr(10))} lines are' in (
+      capsys.readouterr().out
+  )
+
+
 def test_a_folder_of_runs_that_cannot_be_made_is_refused_by_its_flag(
     reproduce, tmp_path, monkeypatch
 ):

@@ -22,20 +22,61 @@ from experiment.paper import runner
 _PICTURES_OF_CSV_FILES = ('bars', 'scatter', 'frontier')
 
 
-def check(folder: pathlib.Path, experiment: experiments.Experiment) -> None:
+def check(
+    folder: pathlib.Path, whole: experiments.Experiment, given: Sequence[str]
+) -> None:
   """Reads what `add` and `add_curves` will read of an earlier page.
 
+  Args:
+    folder: Where the page is, or will be.
+    whole: The experiment with all rows.
+    given: The rows that the user gave, to be run alone; none for all.
+
   Raises:
-    ValueError: A file is damaged.
+    ValueError: A file is damaged, or its rows would be lost, as rows are run
+      alone and the others do not say what their settings were.
   """
-  if experiment.picture not in _PICTURES_OF_CSV_FILES:
-    return
-  for name, read in (
-      (experiment_page.CSV_FILE, experiment_page.read_csv),
-      (frontier.CURVES_FILE, frontier.read_curves),
-  ):
-    if (folder / name).exists():
-      read(folder / name)
+  path = folder / experiment_page.CSV_FILE
+  if path.exists():
+    earlier = experiment_page.read_csv(path)
+    if given and runner.RUN not in earlier:
+      others = set(earlier.index.unique('row')) - set(whole.only(given).rows)
+      if others:
+        raise ValueError(
+            f'{path} has the row {min(others)!r}, which --row does not run, and'
+            ' its rows do not say which settings they were run with, so they'
+            ' cannot be kept; name another --output_dir, or run the whole'
+            ' experiment, without --row.'
+        )
+  path = folder / frontier.CURVES_FILE
+  if whole.picture == 'frontier' and path.exists():
+    frontier.read_curves(path)
+
+
+def describe_lost(path: pathlib.Path, results: pd.DataFrame) -> str:
+  """Says which lines a CSV file will lose.
+
+  Args:
+    path: The file, which need not be there.
+    results: What will take its place.
+
+  Returns:
+    A line; nothing if every line has another in its place.
+
+  Raises:
+    ValueError: The file is damaged.
+  """
+  if not path.exists():
+    return ''
+  earlier = experiment_page.read_csv(path).index
+  lost = earlier.difference(results.index, sort=False)
+  if lost.empty:
+    return ''
+  return (
+      f'{path}: {len(lost)} of its {len(earlier)} lines are gone, as they were'
+      ' not run now and could not be kept (--help of --row says when they can):'
+      f' {"; ".join(lost.unique("row"))}.'
+  )
 
 
 def add(

@@ -125,6 +125,40 @@ def test_a_file_that_names_no_runs_or_is_not_there_keeps_nothing(tmp_path):
   assert kept_results.add(path, whole, now) is now
 
 
+def _write_without_runs(path):
+  earlier = _results(_make(), _EARLIER).drop(columns='run')
+  experiment_page.write_csv(path, earlier)
+
+
+@pytest.mark.parametrize('picture', ['bars', 'curves', 'boxes'])
+def test_rows_alone_are_refused_beside_rows_that_name_no_runs(
+    tmp_path, picture
+):
+  experiment = _make(picture).experiment
+  kept_results.check(tmp_path, experiment, ['other'])
+  _write_without_runs(tmp_path / 'results.csv')
+  with pytest.raises(
+      ValueError, match="results.csv has the row 'FedAvg', .* another --output"
+  ):
+    kept_results.check(tmp_path, experiment, ['ours', 'other'])
+  # These replace all that there are.
+  kept_results.check(tmp_path, experiment, ['ours', 'FedAvg'])
+  kept_results.check(tmp_path, experiment, [])
+
+
+def test_lines_that_go_are_said(path, tmp_path):
+  whole = _make()
+  now = _results(whole, _NOW)
+  together = kept_results.add(path, whole, now)
+  assert not kept_results.describe_lost(path, together)
+  assert not kept_results.describe_lost(tmp_path / 'nothing.csv', now)
+  changed = _make(rounds=7)
+  together = kept_results.add(path, changed, _results(changed, _NOW))
+  said = kept_results.describe_lost(path, together)
+  assert said.startswith(f'{path}: 2 of its 6 lines are gone')
+  assert said.endswith(': FedAvg.')
+
+
 def _curves(top_1):
   return pd.DataFrame([
       dict(regime=regime, method=method, seed=seed, round=5, top_1=value)
