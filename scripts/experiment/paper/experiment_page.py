@@ -107,6 +107,13 @@ def format_grids(
   return tables.markdown(('of', 'best validation top-1 (%) by rate'), lines)
 
 
+def _in_words(tuning_seeds: tuple[int, ...]) -> str:
+  seeds = ' and '.join(map(str, tuning_seeds))
+  if len(tuning_seeds) == 1:
+    return f'seed {seeds}, which is'
+  return f'seeds {seeds}, which are'
+
+
 def missing_rows(
     experiment: experiments.Experiment, results: pd.DataFrame
 ) -> list[str]:
@@ -165,8 +172,7 @@ def format_page(
   if has_grids:
     notes.append(
         'Bold: of its learning rates, the one best on the validation examples'
-        f' with seed {", ".join(map(str, experiments.TUNING_SEEDS))}, which is'
-        ' not reported.'
+        f' with {_in_words(experiment.tuning_seeds)} not reported.'
     )
   elif any(row.tuned for row in rows):
     notes.append(

@@ -22,7 +22,7 @@ SCALES = ('small', 'emnist', 'paper')
 # How the rows of an experiment are drawn.
 PICTURES = ('curves', 'bars', 'scatter', 'boxes', 'frontier')
 # Those that learning rates are chosen with. None of them is reported.
-TUNING_SEEDS = (100,)
+TUNING_SEEDS = (100, 101)
 
 # 60 clients of 235 examples where the paper has 500, and all the test images
 # that a pool of 300 of each class leaves, a third of them for validation.
@@ -95,7 +95,7 @@ class Row:
     settings: What is trained.
     paper: By column of the table, what the paper has.
     tuned: What the row is one of several learning rates for, of which the best
-      on the validation examples, with `TUNING_SEEDS`, is trained with the
+      on the validation examples, with the tuning seeds, is trained with the
       experiment's seeds; None if it stands for itself.
     num_seeds: How many of the experiment's seeds the row is trained with, if
       fewer show where it stands; None for all.
@@ -128,6 +128,8 @@ class Experiment:
     baseline: The row whose accuracy others are compared with.
     target_accuracy: The top-1 whose costs are compared, in (0, 1].
     seeds: The seeds.
+    tuning_seeds: Those that learning rates are chosen with, the first of
+      `TUNING_SEEDS`.
     trains: Whether anything is trained; if not, divergences are measured.
     confusion_rows: Rows whose confusion matrix, with the first seed, the page
       shows.
@@ -141,6 +143,7 @@ class Experiment:
   baseline: Optional[str] = None
   target_accuracy: float = 0.75
   seeds: tuple[int, ...] = (0, 1, 2)
+  tuning_seeds: tuple[int, ...] = TUNING_SEEDS[:1]
   trains: bool = True
   confusion_rows: tuple[str, ...] = ()
 

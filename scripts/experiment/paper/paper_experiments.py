@@ -176,7 +176,7 @@ _TEXTS = tables.read_csv(
         'name', 'data', 'title', 'claim', 'columns', 'picture', 'baseline',
         'confusion_rows',
     ),
-    integers=('small_seeds', 'emnist_seeds', 'paper_seeds'),
+    integers=('small_seeds', 'emnist_seeds', 'paper_seeds', 'tuning_seeds'),
 ).set_index('name')
 
 
@@ -193,6 +193,7 @@ def _build(name: str, scale: str) -> experiments.Experiment:
       baseline=about['baseline'] or None,
       target_accuracy=about[f'{scale}_target'],
       seeds=tuple(range(about[f'{scale}_seeds'])),
+      tuning_seeds=experiments.TUNING_SEEDS[:about['tuning_seeds']],
       trains=about['picture'] != 'boxes',
       confusion_rows=tuple(about['confusion_rows'].split()),
   )

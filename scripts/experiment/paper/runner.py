@@ -149,7 +149,7 @@ class Reproduction:
 
   def tuning_runs(self) -> Iterator[tuple[str, int]]:
     """Yields the rows and seeds that learning rates are chosen with."""
-    for seed in experiments.TUNING_SEEDS:
+    for seed in self.experiment.tuning_seeds:
       for rows in self.experiment.grids().values():
         if len(rows) > 1:
           yield from ((name, seed) for name in rows)

@@ -219,7 +219,7 @@ def test_the_share_of_a_loss_is_judged_seed_by_seed():
 
 
 def test_tuning_seeds_choose_and_are_not_compared():
-  (tuning,) = experiments.TUNING_SEEDS
+  tuning = experiments.TUNING_SEEDS[0]
   experiment, results = make(
       {'A, 1': (9, 1, 1), 'A, 2': (2, 8, 8), 'B': (0, 0, 0)},
       seeds=(tuning, 0, 1),

@@ -1,6 +1,7 @@
 """The page of an experiment, from results made by hand."""
 
 import csv
+import dataclasses
 import math
 
 import numpy as np
@@ -131,7 +132,7 @@ def test_a_cell_of_one_seed_has_no_spread():
 
 
 def test_rates_that_were_not_chosen_are_in_the_table_of_rates_alone():
-  (tuning,) = experiments.TUNING_SEEDS
+  tuning = experiments.TUNING_SEEDS[0]
   rows = {
       f'A, {rate}': experiments.make_row(
           {}, tuned='A', client_learning_rate=rate
@@ -156,6 +157,9 @@ def test_rates_that_were_not_chosen_are_in_the_table_of_rates_alone():
   assert '| A | A, 0.1: 40.00; **A, 0.2**: 60.00 |' in page
   assert '| A, 0.1 |' not in page
   assert 'with seed 100, which is not reported' in page
+  two = dataclasses.replace(experiment, tuning_seeds=experiments.TUNING_SEEDS)
+  page = experiment_page.format_page(two, results, 'a command')
+  assert 'with seeds 100 and 101, which are not reported' in page
   assert 'Not run yet: B.' in page
   assert experiment_page.missing_rows(experiment, results) == ['B']
 

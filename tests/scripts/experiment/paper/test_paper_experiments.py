@@ -36,7 +36,12 @@ def test_columns_exist_and_the_papers_numbers_are_shown(name, scale):
     if row.longest or (row.tuned and len(experiment.grids()[row.tuned]) > 1):
       assert row.settings.validation_fraction > 0
     assert row.longest is None or row.longest > row.settings.rounds
-  settings = [repr(row.settings) for row in experiment.rows.values()]
+  # What stands at the rate of another stands at its own as well.
+  settings = [
+      repr(row.settings)
+      for label, row in experiment.rows.items()
+      if 'at its rate' not in label
+  ]
   assert len(set(settings)) == len(settings), 'a row is there twice'
 
 
@@ -79,6 +84,8 @@ def test_all_of_a_headline_is_there_with_a_grid_of_its_own():
       'Astraea, carried Adam', 'FedProx', 'Mime Lite',
       'FedAvg, five local epochs', 'recommended, random mediators',
   } <= set(grids)
+  # The rate of another is no choice.
+  assert len(grids.pop('Astraea, random mediators at its rate')) == 1
   assert min(map(len, grids.values())) >= 2 and len(experiment.seeds) == 5
   control = experiment.rows['control, 0.01'].settings
   assert control.algorithm == 'fedavg' and control.server_optimizer == 'adam'
@@ -96,8 +103,10 @@ def test_methods_of_a_frontier_differ_in_nothing_but_themselves():
   for tuned, rows in experiment.grids().items():
     rates.setdefault(tuned.partition(': ')[0], set()).add(len(rows))
   assert rates == {
-      'mild skew': {2}, '2 classes': {3}, '1 class': {3}, 'long tail': {2}
+      'mild skew': {4}, '2 classes': {3, 4}, '1 class': {3, 4},
+      'long tail': {4},
   }
+  assert experiment.tuning_seeds == (100, 101) and len(experiment.seeds) == 5
   regimes = {}
   for name, row in experiment.rows.items():
     regimes.setdefault(name.partition(': ')[0], []).append(row.settings)

@@ -41,7 +41,7 @@ def test_work_is_the_examples_that_are_passed_over(values, expected):
   assert runner.work(make(**values)) == expected
 
 
-def make_reproduction(seeds):
+def make_reproduction(seeds, num_tuning_seeds=1):
   def row(**options):
     return experiments.make_row({}, **options)
 
@@ -54,13 +54,14 @@ def make_reproduction(seeds):
   return runner.Reproduction(
       'name',
       experiments.Experiment(
-          title='', claim='', rows=rows, columns=('gain',), seeds=seeds
+          title='', claim='', rows=rows, columns=('gain',), seeds=seeds,
+          tuning_seeds=experiments.TUNING_SEEDS[:num_tuning_seeds],
       ),
       pathlib.Path('runs'),
   )
 
 
-(_TUNING,) = experiments.TUNING_SEEDS
+_TUNING, _SECOND = experiments.TUNING_SEEDS
 
 
 def test_the_best_rate_of_the_tuning_seed_goes_on(monkeypatch):
@@ -77,6 +78,24 @@ def test_the_best_rate_of_the_tuning_seed_goes_on(monkeypatch):
   assert list(reproduction.runs()) == tuning + reported
   assert reproduction.reported_runs() == reported
   assert list(make_reproduction((5,)).runs()) == tuning + first
+
+
+def test_the_mean_over_the_tuning_seeds_chooses(monkeypatch):
+  validation = {
+      ('A, 1', _TUNING): 45.0, ('A, 1', _SECOND): 20.0,
+      ('A, 2', _TUNING): 40.0, ('A, 2', _SECOND): 30.0,
+  }
+  monkeypatch.setattr(
+      runner.Reproduction,
+      '_measure_run',
+      lambda self, row, seed: {'best_validation_top_1': validation[row, seed]},
+  )
+  reproduction = make_reproduction((5,), num_tuning_seeds=2)
+  assert list(reproduction.runs()) == [
+      ('A, 1', _TUNING), ('A, 2', _TUNING),
+      ('A, 1', _SECOND), ('A, 2', _SECOND),
+      ('A, 2', 5), ('B', 5), ('C', 5),
+  ]
 
 
 def test_a_single_rate_needs_no_tuning():
