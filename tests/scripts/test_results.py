@@ -8,6 +8,7 @@ import script_runner
 
 from experiment.paper import experiment_page
 from experiment.paper import frontier
+from experiment.paper import measured
 from experiment.paper import paper_claims
 from experiment.paper import paper_experiments
 from experiment.paper import runner
@@ -138,34 +139,96 @@ def test_scales_stand_beside_one_another(write_page, tmp_path):
   assert '0 are confirmed, 0 open, 25 not run, 3 refuted: "' in page
 
 
-def test_a_frontier_is_in_the_findings(write_page, tmp_path):
-  folder = tmp_path / 'numbers'
+_TOPS = {'control': 70.0, 'recommended': 80.0}
+
+
+def _write_frontier(folder):
   experiment = paper_experiments.EXPERIMENTS['frontier']('small')
-  row = 'mild skew: control, 0.01'
+  tuned = {f'mild skew: {method}': top for method, top in _TOPS.items()}
+  # A rate of each.
+  rows = {row.tuned: name for name, row in experiment.rows.items()}
+  of_frontier = _folder(folder, 'frontier_small')
   experiment_page.write_csv(
-      _folder(folder, 'frontier_small') / 'results.csv',
+      of_frontier / 'results.csv',
       runner.make_results({
-          (row, seed): dict(
-              last_top_1=1.0, best_top_1=1.0, megabytes=1.0, seconds=1.0
+          (rows[name], seed): dict(
+              last_top_1=top + seed, best_top_1=top + seed, chosen_top_1=60.0,
+              megabytes=1 / 3, seconds=1.0,
           )
+          for name, top in tuned.items()
           for seed in experiment.seeds
       }),
   )
   lines = [
-      dict(regime='mild skew', method=method, seed=seed, top_1=top_1 + seed)
-      | dict.fromkeys(frontier.AXES, 1)
-      for method, top_1 in (('control', 70.0), ('recommended', 80.0))
-      for seed in (0, 1, 2)
+      dict(regime='mild skew', method=method, seed=seed)
+      | dict.fromkeys(frontier.AXES, round_num / 24)
+      | dict(round=round_num, top_1=top + seed)
+      for method, top in _TOPS.items()
+      for seed in experiment.seeds
+      for round_num in (0, 2, 4, 6, 8)
   ]
   frontier.write_curves(
-      folder / 'frontier_small' / frontier.CURVES_FILE, pd.DataFrame(lines)
+      of_frontier / frontier.CURVES_FILE, pd.DataFrame(lines)
   )
+
+
+def test_a_frontier_is_in_the_findings(write_page, tmp_path):
+  folder = tmp_path / 'numbers'
+  _write_frontier(folder)
   write_page(folder)
   page = (tmp_path / 'numbers.md').read_text()
   assert (
       'First at equal megabytes sent (frontier_small): recommended in mild skew.'
   ) in page
   assert '| synchronization rounds | **recommended**; +10.0 points [+10.0, +10.0] (3' in page
+
+
+@pytest.mark.parametrize('name, old, new, fault', [
+    # Cut at the end of a line, in a run and between two.
+    ('curves', '.*\n$', '', r'recommended, seed 2, has megabytes=.* at its end'),
+    ('curves', '(.*\n){5}$', '', 'recommended, seed 2, has no lines'),
+    ('curves', 'mild skew,control,0,2,.*\n', '', 'has a gap between its rounds'),
+    ('curves', 'mild skew,control,0,0,.*\n', '', 'has a gap between its rounds'),
+    ('curves', 'mild skew,control,.*\n', '', 'control, seed 0, has no lines'),
+    ('curves', r'\Z', f'mild skew,control,3{",0" * 7}\n', 'seed 3, has lines, wh'),
+    ('curves', ',70\n', ',\n', 'a cost or an accuracy that is none'),
+    ('curves', 'megabytes,local', 'gigabytes,local', 'it has no megabytes'),
+    ('results', ',80.0,', ',999.0,', 'seed 0, has .*top_1=999.0, not a value'),
+    ('results', ',70.0,', ',-0.1,', 'seed 0, has .*top_1=-0.1, not a value'),
+    ('results', ',60.0,', ',,', 'seed 0, has chosen_top_1=nan, not a value'),
+    ('results', ',60.0,', ',inf,', 'seed 0, has chosen_top_1=inf, not a value'),
+    ('results', ',70.0,70.0,', ',70.0,71.0,', 'and 71 in results.csv'),
+])
+def test_a_frontier_of_other_numbers_is_one_line(
+    write_page, tmp_path, name, old, new, fault
+):
+  _write_frontier(tmp_path)
+  path = tmp_path / 'frontier_small' / f'{name}.csv'
+  count = 0 if old.startswith('mild skew,control,.') else 1
+  changed = re.sub(old, new, path.read_text(), count=count)
+  assert changed != path.read_text()
+  path.write_text(changed)
+  with pytest.raises(
+      SystemExit,
+      match=f'^results.py: .*damaged .*{fault}.*--experiment=frontier --scale',
+  ):
+    write_page(tmp_path)
+  assert not tmp_path.with_suffix('.md').exists()
+
+
+def test_a_frontier_without_curves_is_one_line(write_page, tmp_path):
+  _write_frontier(tmp_path)
+  (tmp_path / 'frontier_small' / frontier.CURVES_FILE).unlink()
+  with pytest.raises(SystemExit, match='^results.py: .*curves.csv is missing'):
+    write_page(tmp_path)
+
+
+def test_the_committed_results_are_whole():
+  folder = script_runner.SCRIPTS.parent / 'docs' / 'results'
+  all_results = measured.read_all(folder)
+  assert {path.parent.name for path in folder.glob('*/results.csv')} == {
+      *all_results
+  }
 
 
 @pytest.mark.parametrize('given', ['', '/.', '/../numbers.old'])
