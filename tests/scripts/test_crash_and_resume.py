@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import re
+import shutil
 import signal
 import textwrap
 
@@ -235,6 +237,23 @@ def test_a_row_that_was_lost_is_trained_again(run_train, unbroken, tmp_path):
   metrics = folder / 'seed_0' / 'metrics.csv'
   lines = metrics.read_text().splitlines(keepends=True)
   metrics.write_text(''.join(lines[:-1]))
+  run_train(folder)
+  _check_resumed(folder, unbroken)
+
+
+def test_a_damaged_log_is_mended_as_both_its_messages_say(
+    run_train, unbroken, tmp_path
+):
+  folder = tmp_path / 'run'
+  run_train(folder)
+  metrics = folder / 'seed_0' / 'metrics.csv'
+  lines = metrics.read_text().splitlines(keepends=True)
+  advice = f'Remove the folder {folder / "seed_0"}, and the same command trains'
+  for text in (''.join(lines[:3] + ['broken\n']), ''.join(lines[:3])):
+    metrics.write_text(text)
+    with pytest.raises(SystemExit, match=re.escape(advice)):
+      run_train(folder)
+  shutil.rmtree(folder / 'seed_0')
   run_train(folder)
   _check_resumed(folder, unbroken)
 

@@ -9,6 +9,7 @@ from typing import Any, Optional
 
 import tensorflow_federated as tff
 
+from experiment.runs import folder as folder_lib
 from experiment.runs import interruption
 
 _FOLDER = 'checkpoints'
@@ -51,8 +52,8 @@ class Checkpoints(tff.program.FileProgramStateManager):
       until = f'end at round {last_row}' if last_row >= 0 else 'are gone'
       raise ValueError(
           f'{self._folder.parent} has a checkpoint of round {beyond[0]}, but'
-          f' the rows of its metrics.csv {until}. Put the file back, or train'
-          ' anew in another folder.'
+          f' the rows of its metrics.csv {until}.'
+          f' {folder_lib.train_again(self._folder.parent)}'
       )
     for version in beyond:
       shutil.rmtree(self._folder / f'program_state_{version}')

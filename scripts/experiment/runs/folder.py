@@ -29,6 +29,18 @@ def write_atomically(path: pathlib.Path, text: str) -> None:
     file.write(text.encode(errors='surrogatepass'))
 
 
+def train_again(folder: pathlib.Path) -> str:
+  """Says how to mend a run whose files are damaged or do not go together.
+
+  Args:
+    folder: That of one seed.
+  """
+  return (
+      f'Remove the folder {folder}, and the same command trains this run again'
+      ' from the beginning.'
+  )
+
+
 def lock(folder: pathlib.Path) -> None:
   """Keeps other programs out of a folder, until `unlock_all` or the end.
 

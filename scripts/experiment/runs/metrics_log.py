@@ -53,10 +53,6 @@ _NEEDED = (
     'top_1', 'mean_kl_divergence', 'megabytes', 'megabytes_in_paper', 'seconds'
 )
 _SUMS = ('megabytes', 'megabytes_in_paper', 'local_steps', 'simulated_seconds')
-_MEND = (
-    'Remove its last, broken lines, and the same command goes on from the last'
-    ' checkpoint.'
-)
 # So many digits are enough to tell partitions apart.
 _HASH_DIGITS = 12
 
@@ -97,7 +93,7 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
   """
   table = tables.read_csv(
       path,
-      _MEND,
+      folder_lib.train_again(path.parent),
       text=[_PARTITION_COLUMN, *control_log.TEXT_COLUMNS],
       integers=['round'],
       needed=_NEEDED,
@@ -118,7 +114,8 @@ def _check_rounds(path: pathlib.Path, table: pd.DataFrame) -> None:
     if (noted < 0).any() or (noted.diff() < 0).any():
       fault = f'{name}, a sum so far, falls'
   if fault:
-    raise ValueError(f'{path} is damaged ({fault}). {_MEND}')
+    mend = folder_lib.train_again(path.parent)
+    raise ValueError(f'{path} is damaged ({fault}). {mend}')
 
 
 def evaluation_metrics(

@@ -168,5 +168,8 @@ def test_a_run_that_began_without_a_total_does_not_make_one_up(tmp_path):
 )
 def test_damaged_table_is_an_error_that_says_what_to_do(tmp_path, text, fault):
   (tmp_path / 'metrics.csv').write_text(text)
-  with pytest.raises(ValueError, match=f'metrics.csv is damaged.*{fault}'):
+  with pytest.raises(
+      ValueError,
+      match=f'metrics.csv is damaged.*{fault}.* Remove the folder {tmp_path},',
+  ):
     metrics_log.read_rows(tmp_path / 'metrics.csv')
