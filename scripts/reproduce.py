@@ -37,6 +37,7 @@ from experiment.paper import runner as reproduction_lib
 from experiment.runs import command
 from experiment.runs import flags as flags_lib
 from experiment.runs import folder as folder_lib
+from experiment.runs import unused_folders
 from astraea_tff import runtime
 from astraea_tff.datasets.storage import atomic_file
 
@@ -85,32 +86,45 @@ def _of_rows(
 def _reproduce() -> None:
   name, scale = _EXPERIMENT.value, _SCALE.value
   output = pathlib.Path(_OUTPUT_DIR.value)
-  experiment = paper_experiments.EXPERIMENTS[name](scale)
-  runs = output / 'runs'
-  if _RUNS_DIR.value is not None:
-    runs = folder_lib.make_output_folder(_RUNS_DIR.value, 'runs_dir')
+  folder = output / f'{name}_{scale}'
+  runs = pathlib.Path(_RUNS_DIR.value or output / 'runs')
   whole = reproduction_lib.Reproduction(
       name,
-      experiment,
+      paper_experiments.EXPERIMENTS[name](scale),
       runs,
       _DATA_DIR.value,
       _CACHE_DIR.value,
   )
+  with (
+      unused_folders.removed_if_unused(runs),
+      unused_folders.removed_if_unused(folder),
+  ):
+    if _RUNS_DIR.value is not None:
+      folder_lib.make_output_folder(_RUNS_DIR.value, 'runs_dir')
+    _run_and_write_page(whole, folder)
+
+
+def _run_and_write_page(
+    whole: reproduction_lib.Reproduction, folder: pathlib.Path
+) -> None:
+  """Runs the rows that the user gave, and writes the page to a folder."""
   reproduction = _of_rows(whole, _ROW.value)
-  folder = folder_lib.make_output_folder(str(output / f'{name}_{scale}'))
+  folder_lib.make_output_folder(str(folder))
   # Rather refused now than after the training.
-  kept_results.check(folder, experiment, _ROW.value)
+  kept_results.check(folder, whole.experiment, _ROW.value)
   divergences = None
-  if experiment.trains:
+  if whole.experiment.trains:
     runtime.set_local_execution_context(num_threads=_NUM_THREADS.value)
     reproduction.train()
     results = reproduction.measure()
   else:
     results, divergences = reproduction.measure_divergences()
+  # Another program that was refused may have taken it for its own.
+  folder_lib.make_output_folder(str(folder))
   # Other rows may end at the same time, and add theirs to the same files.
   with atomic_file.locked_folder(folder):
     results = _write_page(folder, whole, reproduction, results, divergences)
-  print(experiment_page.format_table(experiment, results))
+  print(experiment_page.format_table(whole.experiment, results))
   print(folder / experiment_page.PAGE_FILE)
 
 

@@ -230,6 +230,32 @@ def test_data_that_are_not_there_are_one_line(reproduce, tmp_path):
   assert '\n' not in end.value.code and 'data_dir' in end.value.code
 
 
+@pytest.mark.parametrize('experiment', ['fig4', 'fig7'])
+def test_a_refused_start_leaves_no_folder(reproduce, tmp_path, experiment):
+  there = tmp_path / 'there'
+  there.mkdir()
+  arguments = [
+      f'--experiment={experiment}',
+      '--scale=emnist',
+      f'--data_dir={tmp_path}/nothing',
+      f'--runs_dir={there}/a/b',
+  ]
+  with pytest.raises(SystemExit, match='^reproduce.py: .*data_dir'):
+    reproduce(there / 'c' / 'd', *arguments)
+  with pytest.raises(SystemExit, match="^reproduce.py: row='none' must be"):
+    reproduce(there / 'c' / 'd', *arguments, '--row=none')
+  assert not [*there.iterdir()]
+  # What was there stays.
+  kept = [there / 'a' / 'b' / 'other', there / 'c' / f'{experiment}_emnist']
+  for path in kept:
+    path.mkdir(parents=True)
+  with pytest.raises(SystemExit, match='^reproduce.py: .*data_dir'):
+    reproduce(there / 'c', *arguments)
+  assert {*there.rglob('*')} == {
+      *kept, kept[0].parent, kept[0].parent.parent, kept[1].parent
+  }
+
+
 @pytest.mark.parametrize('scale', experiments.SCALES)
 @pytest.mark.parametrize('name', paper_experiments.EXPERIMENTS)
 def test_every_experiment_has_a_flagfile(reproduce, name, scale):

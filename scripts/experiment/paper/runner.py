@@ -23,10 +23,12 @@ from experiment.runs import metrics_log
 from experiment.runs import population as population_lib
 from experiment.runs import run as run_lib
 from experiment.runs import settings as settings_lib
+from experiment.runs import unused_folders
 
 
 # The column of results that names a line's run.
 RUN = 'run'
+_SETTINGS_FILE = 'settings.json'
 
 
 def run_folder(
@@ -219,20 +221,23 @@ class Reproduction:
   def _train_run(self, row: str, seed: int) -> None:
     settings = self.experiment.rows[row].settings
     folder = self.folder(row, seed)
-    folder_lib.lock(folder.parent)
-    folder_lib.write_atomically(
-        folder.parent / 'settings.json',
-        json.dumps(dataclasses.asdict(settings), indent=2) + '\n',
-    )
-    while (rounds := self.rounds_to_train(row, seed)) is not None:
-      run_lib.train(
-          dataclasses.replace(settings, rounds=rounds),
-          seed,
-          folder,
-          data_dir=self.data_dir,
-          cache_dir=self.cache_dir,
-          rounds_per_checkpoint=settings.rounds_per_evaluation,
+    with unused_folders.removed_if_unused(
+        folder.parent, (_SETTINGS_FILE, folder_lib.LOCK_FILE)
+    ):
+      folder_lib.lock(folder.parent)
+      folder_lib.write_atomically(
+          folder.parent / _SETTINGS_FILE,
+          json.dumps(dataclasses.asdict(settings), indent=2) + '\n',
       )
+      while (rounds := self.rounds_to_train(row, seed)) is not None:
+        run_lib.train(
+            dataclasses.replace(settings, rounds=rounds),
+            seed,
+            folder,
+            data_dir=self.data_dir,
+            cache_dir=self.cache_dir,
+            rounds_per_checkpoint=settings.rounds_per_evaluation,
+        )
 
   def measure(self) -> pd.DataFrame:
     """Measures all runs, which are finished; see `make_results`."""

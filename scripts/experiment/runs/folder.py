@@ -17,7 +17,7 @@ from typing import Any, Optional
 from astraea_tff.datasets.storage import atomic_file
 
 _FLAGS_FILE = 'flags.json'
-_LOCK_FILE = '.lock'
+LOCK_FILE = '.lock'
 # What is open while this program holds a lock, by what is locked.
 _locks: dict[Any, Any] = {}
 
@@ -57,7 +57,7 @@ def lock(folder: pathlib.Path) -> None:
   key = folder.resolve()
   if key in _locks:
     return
-  file = (folder / _LOCK_FILE).open('a')
+  file = (folder / LOCK_FILE).open('a')
   try:
     fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
   except (BlockingIOError, PermissionError) as error:
@@ -221,7 +221,7 @@ def _results(folder: pathlib.Path) -> list[pathlib.Path]:
   """Returns what a folder holds besides the flags and the lock."""
   if not folder.is_dir():
     return []
-  own = (_FLAGS_FILE, _LOCK_FILE)
+  own = (_FLAGS_FILE, LOCK_FILE)
   return [
       path for path in folder.iterdir()
       if path.name not in own and not atomic_file.is_incomplete(path)
