@@ -29,7 +29,6 @@ import os
 import pathlib
 import tempfile
 
-from absl import app
 from absl import flags
 
 from experiment.benchmark import measuring
@@ -146,4 +145,4 @@ def _benchmark() -> None:
 main = functools.partial(command.run, _benchmark)
 
 if __name__ == '__main__':
-  app.run(main)
+  command.start(main)

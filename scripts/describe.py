@@ -21,7 +21,6 @@ from collections.abc import Mapping
 import functools
 import pathlib
 
-from absl import app
 from absl import flags
 import numpy as np
 
@@ -118,4 +117,4 @@ def _describe() -> None:
 main = functools.partial(command.run, _describe)
 
 if __name__ == '__main__':
-  app.run(main)
+  command.start(main)

@@ -21,7 +21,6 @@ import pathlib
 import shutil
 import tempfile
 
-from absl import app
 from absl import flags
 
 # Imported before TensorFlow, which it keeps from filling the terminal.
@@ -164,4 +163,4 @@ def _pretrain() -> None:
 main = functools.partial(command.run, _pretrain)
 
 if __name__ == '__main__':
-  app.run(main)
+  command.start(main)

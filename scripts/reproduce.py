@@ -21,7 +21,6 @@ import pathlib
 import shlex
 from typing import Optional
 
-from absl import app
 from absl import flags
 import numpy as np
 import pandas as pd
@@ -175,4 +174,4 @@ def _write_page(
 main = functools.partial(command.run, _reproduce)
 
 if __name__ == '__main__':
-  app.run(main)
+  command.start(main)

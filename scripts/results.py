@@ -13,7 +13,6 @@ import functools
 import os
 import pathlib
 
-from absl import app
 from absl import flags
 
 from experiment.paper import measured
@@ -60,4 +59,4 @@ def _report() -> None:
 main = functools.partial(command.run, _report)
 
 if __name__ == '__main__':
-  app.run(main)
+  command.start(main)

@@ -24,7 +24,6 @@ import statistics
 import tempfile
 from typing import Any
 
-from absl import app
 from absl import flags
 from matplotlib import figure
 import psutil
@@ -190,4 +189,4 @@ def _soak() -> None:
 main = functools.partial(command.run, _soak)
 
 if __name__ == '__main__':
-  app.run(main)
+  command.start(main)

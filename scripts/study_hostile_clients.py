@@ -24,7 +24,6 @@ import functools
 import pathlib
 from typing import Optional
 
-from absl import app
 from absl import flags
 from matplotlib import figure
 import numpy as np
@@ -258,4 +257,4 @@ def _study() -> None:
 main = functools.partial(command.run, _study)
 
 if __name__ == '__main__':
-  app.run(main)
+  command.start(main)

@@ -26,7 +26,6 @@ import hashlib
 import pathlib
 import tempfile
 
-from absl import app
 from absl import flags
 import numpy as np
 
@@ -277,4 +276,4 @@ def _study() -> None:
 main = functools.partial(command.run, _study)
 
 if __name__ == '__main__':
-  app.run(main)
+  command.start(main)

@@ -29,7 +29,6 @@ from typing import Any
 for _library in ('OPENBLAS', 'OMP'):
   os.environ.setdefault(f'{_library}_NUM_THREADS', '1')
 
-from absl import app
 from absl import flags
 import pandas as pd
 import tqdm
@@ -219,4 +218,4 @@ def _study() -> None:
 main = functools.partial(command.run, _study)
 
 if __name__ == '__main__':
-  app.run(main)
+  command.start(main)

@@ -17,7 +17,6 @@ command again goes on where it stopped, also with more --rounds or another
 
 import functools
 
-from absl import app
 from absl import flags
 
 # Imported before TensorFlow, which it keeps from filling the terminal.
@@ -121,4 +120,4 @@ def _train_all_seeds() -> None:
 main = functools.partial(command.run, _train_all_seeds)
 
 if __name__ == '__main__':
-  app.run(main)
+  command.start(main)

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Sequence
 import ctypes
+import functools
 import os
 import pathlib
+import re
 import sys
+from typing import NoReturn
 
 from absl import app
 from absl import flags
@@ -16,10 +19,47 @@ from experiment.runs import interruption
 
 # A parameter of glibc's mallopt.
 _M_ARENA_MAX = -8
+# What absl says of a flag that is required.
+_MISSING_FLAG = re.compile(r'Flag --(\w+) must have a value other than None')
 _ERRORS = (
     ValueError, TypeError, RuntimeError, OSError, MemoryError, OverflowError,
     tf.errors.OpError,
 )
+
+
+def start(main: Callable[[Sequence[str]], None]) -> None:
+  """Parses the command line and runs a script's `main`, as `app.run` does.
+
+  Wrong flags and arguments end it with one line.
+
+  Args:
+    main: Takes the script and the arguments that are no flags.
+  """
+  app.run(functools.partial(_call, main), flags_parser=_parse_flags)
+
+
+def _call(main: Callable[[Sequence[str]], None], argv: Sequence[str]) -> None:
+  try:
+    main(argv)
+  except app.UsageError as error:
+    _refuse(argv, str(error))
+
+
+def _parse_flags(argv: Sequence[str]) -> list[str]:
+  try:
+    return flags.FLAGS(argv)
+  except flags.Error as error:
+    missing = _MISSING_FLAG.search(str(error))
+    if missing is None:
+      _refuse(argv, f'{str(error).rstrip(".")}; --help lists the flags.')
+    flag = flags.FLAGS[missing[1]]
+    choices = getattr(flag.parser, 'enum_values', None)
+    hint = f'one of {", ".join(choices)}' if choices else flag.help
+    _refuse(argv, f'--{flag.name} must be given: {hint.removesuffix(".")}.')
+
+
+def _refuse(argv: Sequence[str], message: str) -> NoReturn:
+  sys.exit(f'{pathlib.Path(argv[0]).name}: {" ".join(message.split())}')
 
 
 def run(command: Callable[[], None], argv: Sequence[str]) -> None:
@@ -35,7 +75,10 @@ def run(command: Callable[[], None], argv: Sequence[str]) -> None:
       logs the whole error), or Ctrl-C or SIGTERM ends it.
   """
   if len(argv) > 1:
-    raise app.UsageError(f'Unexpected arguments: {argv[1:]}')
+    raise app.UsageError(
+        f'got the argument {argv[1]!r}, which belongs to no flag; give'
+        ' --flag=value, or a switch alone, as --help lists them.'
+    )
   if not flags.FLAGS['verbosity'].present:
     logging.set_verbosity(logging.WARNING)
   if 'MALLOC_ARENA_MAX' not in os.environ:
