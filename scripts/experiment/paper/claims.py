@@ -2,7 +2,8 @@
 
 A claim compares rows, seed by seed. It is confirmed where the 95 % interval of
 the mean difference is on its side of zero, refuted where the interval is on the
-other side, and open otherwise: always with a single seed.
+other side, and open otherwise: always with a single seed, or with equal values.
+That there is no difference is confirmed within `MARGIN` of zero.
 """
 
 import dataclasses
@@ -10,16 +11,14 @@ from typing import Optional
 
 import pandas as pd
 
+from experiment.paper import differences
 from experiment.paper import experiments
 from experiment.paper import intervals
-from experiment.paper import runner
 
-# What is computed from a run's columns: the points between its best evaluation
-# and its last.
-FALL = 'fall'
-# The test accuracy in the round that validation chose; where no examples were
-# held out for it, the best.
-TOP_1 = 'top_1'
+# The points that count for nothing where a claim says that nothing is gained.
+MARGIN = 2.0
+# Who gets something back, of what the second would have, and who lost it.
+ROWS_OF_SHARE = ('Astraea', 'FedAvg, balanced classes', 'FedAvg')
 _UNITS = {
     'mean_kl': ('nats', 3),
     'sd_kl': ('nats', 3),
@@ -34,7 +33,7 @@ class Finding:
 
   Attributes:
     measured: In words.
-    answer: `intervals.CONFIRMED`, `REFUTED` or `OPEN`.
+    answer: `intervals.CONFIRMED`, `REFUTED`, `OPEN` or `NOT_COMPARABLE`.
     interval: Of the mean difference, where one comparison is all there is.
     is_measured: Whether there is a value of anything that it compares.
   """
@@ -52,13 +51,15 @@ class Comparison:
   Attributes:
     row: A row, or what is tuned. Of several, the one of the best mean accuracy.
     other: A row, or what is tuned.
-    measure: A column of `experiment.paper.measures.COLUMNS`, `TOP_1` or `FALL`.
-    sign: 1 if the row is to be above the other, -1 if it is not to be.
+    measure: A column of `experiment.paper.measures.COLUMNS`, or what
+      `experiment.paper.differences` has besides.
+    sign: 1 if the row is to be above the other, -1 if it is to be as good, to
+      within `MARGIN`.
   """
 
   row: str | tuple[str, ...]
   other: str
-  measure: str = TOP_1
+  measure: str = differences.TOP_1
   sign: int = 1
 
 
@@ -74,7 +75,7 @@ class Together:
 
   pairs: tuple[tuple[str, str], ...]
   names: tuple[str, str]
-  measure: str = TOP_1
+  measure: str = differences.TOP_1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,11 +96,13 @@ class Claim:
     experiment: The experiment's name.
     text: The statement, with the paper's number.
     parts: What has to hold, each of them.
+    counted_as: What is the same for statements that are one claim.
   """
 
   experiment: str
   text: str
   parts: tuple[Part, ...]
+  counted_as: str = ''
 
 
 def judge(
@@ -126,7 +129,12 @@ def judge(
   answers = {finding.answer for finding in findings}
   answer = next(
       answer
-      for answer in (intervals.REFUTED, intervals.OPEN, intervals.CONFIRMED)
+      for answer in (
+          intervals.REFUTED,
+          intervals.NOT_COMPARABLE,
+          intervals.OPEN,
+          intervals.CONFIRMED,
+      )
       if answer in answers
   )
   return Finding(
@@ -161,43 +169,34 @@ def _judge_part(part: Part, experiment, results) -> Finding:
     return _judge_share(part.share, experiment, results)
   if isinstance(part, Together):
     by_pair = [
-        differences(experiment, results, *pair, part.measure)
+        differences.between(experiment, results, *pair, part.measure)
         for pair in part.pairs
     ]
     # The pairs of a seed share its clients, and count as one value.
     values = pd.concat(by_pair, axis=1).dropna().mean(axis=1)
-    return _find(values, part.names, 'points')
+    return _find(values, part.names, 'points', note=_round_of(part.measure))
   row = part.row
-  note = ''
+  note = _round_of(part.measure)
   if not isinstance(row, str):
-    row, note = _best_of(row, results)
-  values = differences(experiment, results, row, part.other, part.measure)
+    row, chosen_by = differences.best_of(row, results)
+    note += chosen_by
+  values = differences.between(
+      experiment, results, row, part.other, part.measure
+  )
   unit, digits = _UNITS.get(part.measure, ('points', 2))
-  finding = _find(values, (row, part.other), unit, digits, note)
+  step = differences.evaluation_step(
+      experiment, results, (row, part.other), part.measure
+  )
+  finding = _find(values, (row, part.other), unit, digits, note, step)
   if part.sign < 0:
-    finding = dataclasses.replace(
-        finding, answer=intervals.opposite(finding.answer)
-    )
+    answer = intervals.equivalence(finding.interval, MARGIN)
+    finding = dataclasses.replace(finding, answer=answer)
   return finding
 
 
-def _best_of(rows: tuple[str, ...], results: pd.DataFrame) -> tuple[str, str]:
-  """Returns the best of rows, and how it was chosen.
-
-  Validation chooses where it was measured; where not, the test set does, which
-  favours the rows, and the note says so.
-  """
-  measure = 'best_validation_top_1'
-  if measure not in results:
-    measure = 'best_top_1'
-  means = results[measure].dropna().groupby(level='row', sort=False).mean()
-  means = means[means.index.isin(rows)]
-  if means.empty:
-    return rows[0], ''
-  chosen = means.reindex([row for row in rows if row in means]).idxmax()
-  if measure == 'best_top_1':
-    return chosen, f', the best of {len(means)} by its test accuracy'
-  return chosen, f', the best of {len(means)} by validation'
+def _round_of(measure: str) -> str:
+  """Returns a note if it is not the chosen round whose accuracy is compared."""
+  return ', last round' if measure == differences.LAST_TOP_1 else ''
 
 
 def _judge_share(paper_share: float, experiment, results) -> Finding:
@@ -212,13 +211,15 @@ def _judge_share(paper_share: float, experiment, results) -> Finding:
         is_measured=not values.empty,
     )
   measured = f'{100 * share:.1f} % of the loss'
+  interval = intervals.of_mean(values.to_numpy())
+  answer = intervals.verdict(interval)
   if share > 1:
     measured += ', so balance is not all that it gains by'
-  interval = intervals.of_mean(values.to_numpy())
+    answer = intervals.NOT_COMPARABLE
   return Finding(
       f'{measured}; above {100 * paper_share:.2f} % of it by'
       f' {intervals.describe(interval, "points")}',
-      intervals.verdict(interval),
+      answer,
       interval,
   )
 
@@ -238,48 +239,9 @@ def retrieved_share(
 
 def _gains_and_losses(experiment, results) -> tuple[pd.Series, pd.Series]:
   return tuple(
-      differences(experiment, results, row, 'FedAvg', 'chosen_top_1')
-      for row in ('Astraea', 'FedAvg, balanced classes')
+      differences.between(experiment, results, row, 'FedAvg', 'chosen_top_1')
+      for row in ROWS_OF_SHARE[:2]
   )
-
-
-def differences(
-    experiment: experiments.Experiment,
-    results: pd.DataFrame,
-    row: str,
-    other: str,
-    measure: str,
-) -> pd.Series:
-  """Returns `row` minus `other`, float64, a value for each seed of both.
-
-  Args:
-    experiment: The experiment.
-    results: Its results.
-    row: A row, or what is tuned, which stands for its best learning rate.
-    other: Likewise.
-    measure: What of a run is compared; where a run has it not, neither counts.
-
-  Returns:
-    The differences by seed, those of tuning seeds left out; none if one of the
-    rows was not run.
-  """
-  chosen = runner.choose_rows(experiment, results)
-  results = runner.reported(results)
-  if measure == TOP_1:
-    held_out = 'chosen_top_1' in results
-    measure = 'chosen_top_1' if held_out else 'best_top_1'
-  if measure == FALL:
-    values = results['best_top_1'] - results['last_top_1']
-  elif measure in results:
-    values = results[measure]
-  else:
-    return pd.Series(dtype=float)
-
-  def by_seed(name):
-    of_row = values.index.isin([chosen.get(name, name)], level='row')
-    return values[of_row].droplevel('row')
-
-  return (by_seed(row) - by_seed(other)).dropna()
 
 
 def _find(
@@ -288,6 +250,7 @@ def _find(
     unit: str,
     digits: int = 2,
     note: str = '',
+    step: Optional[float] = None,
 ) -> Finding:
   """What differences say, described as `intervals.describe` does."""
   if values.empty:
@@ -300,6 +263,6 @@ def _find(
   text = intervals.describe(interval, unit, digits)
   return Finding(
       f'{" - ".join(names)}: {text}{note}',
-      intervals.verdict(interval),
+      intervals.verdict(interval, step),
       interval,
   )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from experiment.paper import claims
+from experiment.paper import differences
 from experiment.paper import experiments
 from experiment.paper import intervals
 from experiment.paper import paper_claims
@@ -53,7 +54,8 @@ def test_rows_are_compared_seed_by_seed():
   for part, answer in (
       (above('B', 'A'), intervals.REFUTED),
       (not_above('A', 'B'), intervals.REFUTED),
-      (not_above('B', 'A'), intervals.CONFIRMED),
+      # Far below is not as good.
+      (not_above('B', 'A'), intervals.OPEN),
   ):
     assert judge(experiment, results, part).answer == answer
 
@@ -63,6 +65,39 @@ def test_an_interval_across_zero_is_open_on_both_sides():
   experiment, results = make({'A': (50, 60, 70), 'B': (49, 58, 67)})
   for part in (above('A', 'B'), above('B', 'A'), not_above('A', 'B')):
     assert judge(experiment, results, part).answer == intervals.OPEN
+
+
+def test_that_nothing_is_gained_is_confirmed_within_two_points():
+  # Differences 0, 0.5 and 1: 0.5 +- 1.24.
+  experiment, results = make({'A': (50, 60.5, 71), 'B': (50, 60, 70)})
+  finding = judge(experiment, results, not_above('A', 'B'))
+  assert finding.answer == intervals.CONFIRMED
+
+
+def test_the_last_round_is_said():
+  experiment, results = make({'A': (54, 62, 74), 'B': (49, 56, 67)})
+  finding = judge(experiment, results, above('A', 'B', 'last_top_1'))
+  assert finding.measured == (
+      'A - B: +6.00 points [+3.52, +8.48] (3 seeds), last round'
+  )
+
+
+@pytest.mark.parametrize(
+    'megabytes, answer', [(20, intervals.OPEN), (30, intervals.CONFIRMED)]
+)
+def test_costs_that_all_seeds_share_decide_beyond_one_evaluation(
+    megabytes, answer
+):
+  experiment, results = make({'A': (1, 1, 1), 'B': (1, 1, 1)})
+  # 4 MB a round, and five rounds from one evaluation to the next.
+  cost = [40.0 + megabytes] * 3 + [40.0] * 3
+  results['megabytes_to_target'] = cost
+  results['rounds_to_target'] = [value / 4 for value in cost]
+  finding = judge(experiment, results, above('A', 'B', 'megabytes_to_target'))
+  assert finding.measured == (
+      f'A - B: +{megabytes:.1f} MB (the same on all 3 seeds)'
+  )
+  assert finding.answer == answer
 
 
 def test_one_seed_decides_nothing():
@@ -75,7 +110,7 @@ def test_one_seed_decides_nothing():
 def test_the_round_that_validation_chose_counts_where_there_is_one():
   experiment, results = make({'A': (9, 9), 'B': (1, 1)}, seeds=(0, 1))
   results['chosen_top_1'] = [2.0, 4.0, 1.0, 1.0]
-  values = claims.differences(experiment, results, 'A', 'B', claims.TOP_1)
+  values = differences.between(experiment, results, 'A', 'B', differences.TOP_1)
   assert values.tolist() == [1, 3]
 
 
@@ -91,6 +126,9 @@ def test_pairs_of_rows_are_judged_together():
       'new - old: +1.17 points [+0.45, +1.88] (3 seeds)'
   )
   assert finding.answer == intervals.CONFIRMED
+  last = claims.Together(both.pairs, both.names, 'last_top_1')
+  finding = judge(experiment, results, last)
+  assert finding.measured.endswith(' (3 seeds), last round')
   one_pair = claims.Together((('A', 'B'),), ('new', 'old'))
   assert judge(experiment, results, one_pair).answer == intervals.OPEN
   nothing = judge(experiment, results.iloc[:0], one_pair)
@@ -98,7 +136,7 @@ def test_pairs_of_rows_are_judged_together():
 
 
 def test_parts_about_rows_of_another_scale_are_left_out():
-  experiment, results = make({'A': (3, 3), 'B': (2, 2)}, seeds=(0, 1))
+  experiment, results = make({'A': (3, 3.1), 'B': (2, 2)}, seeds=(0, 1))
   parts = (above('A', 'B'), above('A', 'another'))
   assert claims.about(parts, experiment) == parts[:1]
   assert judge(experiment, results, *parts).answer == intervals.CONFIRMED
@@ -120,8 +158,9 @@ def test_a_seed_without_a_value_does_not_count():
 
 
 def test_a_claim_of_parts_is_confirmed_if_each_is_and_refuted_if_one_is():
-  experiment, results = make({'A': (3, 3), 'B': (2, 2), 'C': (np.nan,) * 2},
-                             seeds=(0, 1))
+  experiment, results = make(
+      {'A': (3, 3.1), 'B': (2, 2), 'C': (np.nan,) * 2}, seeds=(0, 1)
+  )
   both = judge(experiment, results, above('A', 'B'), above('B', 'A'))
   assert both.answer == intervals.REFUTED and both.measured.count(';') == 1
   open_part = judge(experiment, results, above('A', 'B'), above('A', 'C'))
@@ -139,7 +178,7 @@ def test_the_best_of_rows_is_the_one_of_the_best_mean():
   assert finding.measured.endswith(', the best of 2 by validation')
   results['best_validation_top_1'] = [1.0, 2, 3, 4, 0, 0]
   finding = judge(experiment, results, above(('A', 'B'), 'C'))
-  assert finding.measured.startswith('B - C: +2.00 points [')
+  assert finding.measured.startswith('B - C: +2.00 points (the same on all 2')
   finding = judge(
       experiment,
       results.drop(columns='best_validation_top_1'),
@@ -155,10 +194,10 @@ def test_what_is_tuned_stands_for_its_best_rate():
       seeds=(0, 1),
       tuned={'A, 1': 'A', 'A, 2': 'A'},
   )
-  values = claims.differences(experiment, results, 'A', 'B', 'best_top_1')
+  values = differences.between(experiment, results, 'A', 'B', 'best_top_1')
   # Results of before there were tuning seeds: the first seed decides.
   assert values.tolist() == [3, -3]
-  falls = claims.differences(experiment, results, 'A', 'B', claims.FALL)
+  falls = differences.between(experiment, results, 'A', 'B', differences.FALL)
   assert falls.tolist() == [0, 0]
 
 
@@ -216,6 +255,12 @@ def test_the_share_of_a_loss_is_judged_seed_by_seed():
       judge(experiment, results, claims.Retrieved(0.99)).answer
       == intervals.REFUTED
   )
+  # More than all there is to get back.
+  is_ours = results.index.isin(['Astraea, 1'], level='row')
+  results.loc[is_ours, 'chosen_top_1'] += 3.0
+  finding = judge(experiment, results, claims.Retrieved(0.5))
+  assert finding.answer == intervals.NOT_COMPARABLE
+  assert finding.measured.startswith('120.0 % of the loss, so balance is not')
 
 
 def test_tuning_seeds_choose_and_are_not_compared():
@@ -226,5 +271,5 @@ def test_tuning_seeds_choose_and_are_not_compared():
       tuned={'A, 1': 'A', 'A, 2': 'A'},
   )
   assert runner.choose_rows(experiment, results) == {'A': 'A, 1'}
-  values = claims.differences(experiment, results, 'A', 'B', claims.TOP_1)
+  values = differences.between(experiment, results, 'A', 'B', differences.TOP_1)
   assert values.index.tolist() == [0, 1] and values.tolist() == [1, 1]
