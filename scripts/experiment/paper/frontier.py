@@ -25,6 +25,9 @@ from experiment.runs import tables
 
 CURVES_FILE = 'curves.csv'
 _LINE = 34  # Characters below a picture.
+# Knows what nobody can know of clients: others are compared with it, and it is
+# never first.
+_REFERENCE = 'oracle'
 # By column of the curves, what is equal.
 AXES: Mapping[str, str] = types.MappingProxyType({
     **{column: axis.heading for column, axis in costs.AXES.items()},
@@ -108,16 +111,20 @@ class First(NamedTuple):
     second: The next best.
     ahead: How far the first is ahead of it, in points, seed by seed; None if
       they share no seed.
+    reference: How far the oracle is ahead of the first, likewise; None if the
+      regime has none.
   """
 
   method: str
   second: str
   ahead: Optional[intervals.Interval]
+  reference: Optional[intervals.Interval] = None
 
 
 def compared(curves: pd.DataFrame) -> list[str]:
-  """Returns the regimes that have two methods or more."""
-  methods = curves.groupby('regime', sort=False)['method'].nunique()
+  """Returns the regimes that have two methods or more, the oracle aside."""
+  methods = curves[curves['method'] != _REFERENCE]
+  methods = methods.groupby('regime', sort=False)['method'].nunique()
   return methods.index[methods > 1].tolist()
 
 
@@ -131,12 +138,17 @@ def first_of(at_budget: pd.DataFrame, regime: str) -> First:
   by_method = at_budget[at_budget['regime'] == regime].pivot(
       index='seed', columns='method', values='top_1'
   )
-  means = by_method.mean().sort_values(ascending=False, kind='stable')
+  ranked = by_method.drop(columns=_REFERENCE, errors='ignore')
+  means = ranked.mean().sort_values(ascending=False, kind='stable')
   first, second = means.index[0], means.index[1]
-  ahead = (by_method[first] - by_method[second]).dropna().to_numpy()
-  return First(
-      first, second, intervals.of_mean(ahead) if ahead.size else None
-  )
+
+  def ahead(method, of):
+    if method not in by_method:
+      return None
+    points = (by_method[method] - by_method[of]).dropna().to_numpy()
+    return intervals.of_mean(points) if points.size else None
+
+  return First(first, second, ahead(first, second), ahead(_REFERENCE, first))
 
 
 def format_firsts(curves: pd.DataFrame) -> str:
@@ -148,10 +160,14 @@ def format_firsts(curves: pd.DataFrame) -> str:
     for regime in regimes:
       first = first_of(at_budget, regime)
       told = intervals.verdict(first.ahead) == intervals.CONFIRMED
-      cells.append(
+      cell = (
           f'{"**" if told else ""}{first.method}{"**" if told else ""};'
           f' {intervals.describe(first.ahead, "points", 1)} over {first.second}'
       )
+      if first.reference is not None:
+        above = intervals.describe(first.reference, 'points', 1)
+        cell += f' ({_REFERENCE}, for reference: {above} over the first)'
+      cells.append(cell)
     lines.append(cells)
   return tables.markdown(['equal', *regimes], lines)
 

@@ -89,6 +89,28 @@ def test_the_first_is_told_with_the_interval_to_the_second():
   )
 
 
+def test_the_oracle_is_a_reference_and_never_first():
+  oracle = [
+      line
+      for seed in (0, 1, 2)
+      for line in curve('oracle', seed, (0, 1, 2, 3), (10, 40, 60, 77 + seed))
+  ]
+  curves = pd.concat([CURVES, pd.DataFrame(oracle)])
+  first = frontier.first_of(frontier.at_equal_cost(curves, 'megabytes'), 'r')
+  assert first[:2] == ('side', 'chain')
+  # 77, 78 and 79 against 75.
+  assert first.reference == pytest.approx(
+      intervals.of_mean(np.array([2.0, 3.0, 4.0]))
+  )
+  assert (
+      ' over chain (oracle, for reference: +3.0 points [+0.5, +5.5] (3 seeds)'
+      ' over the first) |'
+  ) in frontier.format_firsts(curves)
+  # With one other method there is nothing to be first of.
+  alone = pd.concat([CURVES[CURVES['method'] == 'side'], pd.DataFrame(oracle)])
+  assert not frontier.compared(alone)
+
+
 def test_methods_without_a_seed_in_common_are_not_told_apart():
   curves = CURVES[(CURVES['method'] == 'side') == (CURVES['seed'] == 0)]
   assert frontier.firsts_in_words(curves, 'megabytes') == (
