@@ -263,6 +263,13 @@ def test_the_share_of_a_loss_is_judged_seed_by_seed():
   assert finding.measured.startswith('120.0 % of the loss, so balance is not')
 
 
+def test_statements_of_one_claim_are_counted_as_one():
+  counted = [claim.counted_as for claim in paper_claims.PAPER]
+  assert len(counted) == 27 and len(set(counted)) == 25
+  assert counted.count('EMNIST: Astraea above FedAvg') == 2
+  assert all(claim.counted_as == claim.text for claim in paper_claims.OURS)
+
+
 def test_tuning_seeds_choose_and_are_not_compared():
   tuning = experiments.TUNING_SEEDS[0]
   experiment, results = make(
