@@ -50,7 +50,7 @@ def _of_part(
   if len(untuned) == len(rows):
     yield NOT_TUNED
   else:
-    yield from (f'{row} {NOT_TUNED}' for row in untuned)
+    yield from (f'{row}: {NOT_TUNED}' for row in untuned)
     if not runner.is_tuning(results).any():
       yield _REPORTED
   if isinstance(part, claims.Comparison) and not isinstance(part.row, str):

@@ -50,7 +50,7 @@ _BEST = claims.Comparison(('A', 'B'), 'C')
          'rates chosen with a reported seed'),
         (_PAIR, dict(columns=_HELD_OUT, tuned='AB', seeds=(_TUNING, 0)), ''),
         (_PAIR, dict(columns=_HELD_OUT, tuned='A', seeds=(_TUNING, 0)),
-         'B at one rate, not tuned'),
+         'B: at one rate, not tuned'),
         (_BEST, dict(columns=_HELD_OUT),
          'at one rate, not tuned; row chosen with the reported seeds'),
         (_BEST, dict(), 'at one rate, not tuned; row chosen by the test'

@@ -84,6 +84,21 @@ def test_what_each_sends_is_in_the_sentence():
   assert ' with the same traffic, a gain.' in said_of(all_results, start)
 
 
+def test_grouping_is_compared_with_the_stronger_random_mediators():
+  rows = {
+      'Astraea, 0.001': 75.0,
+      'Astraea, random mediators, 0.003': 70.0,
+      'Astraea, random mediators at its rate, 0.001': 74.0,
+  }
+  said = said_of(
+      measure('headline_emnist', 'emnist', rows),
+      'Grouping by KL over the random mediators that validation finds strongest',
+  )
+  assert '(Astraea, random mediators at its rate, of 2 that were run, ' in said
+  # 1.0, and 0.2 less for each further seed.
+  assert '+0.60 points' in said
+
+
 def test_credit_is_compared_with_one_pass_in_the_last_round():
   # Ahead by 5.0, and 0.1 more for each further seed.
   top_1 = {
