@@ -172,7 +172,7 @@ def class_counts(
         imbalance_factor=imbalance_factor,
         available=available,
     )
-  largest = _largest_total(shares, available)
+  largest = largest_total(shares, available)
   if num_examples is None and not largest:
     raise ValueError(
         f'global_distribution {distribution!r} needs examples of every class, '
@@ -184,7 +184,13 @@ def class_counts(
   return _check_available(counts, available, largest)
 
 
-def _largest_total(shares: np.ndarray, available: np.ndarray) -> int:
+def largest_total(shares: np.ndarray, available: np.ndarray) -> int:
+  """Returns the most examples of which every class's exact share fits a pool.
+
+  Args:
+    shares: `float64 [N]`, see `class_shares`.
+    available: `int64 [N]`, examples of each class in the pool.
+  """
   used = shares > 0
   exact = (available[used] / shares[used]).min()
   # 2500 / (1 / 47) is a little below 117500 in floating point.

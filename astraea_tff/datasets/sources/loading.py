@@ -70,6 +70,7 @@ def load(
   arguments = presets.partition_arguments(name, partition_arguments, fraction)
   data = preset.load_examples(data_dir)
   try:
+    presets.check_fraction(name, fraction, arguments, data.labels)
     partition = partition_lib.partition(
         data.labels, num_clients, data.num_classes, seed=seed, **arguments
     )

@@ -18,6 +18,8 @@ import os
 import types
 from typing import Any, Optional, Union
 
+import numpy as np
+
 from astraea_tff.datasets import federated_dataset
 from astraea_tff.datasets.sources import bundled_tables
 from astraea_tff.datasets.sources import digits
@@ -97,7 +99,9 @@ def _of_table_i(
     test_per_class = emnist.scale(emnist.TEST_EXAMPLES_PER_CLASS, fraction)
   division = emnist.TABLE_I[name]
   return Preset(
-      functools.partial(emnist.load_table_i, test_per_class=test_per_class),
+      functools.partial(
+          emnist.load_table_i, test_per_class=test_per_class, name=name
+      ),
       functools.partial(tfds_images.source_state, 'emnist/bymerge'),
       emnist.scale(emnist.NUM_CLIENTS, fraction),
       types.MappingProxyType({
@@ -219,9 +223,39 @@ def advise_fraction(name: str, largest: Optional[int]) -> str:
   """
   if largest is None or name not in emnist.TABLE_I:
     return ''
-  # Rounded down, to what fits still.
-  thousandths = largest * 1000 // emnist.TABLE_I[name]['num_examples']
-  return f' A fraction of {thousandths / 1000:g} of {name} fits.'
+  fraction = emnist.largest_fraction(name, largest)
+  return f' A fraction of {fraction:g} of {name} fits.'
+
+
+def check_fraction(
+    name: str,
+    fraction: Optional[float],
+    division: Mapping[str, Any],
+    labels: np.ndarray,
+) -> None:
+  """Checks that a fraction of a set of Table I leaves no class out.
+
+  Args:
+    name: See `find_preset`.
+    fraction: See `find_preset`.
+    division: What `partition_arguments` returned. Where the caller says how
+      many examples of which classes, nothing is checked.
+    labels: `int32 [m]`, the labels of the pool.
+
+  Raises:
+    ValueError: A class has no image; the message says which fraction would do.
+    PoolTooSmallError: The pool has too few of a class.
+  """
+  if fraction is None:
+    return
+  said = find_preset(name, fraction).partition_arguments
+  keys = ('num_examples', 'global_distribution')
+  if all(
+      isinstance(division.get(key), type(said[key]))
+      and division[key] == said[key]
+      for key in keys
+  ):
+    emnist.check_every_class(name, fraction, labels)
 
 
 def partition_arguments(

@@ -1,6 +1,7 @@
 """Table I at a fraction, on pools of single pixels, against its own numbers."""
 
 import functools
+import re
 
 import numpy as np
 import pytest
@@ -78,6 +79,21 @@ def test_a_fraction_of_one_is_all(load):
   assert str(one.value) == str(all_of_it.value)
 
 
+def test_the_fraction_that_fits_has_enough_test_images_too(monkeypatch):
+  # Enough for 0.126 in training, and for 0.1 in testing.
+  pool = make_pool(np.full(_N, _PER_CLASS), 40)
+  monkeypatch.setattr(
+      tfds_images, 'load_tfds_images', lambda name, data_dir=None: pool
+  )
+  for fraction in (0.12, None):
+    with pytest.raises(
+        ValueError, match='at most 40, or .* fraction of .* at most 0.1;'
+    ):
+      datasets.load('emnist_bal1', seed=0, fraction=fraction)
+  data = datasets.load('emnist_bal1', seed=0, fraction=0.1)
+  assert len(data.test_labels) == 40 * _N
+
+
 def test_what_the_caller_says_comes_before_the_fraction(load):
   data = load(
       'emnist_bal1', fraction=0.12, num_clients=30, num_examples=4700,
@@ -99,8 +115,29 @@ def test_too_few_of_a_class_is_one_line_with_the_fraction_that_fits(load):
   assert load('emnist_bal1', fraction=0.126).label_counts.sum() == 14_805
 
 
+@pytest.mark.parametrize(
+    'name, fewest', [('emnist_bal1', 2), ('emnist_ltrf1', 1)]
+)
+def test_a_fraction_without_a_class_is_refused_with_one_that_has_it(
+    load, name, fewest
+):
+  with pytest.raises(ValueError, match='it has 1 in all; give ') as caught:
+    load(name, fraction=1e-6)
+  enough = float(re.search(r'give ([\d.]+) or', str(caught.value))[1])
+  totals = load(name, fraction=enough).label_counts.sum(axis=0)
+  assert totals.min() == fewest
+  # The fraction is not to blame for what the caller says.
+  few = load(name, fraction=1e-6, num_examples=3)
+  assert few.label_counts.sum() == 3
+
+
 def test_too_few_test_images_are_one_line_with_what_fits(load):
-  with pytest.raises(ValueError, match='Give a test_per_class of at most 100'):
+  # Of 14,805 training images, of which there are enough for 0.126.
+  with pytest.raises(
+      ValueError,
+      match='Give a test_per_class of at most 100, or leave it out with a'
+      ' fraction of emnist_bal1 of at most 0.126;',
+  ):
     load('emnist_bal1', fraction=0.126, test_per_class=101)
   missing = r'class 0 \(0\) has 100 \(300 missing\)'
   with pytest.raises(ValueError, match=missing):
