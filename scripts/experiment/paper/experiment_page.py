@@ -16,6 +16,8 @@ from experiment.runs import plots
 from experiment.runs import tables
 
 CSV_FILE, PICTURE_FILE, PAGE_FILE = 'results.csv', 'results.png', 'results.md'
+# So the claim of an experiment of ours begins.
+_NOT_IN_THE_PAPER = 'Not in the paper'
 _DATA_OF_THE_PAPER = ('emnist', 'cinic10')
 
 
@@ -207,10 +209,20 @@ def format_page(
   }
   links = '\n'.join(f'![{name}]({file})' for name, file in pictures.items())
   return (
-      f'# {experiment.title}\n\n    {command}\n\nThe paper: {experiment.claim}'
-      f'\n\n{" ".join(notes)}\n\n{extra}{format_table(experiment, results)}\n\n'
+      f'# {experiment.title}\n\n    {command}\n\n{_format_claim(experiment)}'
+      f'{" ".join(notes)}\n\n{extra}{format_table(experiment, results)}\n\n'
       f'{grids}{links}\n'
   )
+
+
+def _format_claim(experiment: experiments.Experiment) -> str:
+  """Returns the paragraph on what the paper says; of ours, what it has not."""
+  claim = experiment.claim
+  if not claim.startswith(_NOT_IN_THE_PAPER):
+    claim = f'The paper: {claim}'
+  # Alone it says nothing.
+  claim = claim.removeprefix(f'{_NOT_IN_THE_PAPER}.').lstrip()
+  return f'{claim}\n\n' if claim else ''
 
 
 def _confusion_file(row: str) -> str:

@@ -152,8 +152,13 @@ def first_of(at_budget: pd.DataFrame, regime: str) -> First:
 
 
 def format_firsts(curves: pd.DataFrame) -> str:
-  """Returns a Markdown table of who is first on each axis in each regime."""
+  """Returns a Markdown table of who is first on each axis in each regime.
+
+  There is none, but an empty text, where no regime has two methods.
+  """
   lines, regimes = [], compared(curves)
+  if not regimes:
+    return ''
   for axis, heading in axes_of(curves).items():
     at_budget = at_equal_cost(curves, axis)
     cells = [heading]
@@ -218,12 +223,17 @@ def format_values(curves: pd.DataFrame) -> str:
 
 def format_page_part(curves: pd.DataFrame) -> str:
   """Returns what an experiment's page says of the axes, in Markdown."""
+  equal = (
+      'At equal cost each run is looked at where it has spent as much as the'
+      ' cheapest one of the regime spends in all.'
+  )
+  firsts, values = format_firsts(curves), format_values(curves)
+  if not firsts:
+    return f'## At equal cost\n\n{equal}\n\n{values}\n\n'
   return (
       '## Who is first\n\n'
-      'Bold: the 95 % interval over the seeds puts it ahead of the second. At'
-      ' equal cost each run is looked at where it has spent as much as the'
-      ' cheapest one of the regime spends in all.\n\n'
-      f'{format_firsts(curves)}\n\n{format_values(curves)}\n\n'
+      'Bold: the 95 % interval over the seeds puts it ahead of the second.'
+      f' {equal}\n\n{firsts}\n\n{values}\n\n'
   )
 
 

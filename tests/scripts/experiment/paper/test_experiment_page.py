@@ -62,6 +62,17 @@ def test_page_has_our_numbers_their_spread_and_the_papers():
     assert text in page
 
 
+@pytest.mark.parametrize('claim, paragraph', [
+    ('Not in the paper.', ''),
+    ('Not in the paper. It has ten clients.', 'It has ten clients.\n\n'),
+    ('Not in the paper, but of it.', 'Not in the paper, but of it.\n\n'),
+])
+def test_page_of_ours_does_not_say_that_the_paper_says_it(claim, paragraph):
+  experiment = dataclasses.replace(make_experiment(), claim=claim)
+  page = experiment_page.format_page(experiment, RESULTS, 'a command')
+  assert f'    a command\n\n{paragraph}Data: digits.' in page
+
+
 def test_page_on_the_papers_data_does_not_disown_them():
   rows = {'FedAvg': experiments.make_row(dict(dataset='emnist_ltrf2'))}
   experiment = make_experiment(rows=rows)

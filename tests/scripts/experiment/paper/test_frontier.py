@@ -51,7 +51,9 @@ def test_a_method_alone_is_first_of_nobody():
   assert firsts == frontier.firsts_in_words(CURVES, 'round')
   assert frontier.format_firsts(both) == frontier.format_firsts(CURVES)
   assert not frontier.firsts_in_words(alone, 'round')
-  assert '| s: chain |' in frontier.format_page_part(alone)
+  assert not frontier.format_firsts(alone)
+  page = frontier.format_page_part(alone)
+  assert '| s: chain |' in page and 'first' not in page
 
 
 def test_axes_that_were_not_measured_are_left_out():
