@@ -230,6 +230,73 @@ def check_type(value: Any, name: str, expected: type[Any]) -> None:
     )
 
 
+def check_numbers(values: Any, name: str) -> np.ndarray:
+  """Returns finite real numbers of at least 0 as an array.
+
+  Args:
+    values: Numbers of any shape.
+    name: What messages call them.
+
+  Returns:
+    The array, of integers or floats of at most 64 bits.
+
+  Raises:
+    TypeError: They are numbers of another kind, or none.
+    ValueError: One is negative or not finite, or rows differ in length.
+  """
+  values = check_finite(values, name)
+  refuse_entries(values, values < 0, name, 'be zero or more')
+  return values
+
+
+def check_finite(values: Any, name: str) -> np.ndarray:
+  """Returns finite real numbers as an array.
+
+  Args:
+    values: Numbers of any shape.
+    name: What messages call them.
+
+  Returns:
+    The array, of integers or floats of at most 64 bits.
+
+  Raises:
+    TypeError: They are numbers of another kind, or none.
+    ValueError: One is not finite, or rows differ in length.
+  """
+  try:
+    values = np.asarray(values)
+  except ValueError as error:
+    raise ValueError(f'{name} must be rows of one length: {error}') from error
+  if values.dtype.kind not in 'iuf':
+    raise TypeError(
+        f'{name} must hold integers or floats of at most 64 bits, got dtype '
+        f'{values.dtype}.'
+    )
+  refuse_entries(values, ~np.isfinite(values), name, 'be finite')
+  return values
+
+
+def refuse_entries(
+    values: np.ndarray, refused: np.ndarray, name: str, rule: str
+) -> None:
+  """Refuses an array with entries that will not do.
+
+  Args:
+    values: The array.
+    refused: bool, of the same shape; which entries will not do.
+    name: What messages call the array.
+    rule: What the entries must, such as 'be finite'.
+
+  Raises:
+    ValueError: An entry is refused; the message names the first.
+  """
+  if refused.any():
+    first = tuple(np.argwhere(refused)[0].tolist())
+    raise ValueError(
+        f'{name} must {rule}, but {name}{list(first)} is {values[first]}.'
+    )
+
+
 def shorten(text: str) -> str:
   """Returns a text for a message: on one line, and cut where it is long."""
   text = ' '.join(text.split())

@@ -173,3 +173,34 @@ def test_a_path_may_begin_with_the_home(monkeypatch):
 def test_what_is_no_path_is_refused(value, error, message):
   with pytest.raises(error, match=message):
     arguments.expand_path(value, 'it')
+
+
+@pytest.mark.parametrize('values', [[], [[1, 2]], 3, [0.5], np.uint8([7])])
+def test_numbers_come_back_as_an_array_of_their_dtype(values):
+  for check in (arguments.check_numbers, arguments.check_finite):
+    checked = check(values, 'them')
+    np.testing.assert_array_equal(checked, values)
+    assert checked.dtype == np.asarray(values).dtype
+
+
+@pytest.mark.parametrize(
+    'values, error, message',
+    [
+        ([[1], [1, 2]], ValueError, 'them must be rows of one length'),
+        (['1'], TypeError, 'them must hold integers or floats .* dtype <U1'),
+        ([True], TypeError, 'them must hold integers or floats .* dtype bool'),
+        ([1j], TypeError, 'them must hold integers or floats .* complex128'),
+        ([[0, np.inf]], ValueError, r'be finite, but them\[0, 1\] is inf\.'),
+        (np.nan, ValueError, r'them must be finite, but them\[\] is nan\.'),
+    ],
+)
+def test_what_holds_no_numbers_is_refused(values, error, message):
+  for check in (arguments.check_numbers, arguments.check_finite):
+    with pytest.raises(error, match=message):
+      check(values, 'them')
+
+
+def test_some_numbers_may_be_negative_and_others_not():
+  assert arguments.check_finite([-1], 'them').tolist() == [-1]
+  with pytest.raises(ValueError, match=r'be zero or more, but them\[1\] is -2'):
+    arguments.check_numbers([0, -2], 'them')

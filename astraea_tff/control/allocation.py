@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from astraea_tff import arguments
-from astraea_tff import arrays
 
 # Costs are sums of floats; this much of the budget is rounding.
 _ROUNDING = 1e-9
@@ -271,7 +270,7 @@ def _hull(values: np.ndarray, costs: np.ndarray) -> list[tuple[float, int]]:
 
 def _set_costs(budget: Any, name: str) -> None:
   """Makes a budget's field a read-only float64 [R, A], or raises."""
-  costs = arrays.check_numbers(getattr(budget, name), name)
+  costs = arguments.check_numbers(getattr(budget, name), name)
   costs = costs.astype(np.float64)
   if costs.ndim != 2 or not costs.size:
     raise ValueError(

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from astraea_tff import arguments
-from astraea_tff import arrays
 from astraea_tff.control import credits as credits_lib
 
 # A mediator's row, of what itself and the server know of it. What has not been
@@ -78,7 +77,7 @@ class MediatorHistory(ArrayState):
         ('divergences', divergences),
         ('fullness', fullness),
     ):
-      values = arrays.check_numbers(values, name).astype(np.float64)
+      values = arguments.check_numbers(values, name).astype(np.float64)
       if values.shape != np.shape(sizes) or values.ndim != 1:
         raise ValueError(
             f'{name} must be one number for each mediator, got shape'

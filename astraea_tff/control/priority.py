@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from astraea_tff import arguments
-from astraea_tff import arrays
+from astraea_tff.labels import counts as counts_lib
 
 
 def rarity_weights(
@@ -40,7 +40,7 @@ def rarity_weights(
     ValueError: An argument has a wrong shape, or a number that is negative or
       not finite; there are no examples at all; or weights are beyond float64.
   """
-  counts = arrays.scaled(_check_numbers('label_shares', label_shares, 2))
+  counts = counts_lib.scaled(_check_numbers('label_shares', label_shares, 2))
   if class_weights is None:
     class_weights = np.ones(counts.shape[1])
   class_weights = _check_numbers('class_weights', class_weights, 1)
@@ -77,7 +77,7 @@ def rarity_weights(
 
 def _check_numbers(name: str, value: Any, rank: int) -> np.ndarray:
   """Returns finite numbers of at least 0 as float64 of a rank, or raises."""
-  array = arrays.check_numbers(value, name)
+  array = arguments.check_numbers(value, name)
   if array.ndim != rank:
     raise ValueError(
         f'{name} must have rank {rank}, got shape {list(array.shape)}.'

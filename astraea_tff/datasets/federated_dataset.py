@@ -7,10 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from astraea_tff import arguments
-from astraea_tff import arrays
 from astraea_tff.clients import batches
 from astraea_tff.datasets import kinds
 from astraea_tff.datasets.partitioning import partitions
+from astraea_tff.labels import counts as counts_lib
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -228,7 +228,7 @@ def _check_examples(
         f'{prefix}features, got {labels.dtype} {list(labels.shape)}.'
     )
   if labels.size:
-    arrays.check_labels(labels, num_classes, f'{prefix}labels')
+    counts_lib.check_labels(labels, num_classes, f'{prefix}labels')
 
 
 def _check_tokens(name: str, data: LabelledExamples, names: Any) -> None:

@@ -9,12 +9,12 @@ told from the truth here, and `docs/privacy.md` measures what it does.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
+import math
 from typing import Any, Optional, Union
 
 import numpy as np
 
 from astraea_tff import arguments
-from astraea_tff import arrays
 from astraea_tff.labels import reading
 
 
@@ -144,7 +144,7 @@ def check_counts(counts: Any, name: str = 'counts') -> np.ndarray:
     ValueError: `counts` has a wrong shape, or an entry that is negative,
       non-finite or fractional, or too large a total.
   """
-  counts = arrays.check_numbers(counts, name)
+  counts = arguments.check_numbers(counts, name)
   if counts.ndim != 2 or counts.shape[0] < 1 or counts.shape[1] < 2:
     raise ValueError(
         f'{name} must have shape [K, N], at least 1 client by at least 2 '
@@ -164,7 +164,7 @@ def check_histogram(counts: Any, num_classes: int, name: str) -> np.ndarray:
   Returns:
     A copy, `int64 [N]`. Raises what `check_counts` does.
   """
-  counts = arrays.check_numbers(counts, name)
+  counts = arguments.check_numbers(counts, name)
   if counts.shape != (num_classes,):
     raise ValueError(
         f'{name} must have shape [{num_classes}], a count for each class, got '
@@ -176,7 +176,7 @@ def check_histogram(counts: Any, num_classes: int, name: str) -> np.ndarray:
 def _as_counts(counts: np.ndarray, name: str) -> np.ndarray:
   """Returns checked numbers as a copy, int64, or refuses fractions and sums."""
   if counts.dtype.kind == 'f':
-    arrays.refuse_entries(
+    arguments.refuse_entries(
         counts, counts != np.floor(counts), name, 'be whole'
     )
     raise TypeError(
@@ -215,3 +215,56 @@ def _pairs(messages: Any) -> Iterable[tuple[Hashable, Any]]:
           f'got {message[0]!r:.80}.'
       )
     yield tuple(message)
+
+
+def check_labels(
+    labels: Any,
+    num_classes: Optional[int],
+    name: str = 'labels',
+    *,
+    length: Optional[int] = None,
+) -> np.ndarray:
+  """Checks that an argument is a vector of labels, at least one.
+
+  Args:
+    labels: The argument.
+    num_classes: N; labels lie in [0, N). None for no limit.
+    name: What messages call it.
+    length: How many examples there are; None for any number.
+
+  Returns:
+    The labels as an array, of their dtype.
+
+  Raises:
+    TypeError: `labels` are no integers.
+    ValueError: They have another shape, or one is outside [0, N).
+  """
+  labels = np.asarray(labels)
+  if labels.dtype.kind not in 'iu':
+    raise TypeError(f'{name} must be integers, got dtype {labels.dtype}.')
+  shape = (labels.size if length is None else length,)
+  if not labels.size or labels.shape != shape:
+    examples = '' if length is None else f' for {length} examples'
+    raise ValueError(
+        f'{name} must have a label for each of at least one example, got shape'
+        f' {list(labels.shape)}{examples}.'
+    )
+  limit = math.inf if num_classes is None else num_classes
+  outside = (labels < 0) | (labels >= limit)
+  arguments.refuse_entries(labels, outside, name, f'lie in [0, {limit})')
+  return labels
+
+
+def scaled(values: np.ndarray) -> np.ndarray:
+  """Divides numbers by a power of two, so that their sums stay finite.
+
+  Their shares are the same to the bit.
+
+  Args:
+    values: Finite numbers of any shape.
+
+  Returns:
+    Floats of the same shape, none beyond 1.
+  """
+  _, exponent = np.frexp(np.abs(values).max(initial=0.0))
+  return np.ldexp(values, -exponent)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from astraea_tff import arrays
+from astraea_tff import arguments
 
 
 def kl_divergence(counts: Any, target: Any = None) -> np.ndarray:
@@ -37,7 +37,7 @@ def kl_divergence(counts: Any, target: Any = None) -> np.ndarray:
       non-finite entry, or `target` is zero everywhere or for a class that has
       counts, which would make the divergence infinite.
   """
-  counts = arrays.check_numbers(counts, 'counts').astype(np.float64)
+  counts = arguments.check_numbers(counts, 'counts').astype(np.float64)
   if counts.ndim < 1 or counts.shape[-1] < 2:
     raise ValueError(
         'counts must have shape [..., N] with N at least 2 classes, got shape '
@@ -71,7 +71,7 @@ def target_surprisals(target: Any, counts: np.ndarray) -> np.ndarray:
   num_classes = counts.shape[-1]
   if target is None:
     return np.full(num_classes, np.log(num_classes))
-  target = arrays.check_numbers(target, 'target').astype(np.float64)
+  target = arguments.check_numbers(target, 'target').astype(np.float64)
   if target.shape != (num_classes,):
     raise ValueError(
         f'target must have shape [{num_classes}], a probability for each class '

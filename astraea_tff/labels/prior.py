@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from astraea_tff import arguments
-from astraea_tff import arrays
+from astraea_tff.labels import counts as counts_lib
 
 _SMOOTHING = 1e-3
 # Enough to make counting a few steps, and little in memory.
@@ -247,8 +247,8 @@ def check_elements(structure: Any, owner: str = 'A client') -> None:
 
 def _check_global_counts(counts: Any) -> np.ndarray:
   """Returns `[N]` or `[K, N]` counts as float64 `[N]`, over all clients."""
-  counts = arrays.check_finite(counts, '`global_counts`')
-  counts = arrays.scaled(counts.astype(np.float64))
+  counts = arguments.check_finite(counts, '`global_counts`')
+  counts = counts_lib.scaled(counts.astype(np.float64))
   if counts.ndim == 2:
     counts = counts.sum(axis=0)
   if counts.ndim != 1 or len(counts) < 2:
@@ -268,10 +268,10 @@ def _check_copies(copies: Any, num_classes: int) -> Optional[np.ndarray]:
   """Returns `copies` as float64 `[N]`, or None."""
   if copies is None:
     return None
-  copies = arrays.check_finite(copies, '`copies`').astype(np.float64)
+  copies = arguments.check_finite(copies, '`copies`').astype(np.float64)
   if copies.shape != (num_classes,) or not (copies > 0).all():
     raise ValueError(
         f'`copies` must be a number above 0 for each of the {num_classes} '
         f'classes of `global_counts`, got {arguments.shorten(str(copies))}.'
     )
-  return arrays.scaled(copies)
+  return counts_lib.scaled(copies)

@@ -16,7 +16,7 @@ from sklearn import metrics
 import tensorflow as tf
 
 from astraea_tff import arguments
-from astraea_tff import arrays
+from astraea_tff.labels import counts as counts_lib
 
 # The prediction of a model that answers with NaN; no class.
 _NO_CLASS = -1
@@ -150,7 +150,7 @@ def check_examples(
         f'{arguments.shorten(str([*map(list, shapes)]))}.'
     )
   (length,) = lengths
-  return features, arrays.check_labels(labels, num_classes, length=length)
+  return features, counts_lib.check_labels(labels, num_classes, length=length)
 
 
 def parts_of(num_examples: int, batch_size: int) -> Iterator[slice]:

@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow_federated as tff
 
 from astraea_tff import arguments
-from astraea_tff import arrays
 from astraea_tff import randomness
 
 # TFF samples with one of NumPy's older generators, which take no larger seed.
@@ -148,7 +147,7 @@ def check_weights(weights: Any, num_all: int) -> np.ndarray:
     ValueError: `weights` are not `num_all` finite numbers of at least 0, at
       least one of them above 0.
   """
-  weights = arrays.check_numbers(weights, 'weights')
+  weights = arguments.check_numbers(weights, 'weights')
   if weights.shape != (num_all,):
     raise ValueError(
         f'weights must be one number for each of {num_all}, got shape'

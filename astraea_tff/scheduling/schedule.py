@@ -8,7 +8,6 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from astraea_tff import arguments
-from astraea_tff import arrays
 from astraea_tff.scheduling import rounds as rounds_lib
 from astraea_tff.scheduling import sampling
 
@@ -45,7 +44,7 @@ class Schedule(arguments.CopiedByConstructor):
         self.max_clients, 'max_clients', 1
     )
     mediators = _check_mediators(self.mediators, max_clients)
-    divergences = arrays.check_numbers(self.kl_divergence, 'kl_divergence')
+    divergences = arguments.check_numbers(self.kl_divergence, 'kl_divergence')
     if divergences.shape != (len(mediators),):
       raise ValueError(
           f'kl_divergence must have one value for each of {len(mediators)} '

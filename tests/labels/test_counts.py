@@ -584,3 +584,43 @@ def test_a_label_fn_that_is_no_function_is_refused_in_one_line():
   with pytest.raises(TypeError) as raised:
     _count(_pairs([2, 0]), label_fn=3)
   assert str(raised.value) == 'label_fn must be a function, got 3 of type int.'
+
+
+@pytest.mark.parametrize('dtype', [np.int8, np.int64, np.uint8, np.uint64])
+def test_labels_come_back_in_their_dtype(dtype):
+  for num_classes, length in ((3, None), (None, None), (3, 4)):
+    labels = np.array([0, 2, 1, 2], dtype)
+    checked = counts_lib.check_labels(labels, num_classes, length=length)
+    np.testing.assert_array_equal(checked, labels)
+    assert checked.dtype == dtype
+
+
+@pytest.mark.parametrize(
+    'labels, options, error, message',
+    [
+        ([0.0], {}, TypeError, 'y must be integers, got dtype float64'),
+        ([True], {}, TypeError, 'y must be integers, got dtype bool'),
+        ([[0, 1]], {}, ValueError, r'at least one example, got shape \[1, 2\]\.'),
+        (1, {}, ValueError, r'at least one example, got shape \[\]\.'),
+        (np.zeros(0, int), {}, ValueError, r'got shape \[0\]\.'),
+        ([0], dict(length=2), ValueError, r'got shape \[1\] for 2 examples\.'),
+        (np.zeros(0, int), dict(length=0), ValueError, 'at least one example'),
+        ([0, 3], {}, ValueError, r'y must lie in \[0, 3\), but y\[1\] is 3\.'),
+        ([-1], {}, ValueError, r'y must lie in \[0, 3\), but y\[0\] is -1\.'),
+        (
+            [-1], dict(num_classes=None), ValueError,
+            r'y must lie in \[0, inf\), but y\[0\] is -1\.',
+        ),
+    ],
+)
+def test_other_labels_are_refused(labels, options, error, message):
+  with pytest.raises(error, match=message):
+    counts_lib.check_labels(labels, **(dict(num_classes=3, name='y') | options))
+
+
+@pytest.mark.parametrize('largest', [0.0, 3.0, 1e308, 5e-324])
+def test_scaled_numbers_have_the_same_shares(largest):
+  values = np.array([largest, -largest, largest / 4])
+  scaled = counts_lib.scaled(values)
+  assert np.abs(scaled).max() <= 1
+  np.testing.assert_array_equal(scaled * largest, values * scaled[0])

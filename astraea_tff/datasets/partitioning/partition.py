@@ -11,12 +11,12 @@ from typing import Any, Optional
 import numpy as np
 
 from astraea_tff import arguments
-from astraea_tff import arrays
 from astraea_tff.datasets.partitioning import global_distribution as global_axis
 from astraea_tff.datasets.partitioning import local_distribution as local_axis
 from astraea_tff.datasets.partitioning import distributions
 from astraea_tff.datasets.partitioning import partitions
 from astraea_tff.datasets.partitioning import size_distribution as size_axis
+from astraea_tff.labels import counts as counts_lib
 from astraea_tff import randomness
 
 
@@ -83,7 +83,7 @@ def partition(
   imbalance_factor = arguments.check_number(
       imbalance_factor, 'imbalance_factor', 1, ends='[)'
   )
-  labels = arrays.check_labels(labels, num_classes).astype(np.int64)
+  labels = counts_lib.check_labels(labels, num_classes).astype(np.int64)
   if not isinstance(size_distribution, str):
     size_distribution = distributions.check_given_counts(
         size_distribution, 'size_distribution', num_clients, min_size

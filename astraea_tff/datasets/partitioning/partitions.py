@@ -17,7 +17,6 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from astraea_tff import arguments
-from astraea_tff import arrays
 from astraea_tff.datasets.storage import atomic_file
 from astraea_tff.labels import counts as counts_lib
 
@@ -98,7 +97,7 @@ class Partition(arguments.CopiedByConstructor):
     """
     if num_classes is not None:
       num_classes = arguments.check_integer(num_classes, 'num_classes', 2)
-    labels = arrays.check_labels(labels, num_classes).astype(np.int64)
+    labels = counts_lib.check_labels(labels, num_classes).astype(np.int64)
     if num_classes is None:
       num_classes = max(int(labels.max()) + 1, 2)
     rows = [_check_indices(k, row) for k, row in enumerate(client_indices)]
