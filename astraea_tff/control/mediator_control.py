@@ -294,7 +294,9 @@ class MediatorControl:
         round_num=round_num,
     )
     is_available = set(available).__contains__
-    return np.array([any(map(is_available, of_one)) for of_one in clients], bool)
+    return np.array(
+        [any(map(is_available, of_one)) for of_one in clients], bool
+    )
 
   @property
   def state(self) -> collections.OrderedDict[str, np.ndarray]:
