@@ -114,7 +114,8 @@ def add(
   if not any(is_kept):
     return results
   together = pd.concat([earlier[is_kept], results])
-  seeds, rows = [*experiments.TUNING_SEEDS, *experiment.seeds], [*experiment.rows]
+  seeds = [*experiments.TUNING_SEEDS, *experiment.seeds]
+  rows = [*experiment.rows]
   order = sorted(
       together.index, key=lambda key: (seeds.index(key[1]), rows.index(key[0]))
   )
