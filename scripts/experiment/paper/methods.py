@@ -45,6 +45,7 @@ METHODS = {
     'FedAvg, client SGD and augmentation': _CLIENT_SGD | _WITH_AUGMENTATION,
     'FedAvg, client SGD, augmentation and prior': _CLIENT_SGD | _WITH_PRIOR,
     'FedAvg, server Adam': _SERVER_ADAM,
+    'FedAvg, server Adam at a smaller rate': _SERVER_ADAM,
     'FedAvg, server Adam and augmentation': _SERVER_ADAM | _WITH_AUGMENTATION,
     'control': _SERVER_ADAM | _WITH_PRIOR,
     'Astraea, carried Adam': dict(carry_optimizer_state=True),
@@ -71,7 +72,10 @@ AIDED_AVERAGING = tuple(name for name in _AVERAGING if 'alpha' in METHODS[name])
 # What has its rate elsewhere than at the clients.
 _RATE_OF = dict.fromkeys(
     (
-        'FedAvg, server Adam', 'FedAvg, server Adam and augmentation', 'control'
+        'FedAvg, server Adam',
+        'FedAvg, server Adam at a smaller rate',
+        'FedAvg, server Adam and augmentation',
+        'control',
     ),
     'server_learning_rate',
 ) | dict.fromkeys(
@@ -97,6 +101,7 @@ _RATES = {
     'rescheduling alone': _CHAIN_RATES,
     'Astraea, random mediators': _CHAIN_RATES,
     'Astraea, random mediators at its rate': (),
+    'FedAvg, server Adam at a smaller rate': (),
     'FedAvg, five local epochs': (1e-3, *_FED_AVG_RATES),
     'FedProx': _FED_AVG_RATES,
     # Its second moments are of whole clients' gradients, which are smaller than
@@ -147,6 +152,9 @@ RATES_OF_HEADLINE = dict(
     emnist=dict.fromkeys(_RATES, ())
     | {name: _RATES[name] for name in _CORE}
     | {'FedAvg, balanced classes': (1e-3, *_FED_AVG_RATES)}
+    # On the tuning seed a little behind the larger one, which sways from seed
+    # to seed.
+    | {'FedAvg, server Adam at a smaller rate': (3e-3,)}
     | dict.fromkeys(
         ('recommended', 'recommended, random mediators'),
         (5e-4, 1e-3, 2e-3, 4e-3),
