@@ -50,9 +50,8 @@ class FrozenPasses:
     arguments.check_type(schedule, '`schedule`', schedule_lib.Schedule)
     policies.check_policy(policy, schedule.num_mediators)
     counts = grouping.mediator_counts(schedule.mediators, label_counts)
-    fullness = [len(m) / schedule.max_clients for m in schedule.mediators]
-    history = history_lib.MediatorHistory(
-        counts.sum(axis=1), schedule.kl_divergence, fullness
+    history = history_lib.MediatorHistory.of_schedule(
+        schedule, counts.sum(axis=1)
     )
     self._observations = history.observe(range(schedule.num_mediators), 1)
     self._policy = policy

@@ -7,6 +7,7 @@ import numpy as np
 
 from astraea_tff import arguments
 from astraea_tff.control import credits as credits_lib
+from astraea_tff.scheduling import schedule as schedule_lib
 
 # A mediator's row, of what itself and the server know of it. What has not been
 # measured yet is 0.
@@ -97,6 +98,19 @@ class MediatorHistory(ArrayState):
         'rounds': np.zeros(size, np.int64),
         'seconds': np.full(size, np.nan),
     }
+
+  @classmethod
+  def of_schedule(
+      cls, schedule: schedule_lib.Schedule, sizes: Any
+  ) -> 'MediatorHistory':
+    """Begins with what a schedule says of its M mediators.
+
+    Args:
+      schedule: The clients of each mediator.
+      sizes: Numbers [M], the examples of each of them.
+    """
+    fullness = [len(each) / schedule.max_clients for each in schedule.mediators]
+    return cls(sizes, schedule.kl_divergence, fullness)
 
   @property
   def num_mediators(self) -> int:

@@ -114,9 +114,8 @@ class PolicyAtWork:
     self._policy, self._budget = policy, budget
     self._credit, self._seconds = credit, seconds
     self._mediators = schedule.mediators
-    sizes = [len(each) / schedule.max_clients for each in schedule.mediators]
-    self._history = history_lib.MediatorHistory(
-        num_examples, schedule.kl_divergence, sizes
+    self._history = history_lib.MediatorHistory.of_schedule(
+        schedule, num_examples
     )
     self.parts = {'history': self._history, 'policy': policy}
 
