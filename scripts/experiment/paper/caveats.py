@@ -45,7 +45,7 @@ def _of_part(
     experiment: experiments.Experiment,
     results: pd.DataFrame,
 ) -> Iterator[str]:
-  rows, grids = _rows_of(part), experiment.grids()
+  rows, grids = part.rows, experiment.grids()
   untuned = [row for row in rows if len(grids.get(row, ())) < 2]
   if len(untuned) == len(rows):
     yield NOT_TUNED
@@ -59,13 +59,3 @@ def _of_part(
   is_of_round = getattr(part, 'measure', None) == differences.TOP_1
   if is_of_round and 'chosen_top_1' not in results:
     yield _BEST_ROUND
-
-
-def _rows_of(part: claims.Part) -> list[str]:
-  """Returns all that a part is about."""
-  if isinstance(part, claims.Retrieved):
-    return list(claims.ROWS_OF_SHARE)
-  if isinstance(part, claims.Together):
-    return [row for pair in part.pairs for row in pair]
-  rows = (part.row,) if isinstance(part.row, str) else part.row
-  return [*rows, part.other]

@@ -18,7 +18,7 @@ from experiment.paper import intervals
 # The points that count for nothing where a claim says that nothing is gained.
 MARGIN = 2.0
 # Who gets something back, of what the second would have, and who lost it.
-ROWS_OF_SHARE = ('Astraea', 'FedAvg, balanced classes', 'FedAvg')
+_ROWS_OF_SHARE = ('Astraea', 'FedAvg, balanced classes', 'FedAvg')
 _UNITS = {
     'mean_kl': ('nats', 3),
     'sd_kl': ('nats', 3),
@@ -62,6 +62,12 @@ class Comparison:
   measure: str = differences.TOP_1
   sign: int = 1
 
+  @property
+  def rows(self) -> tuple[str, ...]:
+    """All that it is about."""
+    rows = (self.row,) if isinstance(self.row, str) else self.row
+    return (*rows, self.other)
+
 
 @dataclasses.dataclass(frozen=True)
 class Together:
@@ -77,12 +83,22 @@ class Together:
   names: tuple[str, str]
   measure: str = differences.TOP_1
 
+  @property
+  def rows(self) -> tuple[str, ...]:
+    """All that it is about."""
+    return tuple(row for pair in self.pairs for row in pair)
+
 
 @dataclasses.dataclass(frozen=True)
 class Retrieved:
   """That Astraea gets at least a share back of what the imbalance costs."""
 
   share: float
+
+  @property
+  def rows(self) -> tuple[str, ...]:
+    """All that it is about."""
+    return _ROWS_OF_SHARE
 
 
 Part = Comparison | Together | Retrieved
@@ -157,10 +173,8 @@ def about(
         found.append(dataclasses.replace(part, pairs=pairs))
     elif isinstance(part, Retrieved):
       found.append(part)
-    else:
-      rows = (part.row,) if isinstance(part.row, str) else part.row
-      if names.issuperset((*rows, part.other)):
-        found.append(part)
+    elif names.issuperset(part.rows):
+      found.append(part)
   return tuple(found)
 
 
@@ -240,7 +254,7 @@ def retrieved_share(
 def _gains_and_losses(experiment, results) -> tuple[pd.Series, pd.Series]:
   return tuple(
       differences.between(experiment, results, row, 'FedAvg', 'chosen_top_1')
-      for row in ROWS_OF_SHARE[:2]
+      for row in _ROWS_OF_SHARE[:2]
   )
 
 

@@ -33,12 +33,14 @@ class Measured:
     scale: One of `experiments.SCALES`.
     experiment: The experiment.
     results: See `experiment.paper.runner.make_results`.
+    curves: See `frontier.read_curves`; None but for a frontier.
   """
 
   name: str
   scale: str
   experiment: experiments.Experiment
   results: pd.DataFrame
+  curves: Optional[pd.DataFrame] = None
 
   @property
   def folder(self) -> str:
@@ -60,7 +62,7 @@ def read_all(folder: pathlib.Path) -> dict[str, Measured]:
   """Reads results.csv of every experiment that has one under `folder`.
 
   An experiment may have got rows since; they are not run then. A frontier's
-  curves are read too, to see that they are of the same runs.
+  curves must be of the same runs.
 
   Raises:
     ValueError: A file is not whole, or has rows that its experiment has not; or
@@ -74,15 +76,17 @@ def read_all(folder: pathlib.Path) -> dict[str, Measured]:
         continue
       results, experiment = experiment_page.read_csv(path), make(scale)
       fault = _fault(results, experiment)
+      curves = None
       if not fault and experiment.picture == 'frontier':
         path = path.with_name(frontier.CURVES_FILE)
-        fault = _fault_of_curves(path, results, experiment)
+        curves = frontier.read_curves(path) if path.exists() else None
+        fault = _fault_of_curves(curves, results, experiment)
       if fault:
         raise ValueError(
             f'{path} {fault}; run scripts/reproduce.py --experiment={name}'
             f' --scale={scale} again.'
         )
-      one = Measured(name, scale, experiment, results)
+      one = Measured(name, scale, experiment, results, curves)
       found[one.folder] = one
   return found
 
@@ -138,23 +142,19 @@ def _fault_of_accuracies(results: pd.DataFrame) -> Optional[str]:
 
 
 def _fault_of_curves(
-    path: pathlib.Path,
+    table: Optional[pd.DataFrame],
     results: pd.DataFrame,
     experiment: experiments.Experiment,
 ) -> Optional[str]:
   """Returns what is wrong with a frontier's curves; None if they are whole.
 
   Args:
-    path: Their file.
+    table: See `frontier.read_curves`; None if there is no file.
     results: The experiment's, which are whole.
     experiment: The experiment.
-
-  Raises:
-    ValueError: The file is no table of curves.
   """
-  if not path.exists():
+  if table is None:
     return 'is missing, without which nobody is first at equal cost'
-  table = frontier.read_curves(path)
   if 'megabytes' not in table:
     return 'is damaged (it has no megabytes)'
   run_columns = ['regime', 'method', 'seed']

@@ -61,13 +61,13 @@ def format_results(
   """
   # The largest scale first.
   all_curves = {
-      one.folder: frontier.read_curves(path)
+      one.folder: one.curves
       for one in sorted(
           all_results.values(),
           key=lambda one: experiments.SCALES.index(one.scale),
           reverse=True,
       )
-      if (path := folder / one.folder / frontier.CURVES_FILE).exists()
+      if one.curves is not None
   }
   num_lines = sum(
       len(one.results)
